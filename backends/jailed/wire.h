@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What crosses the wall of a jail: messages on the control socket, and the shared pages of a run.
+ *
+ * A jailed helper ("zygote": the inspector or the runner) is execveat'ed with its control socket, a
+ * SOCK_SEQPACKET, as descriptor WIRE_CTL_FD and nothing else open. It announces WIRE_READY, then serves orders:
+ *
+ *   WIRE_SETUP (runner only; descriptors: codelet, link, plan, claim): links the codelet and executes none
+ *       of it; answers WIRE_SETUP_DONE. Once in a zygote's life.
+ *   WIRE_FORK (descriptors: the runner's arena memfd or none; the inspector's ELF and table memfds): forks with
+ *       CLONE_PARENT, so that the launcher is the child's parent; only failure is answered (WIRE_FORK_FAILED).
+ *
+ * The runner's child maps what it needs, sends WIRE_ARMING (the kernel's SCM_CREDENTIALS tell its pid), closes every
+ * descriptor, installs the final filter (exit_group alone; everything else notifies) with NEW_LISTENER, and
+ * calls getppid(2): the gate. The launcher has meanwhile taken the listener with pidfd_getfd, opened the counters
+ * and, answering that first notification, says go. Every later notification is a violation and ends the run.
+ * The listener is the lowest free descriptor, WIRE_LISTENER_FD, since all others are closed. The inspector's child has a filter
+ * that kills, and neither arms nor waits.
+ *
+ * Everything that comes out of a jail is hostile: sizes are compared with !=, counts are bounded, text is escaped.
+ * Pages are memfds made and sealed (SHRINK, GROW) by the daemon before the jail sees them. Native byte order and
+ * alignment; both sides are of one build.
+ */
+#ifndef WIRE_H
+#define WIRE_H
+
+#include <stdint.h>
+
+#define WIRE_CTL_FD	 3
+#define WIRE_LISTENER_FD 0
+#define WIRE_FDS_MAX	 4
+#define WIRE_TEXT_MAX	 240
+
+enum wire_order_type { WIRE_SETUP = 1, WIRE_FORK };
+enum wire_report_type { WIRE_READY = 1, WIRE_SETUP_DONE, WIRE_ARMING, WIRE_FORK_FAILED };
+
+struct wire_order {
+	uint32_t type;
+	uint32_t seq; /* returned in the report */
+	uint64_t arena_bytes; /* WIRE_SETUP, runner: size of the codelet's malloc arena */
+	uint64_t stack_bytes; /* WIRE_SETUP, runner: the codelet's stack, guard page below */
+	char allow[512];      /* WIRE_SETUP, runner: [limits] imports, comma separated: "name" or "name=trap" */
+};
+
+struct wire_report {
+	uint32_t type;
+	uint32_t seq;
+	int32_t rc; /* 0 or -errno */
+	uint32_t reserved;
+	char text[WIRE_TEXT_MAX]; /* a sentence when rc != 0 */
+};
+
+/* ---- link memfd: written by the runner while it links, closed by it before anything is forked -------------- */
+
+#define WIRE_SYMBOLS_MAX 8192
+#define WIRE_LINK_BYTES	 (1u << 20)
+
+struct wire_symbol {
+	uint64_t address;
+	uint32_t size;
+	char name[52]; /* escaped, cut, NUL-terminated */
+};
+
+struct wire_link {
+	uint64_t text_address, text_bytes;   /* where codelet code may stand */
+	uint64_t image_address, image_bytes; /* all of it */
+	uint64_t arena_address, arena_bytes;
+	uint64_t stack_address, stack_bytes;
+	uint64_t overhead_ticks; /* median of an empty bracket around an empty function, batch of 1 */
+	uint32_t count;
+	uint32_t reserved;
+	struct wire_symbol symbols[WIRE_SYMBOLS_MAX]; /* functions, by address */
+};
+
+/* ---- plan memfd: written by the daemon while no run of this template exists; read-only in the run ---------- */
+
+#define WIRE_ARGS_MAX	 16
+#define WIRE_BUFFERS_MAX 64 /* buffers times sets */
+#define WIRE_SETS_MAX	 4
+#define WIRE_SAMPLES_MAX 16384
+#define WIRE_PLAN_BYTES	 (64u << 10)
+
+enum wire_arg_class { WIRE_INT = 1, WIRE_F32, WIRE_F64, WIRE_PTR, WIRE_FN };
+enum wire_return { WIRE_VOID = 0, WIRE_RET_INT, WIRE_RET_F32, WIRE_RET_F64 };
+
+struct wire_arg {
+	uint32_t class;
+	uint32_t buffer; /* WIRE_PTR: index within a set; WIRE_FN: enum wire_fn */
+	uint64_t value;	 /* WIRE_INT: the register; F32 and F64: the bits; WIRE_PTR: bytes to add */
+};
+
+/* Functions that a kernel may hand to the codelet (KERNELSPEC "fn builtin:NAME"). */
+enum wire_fn { WIRE_CMP_U32 = 1, WIRE_CMP_I32, WIRE_CMP_F64, WIRE_CMP_U32_R /* of qsort_r */ };
+
+/*
+ * One buffer: map_bytes of the arena memfd from file_offset are mapped between two inaccessible pages; the address given
+ * to the codelet is the start of the mapping plus data_offset. The sender has chosen data_offset so that the data's
+ * alignment, byte offset and guard hold.
+ */
+struct wire_buffer {
+	uint64_t file_offset; /* page aligned */
+	uint64_t map_bytes;   /* page aligned; 0: no mapping, the address is that of an inaccessible page */
+	uint64_t data_offset;
+	uint64_t data_bytes;
+	uint64_t pristine_offset; /* file offset of an equal area to copy from before each call, or UINT64_MAX */
+	uint32_t writable;
+	uint32_t reserved;
+};
+
+enum wire_mode { WIRE_THROUGHPUT = 0, WIRE_LATENCY };
+enum wire_cache { WIRE_HOT = 0, WIRE_FLUSH };
+
+struct wire_plan {
+	uint64_t nonce; /* must stand in the claim for it to count */
+	char function[128];
+	uint32_t nargs;
+	uint32_t ret; /* enum wire_return */
+	struct wire_arg args[WIRE_ARGS_MAX];
+	uint32_t nbuffers; /* of one set */
+	uint32_t nsets;	   /* 1: set 0 is both the checked and the timed one. More: set 0 is timed, 1.. are checked */
+	struct wire_buffer buffers[WIRE_BUFFERS_MAX]; /* set s, buffer b: [s * nbuffers + b] */
+	uint32_t samples;
+	uint32_t warmup;   /* calls on set 0 that are not counted; 0 allowed */
+	uint32_t batch;	   /* calls in one sample; 0: found so that a sample lasts batch_ticks */
+	uint32_t batch_max;
+	uint64_t batch_ticks;
+	uint64_t stop_ticks; /* no further sample begins this long after the first; 0: no limit */
+	uint32_t overhead_samples; /* empty brackets timed before the first codelet instruction; 0: the template's figure */
+	uint32_t mode;	      /* enum wire_mode */
+	uint32_t cache;	      /* enum wire_cache: WIRE_FLUSH evicts every buffer of set 0 before each sample */
+	uint32_t empty;	      /* not 0: calls an empty function of our own: the run that calibrates */
+	int32_t cpu;	      /* pin to this one before arming; -1: no */
+	uint32_t check_at[WIRE_SETS_MAX]; /* set s >= 2 is called before the sample of this number; set 1 before all */
+};
+
+/* ---- claim memfd: written by the run; believed where the totals taken outside agree ------------------------- */
+
+#define WIRE_CLAIM_BYTES (256u << 10)
+
+enum wire_phase { WIRE_BORN = 0, WIRE_INIT, WIRE_CHECK, WIRE_WARMUP, WIRE_SAMPLE, WIRE_DONE };
+
+struct wire_claim {
+	uint64_t nonce; /* the plan's, written last */
+	uint32_t phase; /* enum wire_phase: how far it came */
+	uint32_t samples;
+	uint64_t calls;	 /* of the codelet's function, all of them */
+	uint32_t batch;
+	uint32_t reserved;
+	uint64_t begin_ticks, end_ticks;   /* just after the gate, just before the end */
+	uint64_t overhead_ticks;	   /* median empty bracket of one sample with this batch */
+	uint64_t ret[WIRE_SETS_MAX];	   /* bits of what the first call on each set returned */
+	uint32_t fault_signal; /* from the handler, as told by the run itself; 0: none */
+	uint32_t fault_code;   /* si_code */
+	uint64_t fault_address, fault_ip;
+	uint64_t arena_used;
+	uint64_t buffer_address[WIRE_BUFFERS_MAX]; /* where each buffer's data stood */
+	uint64_t ticks[WIRE_SAMPLES_MAX];	   /* of each sample, overhead not subtracted */
+};
+
+/* ---- table memfd: written by the inspector ------------------------------------------------------------------- */
+
+#define WIRE_TABLE_BYTES (4u << 20)
+
+enum wire_text { WIRE_SYMBOLS, WIRE_SECTIONS, WIRE_IMPORTS, WIRE_RELOCATIONS, WIRE_EXPORTS, WIRE_SPEC, WIRE_TEXTS };
+
+/*
+ * The judgement on one ELF. The texts are lists, one item per line, in printable ASCII with other bytes as \xNN (the
+ * spec: as it stands in the file, UTF-8); a list that would not fit ends with a line "... N more". WIRE_EXPORTS holds one
+ * line for each global defined function: its escaped name. WIRE_IMPORTS: "name ok" or "name missing" or "name weak".
+ */
+struct wire_table {
+	int32_t rc; /* 0, or -ENOEXEC with a sentence */
+	uint32_t type;	  /* e_type */
+	uint32_t machine; /* e_machine */
+	uint32_t done;	  /* 1 when whole; written last */
+	uint32_t missing; /* number of imports that nothing provides */
+	uint32_t reserved;
+	char text[WIRE_TEXT_MAX];
+	struct {
+		uint32_t offset, bytes; /* within the memfd, after this struct */
+	} texts[WIRE_TEXTS];
+};
+
+#endif
