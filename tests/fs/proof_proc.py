@@ -1,0 +1,78 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""What /proc says about a live run, seen from outside: its jail, its rights, its descriptors, its mappings."""
+import os, sys, threading, time
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))
+import sfs
+
+NAMESPACES = ("user", "mnt", "pid", "net", "ipc", "uts", "cgroup")
+sfs.codelet("void spin(void) { for (;;) __asm__ volatile(\"\"); }", "spin")
+sfs.kernel("spin", "[kernel]\nname = spin\nfunction = spin\nreturns = void\n[call]\nargs =\n")
+
+
+def status(pid):
+    with open(f"/proc/{pid}/status") as f:
+        return dict(line.rstrip("\n").split(":\t", 1) for line in f if ":\t" in line)
+
+
+def spinning():
+    """The process that burns a core two pid namespaces' levels down from ours and has the strictest filter."""
+    before = {}
+    for attempt in range(100):
+        for pid in filter(str.isdigit, os.listdir("/proc")):
+            try:
+                with open(f"/proc/{pid}/stat") as f:
+                    fields = f.read().rsplit(")", 1)[1].split()
+                st = status(pid)
+            except OSError:
+                continue
+            ticks = int(fields[11])
+            if len(st.get("NSpid", "").split()) > 1 and st["Seccomp"] == "2" and ticks - before.get(pid, ticks) > 5:
+                return int(pid)
+            before[pid] = ticks if pid not in before else before[pid]
+        time.sleep(0.05)
+    return None
+
+
+def maps(pid):
+    with open(f"/proc/{pid}/maps") as f:
+        lines = [line.split() for line in f]
+    return {tuple(x[0].split("-")) + (x[5] if len(x) > 5 else "",) for x in lines if not x[0].startswith("ffffffff")}
+
+
+outcome = []
+thread = threading.Thread(target=lambda: outcome.append(sfs.run("spin", "reps=1 timeout_ms=8000 codelet=spin.o")))
+thread.start()
+pid = spinning()
+if sfs.ok("the run is there", pid):
+    st = status(pid)
+    parent = int(st["PPid"])
+    sfs.ok("capabilities are none", int(st["CapEff"], 16) == 0 and int(st["CapBnd"], 16) == 0 and
+           int(st["CapPrm"], 16) == 0 and int(st["CapInh"], 16) == 0 and int(st["CapAmb"], 16) == 0, st)
+    sfs.ok("no new privileges", st["NoNewPrivs"] == "1", st["NoNewPrivs"])
+    sfs.ok("seccomp filters", st["Seccomp"] == "2" and int(st["Seccomp_filters"]) >= 2, st)
+    uids = set(st["Uid"].split()) | set(st["Gid"].split())
+    if os.getuid() == 0:
+        sfs.ok("an id of its own", len(set(st["Uid"].split())) == 1 and not uids & {"0", "65534", str(os.stat(sfs.MNT).st_uid)}, uids)
+        sfs.ok("no supplementary groups", not st.get("Groups", "").split(), st.get("Groups"))
+        own = {n: os.readlink(f"/proc/self/ns/{n}") for n in NAMESPACES}
+        its = {n: os.readlink(f"/proc/{pid}/ns/{n}") for n in NAMESPACES}
+        up = {n: os.readlink(f"/proc/{parent}/ns/{n}") for n in NAMESPACES}
+        for n in NAMESPACES:
+            sfs.ok(f"own {n} namespace", its[n] != own[n] and its[n] != up[n], its[n])
+        fds = {fd: os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd")}
+        sfs.ok("no descriptor but the listener", all("seccomp notify" in x for x in fds.values()) and len(fds) <= 1, fds)
+        sfs.ok("no environment", open(f"/proc/{pid}/environ").read() == "")
+        common = maps(pid) & maps(parent)
+        sfs.ok("no mapping in common with the launcher", not common, common)
+        sfs.ok("an empty root", os.listdir(f"/proc/{pid}/root/") == [], os.listdir(f"/proc/{pid}/root/"))
+        exe = os.readlink(f"/proc/{pid}/exe")
+        sfs.ok("its program comes from a memfd", "memfd:" in exe, exe)
+    else:
+        sfs.ok("the user's own id", uids == {str(os.getuid())} or str(os.getuid()) in uids, uids)
+    for target in ("run",):
+        os.stat(os.path.join(sfs.MNT, "kernels/spin", target))
+thread.join()
+sfs.ok("the limit ended it", outcome and sfs.name_of(outcome[0][0]) == "ETIMEDOUT", outcome)
+sfs.ok("nothing is left of it", not os.path.exists(f"/proc/{pid}"))
+sfs.done()

@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: MIT
+"""What the Python tests share: a codelet is compiled, loaded and run in a line each."""
+import errno
+import os
+import subprocess
+import sys
+import tempfile
+
+MNT = os.environ["MNT"]
+ROLE = os.environ.get("ROLE", "root" if os.getuid() == 0 else "nobody")
+TMP = tempfile.mkdtemp(prefix="sfs-test-")
+failed = 0
+
+
+def ok(name, condition, why=""):
+    """One line of the test's report; a false condition fails the whole script."""
+    global failed
+    if condition:
+        print(f"ok {name}", flush=True)
+    else:
+        failed += 1
+        print(f"not ok {name}: {str(why).strip() or 'false'}".replace("\n", " | "), flush=True)
+    return bool(condition)
+
+
+def done():
+    subprocess.run(["rm", "-rf", TMP], check=False)
+    sys.exit(1 if failed else 0)
+
+
+def read(path):
+    with open(os.path.join(MNT, path), "rb") as f:
+        return f.read().decode()
+
+
+def flat(path):
+    """A flat keyed file as a dictionary."""
+    pairs = (line.split(" ", 1) for line in read(path).splitlines() if line)
+    return {p[0]: (p[1].strip() if len(p) > 1 else "") for p in pairs}
+
+
+def write(path, text):
+    fd = os.open(os.path.join(MNT, path), os.O_WRONLY)
+    try:
+        os.write(fd, text.encode())
+    finally:
+        os.close(fd)
+
+
+def compile_c(source, name, *flags):
+    path = os.path.join(TMP, name + ".o")
+    command = ["gcc", "-O1", "-fno-builtin", "-ffreestanding", *flags, "-x", "c", "-c", "-o", path, "-"]
+    subprocess.run(command, input=source.encode(), check=True)
+    return path
+
+
+def load(path, name=None):
+    """cp into the store; the errno of what failed, or 0."""
+    target = os.path.join(MNT, "store", name or os.path.basename(path))
+    with open(path, "rb") as f:
+        data = f.read()
+    try:
+        fd = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+    except OSError as e:
+        return e.errno
+    error = 0
+    try:
+        while data:
+            data = data[os.write(fd, data):]
+    except OSError as e:
+        error = e.errno
+    try:
+        os.close(fd)
+    except OSError as e:
+        error = error or e.errno
+    return error
+
+
+def codelet(source, name, *flags):
+    error = load(compile_c(source, name, *flags), name + ".o")
+    if error:
+        raise OSError(error, f"load of {name}.o: {read('error')}")
+    return name + ".o"
+
+
+def kernel(name, spec):
+    os.mkdir(os.path.join(MNT, "kernels", name))
+    with open(os.path.join(MNT, "kernels", name, "spec"), "w") as f:
+        f.write(spec)
+
+
+def run(name, words=""):
+    """(0 or errno, what the same open file says afterwards)."""
+    fd = os.open(os.path.join(MNT, "kernels", name, "run"), os.O_RDWR)
+    error = 0
+    try:
+        try:
+            os.write(fd, (words + "\n").encode())
+        except OSError as e:
+            error = e.errno
+        answer = b""
+        while True:
+            piece = os.pread(fd, 65536, len(answer))
+            if not piece:
+                return error, answer.decode()
+            answer += piece
+    finally:
+        os.close(fd)
+
+
+def name_of(error):
+    return errno.errorcode.get(error, str(error))
