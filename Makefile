@@ -1,0 +1,223 @@
+# SPDX-License-Identifier: MIT
+# Builds sandboxfs, its jailed helpers, its tests; "make help" lists what there is to make.
+
+BUILD	?= build
+PREFIX	?= /usr/local
+DESTDIR	?=
+VERSION	:= 0.1.0
+
+ifeq ($(origin CC),default)
+CC	:= gcc
+endif
+
+# Instrumented builds stand beside the plain one, each in a folder of its own.
+O	:= $(BUILD)$(if $(SAN),-san)$(if $(TSAN),-tsan)$(if $(FUZZER),-fuzz)$(if $(FAULTS),-faults)
+
+ifdef V
+Q	:=
+say	= @:
+else
+Q	:= @
+say	= @printf '  %-7s %s\n' $(1) $(2)
+endif
+
+# ---- flags ---------------------------------------------------------------------------------------
+
+, := ,
+PKGS	:= fuse3 libseccomp inih libelf
+PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
+PKG_LIBS := $(shell pkg-config --libs $(PKGS) 2>/dev/null)
+
+WARN	:= -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes $(if $(WERROR),-Werror)
+CPPFLAGS_ALL := -D_GNU_SOURCE -DSANDBOXFS_VERSION='"$(VERSION)"' -I sandboxfs -I backends -I $(O) \
+		$(if $(SAN)$(TSAN)$(FUZZER)$(FAULTS),-DSFS_FAULTS) $(PKG_CFLAGS) $(CPPFLAGS)
+BASE	:= -std=gnu17 -O2 -g $(WARN) -MMD -MP
+HARDEN	:= $(if $(SAN)$(TSAN)$(FUZZER),-fno-omit-frame-pointer,-fstack-protector-strong -D_FORTIFY_SOURCE=2)
+INSTRUMENT := $(if $(SAN),-fsanitize=address$(,)undefined -fno-sanitize-recover=undefined) \
+	      $(if $(TSAN),-fsanitize=thread) \
+	      $(if $(FUZZER),-fsanitize=fuzzer-no-link$(,)address$(,)undefined -fno-sanitize-recover=undefined)
+CFLAGS_ALL := $(BASE) -fPIE -pthread $(HARDEN) $(INSTRUMENT) $(CFLAGS)
+LDFLAGS_ALL := -pie -pthread -Wl,-z,relro,-z,now $(INSTRUMENT) $(LDFLAGS)
+LIBS	:= $(PKG_LIBS) -lpfm -lz -lm
+
+# What runs in a jail: small, static, and never instrumented, since a sanitizer's own system calls would look hostile.
+JAIL_CFLAGS := $(BASE) -fPIE -fno-stack-protector
+JAIL_LDFLAGS := -static-pie -Wl,-z,relro,-z,now,-z,noexecstack
+
+# ---- sources: found by their names, listed nowhere -----------------------------------------------
+
+CORE	:= $(wildcard sandboxfs/*.c)
+BACK	:= $(wildcard backends/*.c)
+ELF	:= $(wildcard backends/elf*.c)
+SPECS	:= $(wildcard backends/specs/*.ini)
+HELPER	:= $(wildcard backends/jailed/helper*.c backends/jailed/imports*.c)
+RUNNER	:= $(wildcard backends/jailed/runner*.c backends/jailed/runner*.S) $(HELPER) \
+	   $(wildcard backends/elf_link*.c backends/elf_imports*.c backends/elf_escape.c)
+INSPECTOR := $(wildcard backends/jailed/inspector*.c backends/jailed/helper*.c) \
+	     $(wildcard backends/elf_inspect*.c backends/elf_imports*.c backends/elf_escape.c)
+UNIT	:= $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/*.c))
+FUZZ	:= $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/*.c))
+BENCH	:= $(patsubst tests/bench/%.c,%,$(wildcard tests/bench/*.c))
+FSTOOLS	:= $(patsubst tests/fs/%.c,%,$(wildcard tests/fs/tools_*.c))
+
+objects	= $(patsubst %,$(O)/obj/%.o,$(1))
+jailed	= $(patsubst %,$(O)/jailed/%.o,$(1))
+GENERATED := $(O)/obj/specs.o $(O)/obj/embed.o
+
+DAEMON_OBJ := $(call objects,$(CORE) $(filter-out $(ELF),$(BACK))) $(GENERATED)
+LIB_OBJ	:= $(call objects,$(filter-out sandboxfs/main.c,$(CORE)) $(BACK)) $(GENERATED)
+ifdef LENIENT # what compiles is linked: a test of one part can run while another part is being written
+LIB_OBJ	:= $(wildcard $(LIB_OBJ))
+endif
+
+# ---- what there is to make -----------------------------------------------------------------------
+
+.PHONY: all help deps demo check check-layers check-style check-units check-root check-nobody check-debian \
+	soak fuzz bench tools install uninstall clean objects FORCE
+.SECONDARY:
+.DELETE_ON_ERROR:
+
+all: $(O)/bin/sandboxfs
+
+help:
+	@echo 'all demo check check-root check-nobody check-units check-debian soak fuzz bench install uninstall clean deps'
+	@echo 'unit/NAME fuzz/NAME: one program of tests/unit, tests/fuzz'
+	@echo 'variables: BUILD CC SAN=1 TSAN=1 FAULTS=1 WERROR=1 PREFIX DESTDIR V=1 SECONDS'
+
+deps:
+	scripts/bootstrap
+
+demo: all
+	scripts/demo $(O)
+
+check: deps
+	tests/run --everything
+
+check-units check-root check-nobody: all tools
+	tests/run --build $(O) --$(@:check-%=%)
+
+check-layers:
+	scripts/check-layers
+
+check-style:
+	scripts/measure-style
+
+check-debian: all tools
+	scripts/check-debian $(O)
+
+soak: all
+	tests/soak.py --build $(O) --seconds $(or $(SECONDS),300)
+
+bench: all $(BENCH:%=$(O)/bench/%)
+	tests/bench/run $(O)
+
+objects: $(LIB_OBJ)
+
+tools: $(UNIT:%=$(O)/unit/%) $(FSTOOLS:%=$(O)/fs/%)
+
+# ---- compiling -----------------------------------------------------------------------------------
+
+# Objects are made anew when the compiler or its flags change.
+FLAGS_NOW := $(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) $(JAIL_CFLAGS)
+$(O)/flags: FORCE
+	@mkdir -p $(@D)
+	@printf '%s\n' '$(subst ','\'',$(FLAGS_NOW))' | cmp -s - $@ || printf '%s\n' '$(subst ','\'',$(FLAGS_NOW))' >$@
+
+$(O)/obj/%.c.o: %.c $(O)/flags
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -c -o $@ $<
+
+$(O)/jailed/%.o: % $(O)/flags
+	$(call say,JAILED,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS_ALL) $(JAIL_CFLAGS) -c -o $@ $<
+
+$(O)/bin/runner: $(call jailed,$(RUNNER))
+	$(call say,LINK,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(JAIL_LDFLAGS) -o $@ $^ -lm
+
+$(O)/bin/inspector: $(call jailed,$(INSPECTOR))
+	$(call say,LINK,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(JAIL_LDFLAGS) -o $@ $^ -lelf -lz
+
+$(O)/obj/embed.o: backends/embed.S $(O)/bin/runner $(O)/bin/inspector
+	$(call say,EMBED,'runner inspector')
+	@mkdir -p $(@D)
+	$(Q)$(CC) -DRUNNER='"$(O)/bin/runner"' -DINSPECTOR='"$(O)/bin/inspector"' -c -o $@ $<
+
+$(O)/specs.c: scripts/embed-specs $(SPECS) $(wildcard backends/specs)
+	$(call say,SPECS,$@)
+	@mkdir -p $(@D)
+	$(Q)scripts/embed-specs $(SPECS) >$@
+
+$(O)/obj/specs.o: $(O)/specs.c
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -c -o $@ $<
+
+$(O)/bin/sandboxfs: $(DAEMON_OBJ)
+	$(call say,LINK,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS)
+
+$(O)/libsandboxfs.a: $(LIB_OBJ)
+	$(call say,AR,$@)
+	@mkdir -p $(@D)
+	$(Q)rm -f $@ && ar rcs $@ $(LIB_OBJ)
+
+# ---- tests ---------------------------------------------------------------------------------------
+
+$(O)/unit/%: $(O)/obj/tests/unit/%.c.o $(O)/libsandboxfs.a
+	$(call say,LINK,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $< $(O)/libsandboxfs.a $(LIBS)
+
+.PHONY: $(UNIT:%=unit/%) $(FUZZ:%=fuzz/%)
+$(UNIT:%=unit/%):
+	-@$(MAKE) --no-print-directory -k objects
+	@$(MAKE) --no-print-directory LENIENT=1 $(O)/$@
+	$(O)/$@
+
+# Fuzzers need clang: an own folder, an own compiler.
+fuzz: $(FUZZ:%=fuzz/%)
+$(FUZZ:%=fuzz/%):
+	-@$(MAKE) --no-print-directory CC=clang FUZZER=1 -k objects
+	@$(MAKE) --no-print-directory CC=clang FUZZER=1 LENIENT=1 $(BUILD)-fuzz/$@
+	@mkdir -p $(BUILD)-fuzz/corpus/$(@F)
+	$(BUILD)-fuzz/$@ -max_total_time=$(or $(SECONDS),60) -timeout=10 -rss_limit_mb=2048 -print_final_stats=0 \
+		-artifact_prefix=$(BUILD)-fuzz/ $(BUILD)-fuzz/corpus/$(@F) $(wildcard tests/$@)
+
+$(O)/fuzz/%: $(O)/obj/tests/fuzz/%.c.o $(O)/libsandboxfs.a
+	$(call say,LINK,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(LDFLAGS_ALL) -fsanitize=fuzzer -o $@ $< $(O)/libsandboxfs.a $(LIBS)
+
+$(O)/bench/%: $(O)/obj/tests/bench/%.c.o
+	$(call say,LINK,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $< $(LIBS)
+
+$(O)/fs/%: $(O)/obj/tests/fs/%.c.o
+	$(call say,LINK,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $< -pthread
+
+# ---- installing ----------------------------------------------------------------------------------
+
+install: all
+	install -D -m 0755 $(O)/bin/sandboxfs $(DESTDIR)$(PREFIX)/bin/sandboxfs
+	install -D -m 0644 sandboxfs/sandboxfs.8 $(DESTDIR)$(PREFIX)/share/man/man8/sandboxfs.8
+	install -D -m 0644 sandboxfs/sandboxfs.5 $(DESTDIR)$(PREFIX)/share/man/man5/sandboxfs.5
+	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
+	sed 's|@PREFIX@|$(PREFIX)|' scripts/sandboxfs.service >$(DESTDIR)$(PREFIX)/lib/systemd/system/sandboxfs.service
+
+uninstall:
+	rm -f $(DESTDIR)$(PREFIX)/bin/sandboxfs $(DESTDIR)$(PREFIX)/share/man/man8/sandboxfs.8 \
+		$(DESTDIR)$(PREFIX)/share/man/man5/sandboxfs.5 $(DESTDIR)$(PREFIX)/lib/systemd/system/sandboxfs.service
+
+clean:
+	rm -rf $(BUILD) $(BUILD)-san $(BUILD)-tsan $(BUILD)-fuzz $(BUILD)-faults
+
+-include $(shell find $(O)/obj $(O)/jailed -name '*.d' 2>/dev/null)
