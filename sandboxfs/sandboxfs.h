@@ -121,6 +121,11 @@ struct sfs_uploads {
 	int (*remove)(struct sfs_obj *dir, const char *name, const struct sfs_cred *who);
 	/* chmod, chown, chgrp already judged by the kernel; makes it durable. 0 or -errno. */
 	int (*set_owner)(struct sfs_obj *dir, const char *name, uid_t uid, gid_t gid, mode_t mode);
+	/*
+	 * fsync(2), after new data has been committed: name survives a loss of power once this has succeeded. NULL: nothing
+	 * to do. 0, -errno or SFS_LATER.
+	 */
+	int (*sync)(struct sfs_obj *dir, const char *name, struct sfs_req *req);
 };
 
 struct sfs_dirtype {
