@@ -15,7 +15,19 @@
  * calls getppid(2): the gate. The launcher has meanwhile taken the listener with pidfd_getfd, opened the counters
  * and, answering that first notification, says go. Every later notification is a violation and ends the run.
  * The listener is the lowest free descriptor, WIRE_LISTENER_FD, since all others are closed. The inspector's child has a filter
- * that kills, and neither arms nor waits.
+ * that kills, and neither arms nor waits. A child that cannot begin sends WIRE_FORK_FAILED itself, by the same
+ * socket, and exits; the launcher reaps it like any other.
+ *
+ * Descriptor 0 is closed when WIRE_ARMING is sent, so that nothing but the listener can ever be taken for it; the
+ * launcher tries pidfd_getfd(2) again while that answers EBADF.
+ *
+ * A filter that the launcher installs before execveat must deny with SECCOMP_RET_TRACE (ENOSYS without a tracer, and
+ * there is none), also for other architectures and x32: ERRNO, TRAP and KILL would take precedence over the
+ * run's USER_NOTIF and hide its violations. It has no listener of its own. What the helpers need: execveat and
+ * glibc's start (brk arch_prctl set_tid_address set_robust_list rseq prlimit64 readlinkat readlink getrandom mprotect fstat
+ * newfstatat mmap), then recvmsg sendto clone wait4 exit exit_group mmap munmap mprotect madvise close close_range
+ * fstat pread64 prctl seccomp rt_sigaction rt_sigprocmask sigaltstack sched_setaffinity setitimer getppid; as "init": poll
+ * wait4 recvmsg.
  *
  * Everything that comes out of a jail is hostile: sizes are compared with !=, counts are bounded, text is escaped.
  * Pages are memfds made and sealed (SHRINK, GROW) by the daemon before the jail sees them. Native byte order and
@@ -117,18 +129,21 @@ struct wire_plan {
 	uint32_t ret; /* enum wire_return */
 	struct wire_arg args[WIRE_ARGS_MAX];
 	uint32_t nbuffers; /* of one set */
-	uint32_t nsets;	   /* 1: set 0 is both the checked and the timed one. More: set 0 is timed, 1.. are checked */
+	uint32_t nsets;	   /* 1: set 0 is both the checked and the timed one (called once when there is neither warm-up
+			      nor sample). More: set 0 is timed, 1.. are checked */
 	struct wire_buffer buffers[WIRE_BUFFERS_MAX]; /* set s, buffer b: [s * nbuffers + b] */
 	uint32_t samples;
 	uint32_t warmup;   /* calls on set 0 that are not counted; 0 allowed */
-	uint32_t batch;	   /* calls in one sample; 0: found so that a sample lasts batch_ticks */
+	uint32_t batch;	   /* calls in one sample; 0: a power of two, found so that a sample lasts batch_ticks (1 with
+			      WIRE_FLUSH). Always 1 where a buffer of set 0 has a pristine copy */
 	uint32_t batch_max;
 	uint64_t batch_ticks;
 	uint64_t stop_ticks; /* no further sample begins this long after the first; 0: no limit */
 	uint32_t overhead_samples; /* empty brackets timed before the first codelet instruction; 0: the template's figure */
 	uint32_t mode;	      /* enum wire_mode */
 	uint32_t cache;	      /* enum wire_cache: WIRE_FLUSH evicts every buffer of set 0 before each sample */
-	uint32_t empty;	      /* not 0: calls an empty function of our own: the run that calibrates */
+	uint32_t empty;	      /* not 0: calls an empty function of our own in place of the codelet's, and is the same in
+				 all else (init functions run): the run that calibrates */
 	int32_t cpu;	      /* pin to this one before arming; -1: no */
 	uint32_t check_at[WIRE_SETS_MAX]; /* set s >= 2 is called before the sample of this number; set 1 before all */
 };
@@ -136,6 +151,19 @@ struct wire_plan {
 /* ---- claim memfd: written by the run; believed where the totals taken outside agree ------------------------- */
 
 #define WIRE_CLAIM_BYTES (256u << 10)
+
+/* fault_code, with SIGILL: the codelet called an import that ends the run: abort, "name=trap", ... Its name is in fault_name. */
+#define WIRE_FAULT_IMPORT 0x10001u
+
+/* What a function left changed that the ABI has it preserve, any call so far. The harness has put it right. */
+enum wire_abi {
+	WIRE_ABI_REGISTERS = 1, /* rbx rbp r12-r15 */
+	WIRE_ABI_STACK = 2,	/* rsp */
+	WIRE_ABI_FLAGS = 4,	/* direction flag, alignment check */
+	WIRE_ABI_MXCSR = 8,	/* control bits */
+	WIRE_ABI_X87 = 16,	/* control word */
+	WIRE_ABI_THREAD = 32,	/* fs base */
+};
 
 enum wire_phase { WIRE_BORN = 0, WIRE_INIT, WIRE_CHECK, WIRE_WARMUP, WIRE_SAMPLE, WIRE_DONE };
 
@@ -145,13 +173,14 @@ struct wire_claim {
 	uint32_t samples;
 	uint64_t calls;	 /* of the codelet's function, all of them */
 	uint32_t batch;
-	uint32_t reserved;
+	uint32_t abi; /* enum wire_abi bits; seen at the end of each batch */
 	uint64_t begin_ticks, end_ticks;   /* just after the gate, just before the end */
 	uint64_t overhead_ticks;	   /* median empty bracket of one sample with this batch */
 	uint64_t ret[WIRE_SETS_MAX];	   /* bits of what the first call on each set returned */
 	uint32_t fault_signal; /* from the handler, as told by the run itself; 0: none */
 	uint32_t fault_code;   /* si_code */
 	uint64_t fault_address, fault_ip;
+	char fault_name[64]; /* NUL-terminated in an honest claim */
 	uint64_t arena_used;
 	uint64_t buffer_address[WIRE_BUFFERS_MAX]; /* where each buffer's data stood */
 	uint64_t ticks[WIRE_SAMPLES_MAX];	   /* of each sample, overhead not subtracted */
