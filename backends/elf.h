@@ -35,6 +35,7 @@ struct elf_layout {
 	uint64_t tls_offset;	/* of the TLS initialisation image within the image (in rodata), relocated */
 	uint64_t tls_file_bytes, tls_bytes, tls_align; /* 0 bytes: no TLS */
 	uint64_t scratch_bytes;
+	uint64_t align; /* of the image's base: a power of two from a page to 2 MiB */
 };
 
 /*
