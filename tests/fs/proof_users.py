@@ -1,0 +1,100 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+# root-only
+"""Two users: neither reads, runs or replaces what is the other's, by any system call that reads."""
+import errno, mmap, os, sys
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))
+import sfs
+
+A, B = 20001, 20002
+FILES = ("counters", "result", "distribution", "samples.csv", "result.json", "output", "error")
+os.chmod(sfs.TMP, 0o755)
+
+
+def as_user(uid, work):
+    """Runs work in a child with that uid and no groups; what it returns, as text."""
+    r, w = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        os.close(r)
+        try:
+            os.setgroups([])
+            os.setresgid(uid, uid, uid)
+            os.setresuid(uid, uid, uid)
+            os.umask(0o022)
+            answer = repr(work())
+        except BaseException as e:
+            answer = f"raised {e!r}"
+        os.write(w, answer.encode()[:60000])
+        os._exit(0)
+    os.close(w)
+    with os.fdopen(r, "rb") as f:
+        text = f.read().decode()
+    os.waitpid(pid, 0)
+    return text
+
+
+def by_read(path):
+    with open(path, "rb") as f:
+        return f.read()
+
+
+def by_sendfile(path):
+    fd = os.open(path, os.O_RDONLY)
+    r, w = os.pipe()
+    try:
+        n = os.sendfile(w, fd, 0, 60000)
+        return os.read(r, n) if n else b""
+    finally:
+        for x in (fd, r, w):
+            os.close(x)
+
+
+def by_mmap(path):
+    fd = os.open(path, os.O_RDONLY)
+    try:
+        size = os.fstat(fd).st_size
+        return bytes(mmap.mmap(fd, size, mmap.MAP_PRIVATE, mmap.PROT_READ)) if size else b""
+    finally:
+        os.close(fd)
+
+
+def sdot(value, secret):
+    return sfs.compile_c(f"float sdot(unsigned long n, const float *x, unsigned long ix, const float *y, unsigned long iy)"
+                         f"{{ return {value}.0f; }}", f"sdot{value}")
+
+
+one, two = sdot(1, 0), sdot(2, 0)
+sfs.ok("A loads", as_user(A, lambda: sfs.load(one, "a.o")) == "0", sfs.read("error"))
+sfs.ok("A hides it", as_user(A, lambda: os.chmod(f"{sfs.MNT}/store/a.o", 0o600)) == "None")
+sfs.ok("B loads a newer one", as_user(B, lambda: sfs.load(two, "b.o")) == "0")
+answer = as_user(A, lambda: sfs.run("sdot", "n=77 reps=1 check=off tag=secret77"))
+sfs.ok("A runs", answer.startswith("(0,"), answer)
+mine = as_user(A, lambda: sfs.read("kernels/sdot/result"))
+sfs.ok("A's own codelet ran for A", "a.o" in mine and "b.o" not in mine, mine)
+for name in FILES:
+    path = f"{sfs.MNT}/kernels/sdot/{name}"
+    for how in (by_read, by_sendfile, by_mmap):
+        as_user(A, lambda: how(path))
+        seen = as_user(B, lambda: how(path))
+        sfs.ok(f"B sees nothing of A's {name} by {how.__name__[3:]}",
+               "a.o" not in seen and "77" not in seen and (name == "error" or "raised" in seen or len(seen) < 60 or
+                                                          "no run" in seen or "seed" not in seen), seen[:200])
+seen = as_user(B, lambda: by_read(f"{sfs.MNT}/store/a.o"))
+sfs.ok("B cannot read A's codelet", "PermissionError" in seen, seen[:100])
+seen = as_user(B, lambda: by_read(f"{sfs.MNT}/codelets/a.o/symbols"))
+sfs.ok("nor what its directory says", "PermissionError" in seen, seen[:100])
+seen = as_user(B, lambda: sfs.run("sdot", "codelet=a.o reps=1"))
+sfs.ok("nor run it", f"({errno.EACCES}," in seen, seen)
+for what, work in (("replace", lambda: sfs.load(two, "a.o")), ("remove", lambda: os.unlink(f"{sfs.MNT}/store/a.o")),
+                   ("rename", lambda: os.rename(f"{sfs.MNT}/store/a.o", f"{sfs.MNT}/store/c.o")),
+                   ("rename onto", lambda: os.rename(f"{sfs.MNT}/store/b.o", f"{sfs.MNT}/store/a.o")),
+                   ("chmod", lambda: os.chmod(f"{sfs.MNT}/store/a.o", 0o666))):
+    seen = as_user(B, work)
+    sfs.ok(f"nor {what} it", "PermissionError" in seen or seen in (str(errno.EACCES), str(errno.EPERM)), seen)
+answer = as_user(B, lambda: sfs.run("sdot", "n=5 reps=1 check=off"))
+theirs = as_user(B, lambda: sfs.read("kernels/sdot/result"))
+sfs.ok("B's own codelet runs for B", answer.startswith("(0,") and "b.o" in theirs and "a.o" not in theirs, theirs)
+mine = as_user(A, lambda: sfs.read("kernels/sdot/result"))
+sfs.ok("and A still sees A's run", "a.o" in mine, mine)
+sfs.done()
