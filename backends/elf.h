@@ -109,3 +109,16 @@ void elf_inspect(void *file, size_t size, struct wire_table *table);
 size_t elf_escape(const char *name, size_t len, char *out, size_t size);
 
 #endif
+
+/*
+ * The system's header of this name, which <libelf.h>, <link.h> and <sys/auxv.h> want and find this file
+ * instead of. It stands outside of the guard: a file found beside its includer is found once more through -I.
+ */
+#ifdef __clang__
+#pragma clang diagnostic push
+#pragma clang diagnostic ignored "-Winclude-next-absolute-path"
+#endif
+#include_next <elf.h>
+#ifdef __clang__
+#pragma clang diagnostic pop
+#endif
