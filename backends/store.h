@@ -34,7 +34,8 @@ struct codelet {
 struct codelet *store_find(const char *name, const struct sfs_cred *who, int *err_out);
 /* The newest of who's own that exports symbol, then root's newest. "*": the newest with exactly one export. Counted. */
 struct codelet *store_find_export(const char *symbol, const struct sfs_cred *who, int *err_out);
-void store_put(struct codelet *codelet); /* NULL allowed */
+struct codelet *store_get(struct codelet *codelet); /* one reference more */
+void store_put(struct codelet *codelet);	    /* NULL allowed */
 
 /* A sealed memfd with the bytes, verified by hash when read back; the caller closes it. -errno otherwise. */
 int store_open(struct codelet *codelet);
