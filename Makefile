@@ -54,7 +54,7 @@ HELPER	:= $(wildcard backends/jailed/helper*.c backends/jailed/imports*.c)
 RUNNER	:= $(wildcard backends/jailed/runner*.c backends/jailed/runner*.S) $(HELPER) \
 	   $(wildcard backends/elf_link*.c backends/elf_imports*.c backends/elf_escape.c)
 INSPECTOR := $(wildcard backends/jailed/inspector*.c backends/jailed/helper*.c) \
-	     $(wildcard backends/elf_inspect*.c backends/elf_imports*.c backends/elf_escape.c)
+	     $(wildcard backends/elf_inspect*.c backends/elf_link*.c backends/elf_imports*.c backends/elf_escape.c)
 UNIT	:= $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/*.c))
 FUZZ	:= $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/*.c))
 BENCH	:= $(patsubst tests/bench/%.c,%,$(wildcard tests/bench/*.c))
