@@ -34,16 +34,6 @@ static const char *label(const char *name, char out[ELF_LINE])
 	return out;
 }
 
-const char *elf_inspect_section_name(struct elf_inspection *in, uint32_t i)
-{
-	GElf_Shdr section;
-	Elf_Scn *scn = elf_getscn(in->elf, i);
-
-	if (!scn || !gelf_getshdr(scn, &section) || in->names == 0)
-		return NULL;
-	return elf_strptr(in->elf, in->names, section.sh_name);
-}
-
 static const char *symbol_name(struct elf_inspection *in, const GElf_Sym *symbol)
 {
 	const char *name = elf_strptr(in->elf, in->symbol_names, symbol->st_name);
