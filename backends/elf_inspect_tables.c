@@ -134,14 +134,13 @@ void elf_inspect_exports(struct elf_inspection *in)
 	list_end(in, WIRE_EXPORTS);
 }
 
-/* The linker makes this one itself. */
 static bool is_import(struct elf_inspection *in, size_t i, const GElf_Sym *symbol, const char *name)
 {
 	if (symbol->st_shndx != SHN_UNDEF || !name || *name == '\0')
 		return false;
 	if (in->wanted && !in->wanted[i])
 		return false;
-	return strcmp(name, "_GLOBAL_OFFSET_TABLE_") != 0;
+	return !elf_linker_makes(name);
 }
 
 void elf_inspect_imports(struct elf_inspection *in)

@@ -192,6 +192,8 @@ struct elf_state *elf_scratch_states(const struct elf_object *object, const void
 void elf_put(struct elf_link *link, uint64_t offset, uint64_t value, unsigned width);
 uint64_t elf_image_address(const struct elf_link *link, uint64_t offset);
 
+/* Names that stand for parts of the image: its GOT, the start of its TLS block. */
+bool elf_linker_makes(const char *name);
 /* Finds out what symbol i is, once; a name that nothing provides is noted and counts as ELF_ABSENT. */
 int elf_state_resolve(struct elf_link *link, uint32_t i, struct elf_error *err);
 /* Addresses of slots, made at first use. */

@@ -81,13 +81,15 @@ static const char *symbol_fault(const struct elf_object *object, const struct el
 	if (symbol.st_name != 0 && symbol.st_name >= object->name_bytes)
 		return "the symbol's name is not in the string table";
 	index = elf_symbol_section(object, reloc->symbol, &symbol);
-	if (index == SHN_UNDEF)
-		return ELF64_ST_BIND(symbol.st_info) == STB_LOCAL ? "the symbol is local and not defined" : NULL;
+	if (index == SHN_UNDEF && ELF64_ST_BIND(symbol.st_info) == STB_LOCAL)
+		return "the symbol is local and not defined";
 	if (index == ELF_UNKNOWN)
 		return "the symbol's section does not exist";
 	if (index == ELF_COMMON && ELF64_ST_TYPE(symbol.st_info) == STT_TLS)
 		return "the symbol is common and thread-local";
-	if (index < object->nsections) {
+	if (index == SHN_UNDEF) {
+		threaded = ELF64_ST_TYPE(symbol.st_info) == STT_TLS;
+	} else if (index < object->nsections) {
 		why = defined_fault(object, index, &symbol, &threaded);
 		if (why)
 			return why;

@@ -167,6 +167,11 @@ static void note_missing(struct elf_link *link, const char *name)
 	link->missing++;
 }
 
+bool elf_linker_makes(const char *name)
+{
+	return strcmp(name, "_GLOBAL_OFFSET_TABLE_") == 0 || strcmp(name, "_TLS_MODULE_BASE_") == 0;
+}
+
 static void resolve_import(struct elf_link *link, struct elf_state *state, const Elf64_Sym *symbol)
 {
 	const char *name = elf_symbol_name(link->object, symbol);
@@ -174,8 +179,9 @@ static void resolve_import(struct elf_link *link, struct elf_state *state, const
 	uint64_t address = 0;
 
 	state->kind = ELF_ADDRESS;
-	if (strcmp(name, "_GLOBAL_OFFSET_TABLE_") == 0) {
-		state->value = elf_image_address(link, link->plan->got_offset);
+	if (elf_linker_makes(name)) {
+		state->kind = threaded ? ELF_THREAD : ELF_ADDRESS;
+		state->value = threaded ? 0 : elf_image_address(link, link->plan->got_offset);
 	} else if (!threaded && strcmp(name, "__tls_get_addr") == 0) {
 		state->value = link->place->tls_get_addr;
 		state->import = true;
