@@ -105,7 +105,7 @@ check-style:
 check-debian: all tools
 	scripts/check-debian $(O)
 
-soak: all
+soak: all $(O)/leak.so
 	tests/soak.py --build $(O) --seconds $(or $(SECONDS),300)
 
 bench: all $(BENCH:%=$(O)/bench/%)
@@ -113,7 +113,7 @@ bench: all $(BENCH:%=$(O)/bench/%)
 
 objects: $(LIB_OBJ)
 
-tools: $(UNIT:%=$(O)/unit/%) $(FSTOOLS:%=$(O)/fs/%)
+tools: $(UNIT:%=$(O)/unit/%) $(FSTOOLS:%=$(O)/fs/%) $(O)/leak.so
 
 # ---- compiling -----------------------------------------------------------------------------------
 
@@ -203,6 +203,11 @@ $(O)/fs/%: $(O)/obj/tests/fs/%.c.o
 	$(call say,LINK,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $< -pthread
+
+$(O)/leak.so: tests/leak.c
+	$(call say,LINK,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -D_GNU_SOURCE -std=gnu17 -O2 $(WARN) -fPIC -shared -o $@ $<
 
 # ---- installing ----------------------------------------------------------------------------------
 
