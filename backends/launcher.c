@@ -1,0 +1,407 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The privileged process: one loop that takes fixed-size orders from the daemon and hands each to its cell.
+ */
+#include "launcher_state.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/close_range.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#define SEND_MS	   1000 /* a daemon that takes nothing for so long is not there any more */
+#define END_MS	   2000 /* for every jail to be gone at the end */
+#define BATCH	   32
+#define NS_PER_MS  UINT64_C(1000000)
+#define DEATH	   SIGUSR1 /* of the supervisor */
+
+extern const unsigned char jailed_runner[] __attribute__((weak));
+extern const unsigned char jailed_inspector[] __attribute__((weak));
+extern const size_t jailed_runner_size __attribute__((weak));
+extern const size_t jailed_inspector_size __attribute__((weak));
+
+struct launcher launcher;
+
+union order {
+	struct lm_head head;
+	struct lm_new new;
+	struct lm_drop drop;
+	struct lm_run run;
+	struct lm_kill kill;
+	struct lm_probe probe;
+};
+
+uint64_t launcher_now(void)
+{
+	struct timespec t;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000 * NS_PER_MS + (uint64_t)t.tv_nsec;
+}
+
+void launcher_close(int *fd)
+{
+	if (*fd >= 0)
+		(void)close(*fd);
+	*fd = -1;
+}
+
+int launcher_watch(int fd, enum watch what, uint32_t index, uint32_t events)
+{
+	struct epoll_event e = { .events = events, .data.u64 = (uint64_t)index << 8 | what };
+
+	return epoll_ctl(launcher.epoll, EPOLL_CTL_ADD, fd, &e) ? -errno : 0;
+}
+
+void launcher_say(const void *message, size_t size)
+{
+	if (launcher.broken)
+		return;
+	ssize_t n = send(launcher.channel, message, size, MSG_DONTWAIT | MSG_NOSIGNAL);
+	if (n < 0 && errno == EAGAIN) {
+		struct pollfd room = { .fd = launcher.channel, .events = POLLOUT };
+		(void)poll(&room, 1, SEND_MS);
+		n = send(launcher.channel, message, size, MSG_DONTWAIT | MSG_NOSIGNAL);
+	}
+	if (n != (ssize_t)size)
+		launcher.broken = true;
+}
+
+/* ---- orders -------------------------------------------------------------------------------------- */
+
+/* Each returns 0, or -EPROTO: the daemon has lost count of what it asked for, and cannot be served any longer. */
+static int on_new(const union order *o, const int *fds, unsigned nfds)
+{
+	struct cell *cell = &launcher.cells[o->head.jail];
+
+	if (cell->state != CELL_FREE || o->new.kind > LAUNCH_RUNNER || o->new.has_setup > 1)
+		return -EPROTO;
+	if (o->head.jail >= launcher.cells_used)
+		launcher.cells_used = o->head.jail + 1;
+	cell_new(cell, &o->new, fds, nfds);
+	return 0;
+}
+
+static int on_drop(const union order *o, const int *fds, unsigned nfds)
+{
+	struct cell *cell = &launcher.cells[o->head.jail];
+
+	(void)fds;
+	if (cell->state == CELL_FREE || cell->dropped || nfds)
+		return -EPROTO;
+	cell_drop(cell);
+	return 0;
+}
+
+static int on_run(const union order *o, const int *fds, unsigned nfds)
+{
+	struct cell *cell = &launcher.cells[o->head.jail];
+
+	if (cell->state == CELL_FREE || cell->dropped || !cell->answered || cell->run.state != RUN_NONE ||
+	    !o->run.run || !o->run.wall_ms || o->run.nevents > LAUNCH_EVENTS_MAX)
+		return -EPROTO;
+	run_start(cell, &o->run, fds, nfds);
+	return 0;
+}
+
+static int on_kill(const union order *o, const int *fds, unsigned nfds)
+{
+	(void)fds;
+	if (nfds)
+		return -EPROTO;
+	run_kill(&launcher.cells[o->head.jail], o->kill.run);
+	return 0;
+}
+
+static int on_probe(const union order *o, const int *fds, unsigned nfds)
+{
+	struct lm_probed reply = { .head = { LM_PROBED, 0 }, .event = o->probe.event };
+
+	(void)fds;
+	if (nfds)
+		return -EPROTO;
+	int fd = count_open(&o->probe.event, 0);
+	reply.error = fd < 0 ? fd : 0;
+	launcher_close(&fd);
+	launcher_say(&reply, sizeof reply);
+	return 0;
+}
+
+static const struct order_type {
+	uint32_t type;
+	size_t size;
+	int (*handle)(const union order *order, const int *fds, unsigned nfds);
+} order_types[] = {
+	{ LM_NEW, sizeof(struct lm_new), on_new },
+	{ LM_DROP, sizeof(struct lm_drop), on_drop },
+	{ LM_RUN, sizeof(struct lm_run), on_run },
+	{ LM_KILL, sizeof(struct lm_kill), on_kill },
+	{ LM_PROBE, sizeof(struct lm_probe), on_probe },
+	{ 0 },
+};
+
+/* How many descriptors came along, in fds; -EPROTO when something else did. */
+static int take_fds(struct msghdr *message, int fds[WIRE_FDS_MAX])
+{
+	unsigned nfds = 0;
+
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(message); c; c = CMSG_NXTHDR(message, c)) {
+		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS || nfds)
+			return -EPROTO;
+		nfds = (unsigned)((c->cmsg_len - CMSG_LEN(0)) / sizeof(int));
+		if (nfds > WIRE_FDS_MAX)
+			return -EPROTO;
+		memcpy(fds, CMSG_DATA(c), nfds * sizeof(int));
+	}
+	return message->msg_flags & (MSG_TRUNC | MSG_CTRUNC) ? -EPROTO : (int)nfds;
+}
+
+static int dispatch(const union order *order, size_t size, const int *fds, unsigned nfds)
+{
+	for (const struct order_type *t = order_types; t->handle; t++)
+		if (t->type == order->head.type) {
+			if (t->size != size || order->head.jail >= LM_JAILS_MAX)
+				return -EPROTO;
+			return t->handle(order, fds, nfds);
+		}
+	return -EPROTO;
+}
+
+static void take_order(void)
+{
+	static union order order;
+	union {
+		struct cmsghdr align;
+		char bytes[CMSG_SPACE(sizeof(int[WIRE_FDS_MAX]))];
+	} control;
+	int fds[WIRE_FDS_MAX];
+	struct iovec part = { &order, sizeof order };
+	struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1, .msg_control = &control,
+				  .msg_controllen = sizeof control };
+
+	ssize_t n = recvmsg(launcher.channel, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	int nfds = n > 0 ? take_fds(&message, fds) : -EPROTO;
+	if (nfds < 0 || (size_t)n < sizeof order.head || dispatch(&order, (size_t)n, fds, (unsigned)nfds))
+		launcher.broken = true;
+	/* What a handler keeps it has duplicated: so they are closed in one place, whatever happened. */
+	for (int i = 0; i < nfds; i++)
+		(void)close(fds[i]);
+}
+
+/* ---- the loop ------------------------------------------------------------------------------------ */
+
+static void take_signals(void)
+{
+	struct signalfd_siginfo info[4];
+	ssize_t n = read(launcher.signals, info, sizeof info);
+
+	for (ssize_t i = 0; i < n / (ssize_t)sizeof *info; i++)
+		if (info[i].ssi_signo == DEATH)
+			launcher.broken = true;
+	child_reap();
+}
+
+static void handle(uint64_t token, uint32_t events)
+{
+	struct cell *cell = &launcher.cells[(token >> 8) % LM_JAILS_MAX];
+
+	switch ((enum watch)(token & 0xff)) {
+	case WATCH_CHANNEL:
+		take_order();
+		break;
+	case WATCH_SIGNALS:
+		take_signals();
+		break;
+	case WATCH_REPORT:
+		if (cell->report >= 0)
+			cell_reported(cell);
+		break;
+	case WATCH_CONTROL:
+		if (cell->control >= 0)
+			(void)cell_heard(cell);
+		break;
+	case WATCH_LISTENER: /* without EPOLLIN it is only the end of the run, which its wait tells better */
+		if (cell->run.listener >= 0 && (events & EPOLLIN))
+			run_notified(cell);
+		break;
+	}
+}
+
+static void earlier(uint64_t *next, uint64_t when)
+{
+	if (when && when < *next)
+		*next = when;
+}
+
+static uint64_t next_deadline(void)
+{
+	uint64_t next = UINT64_MAX;
+
+	for (uint32_t i = 0; i < launcher.cells_used; i++) {
+		const struct cell *c = &launcher.cells[i];
+		earlier(&next, c->deadline_ns);
+		earlier(&next, c->run.deadline_ns);
+		earlier(&next, c->run.retry_ns);
+	}
+	return next;
+}
+
+static void handle_late(void)
+{
+	uint64_t now = launcher_now();
+
+	for (uint32_t i = 0; i < launcher.cells_used; i++) {
+		struct cell *c = &launcher.cells[i];
+		if (c->deadline_ns && c->deadline_ns <= now)
+			cell_late(c, now);
+		if ((c->run.deadline_ns && c->run.deadline_ns <= now) || (c->run.retry_ns && c->run.retry_ns <= now))
+			run_late(c, now);
+	}
+}
+
+/* Waits at most until that moment; false when it has come with nothing else. */
+static void turn(uint64_t until)
+{
+	struct epoll_event events[BATCH];
+	uint64_t next = next_deadline(), now = 0;
+	struct timespec wait, *limit = NULL;
+
+	if (next > until)
+		next = until;
+	if (next != UINT64_MAX) {
+		now = launcher_now();
+		uint64_t left = next > now ? next - now : 0;
+		wait.tv_sec = (time_t)(left / (1000 * NS_PER_MS));
+		wait.tv_nsec = (long)(left % (1000 * NS_PER_MS));
+		limit = &wait;
+	}
+	/* glibc 2.36 has a wrapper for it; the raw call spares older ones. */
+	int n = (int)syscall(SYS_epoll_pwait2, launcher.epoll, events, BATCH, limit, NULL, 0);
+	if (n < 0 && errno == ENOSYS)
+		n = epoll_wait(launcher.epoll, events, BATCH,
+			       limit ? (int)(wait.tv_sec * 1000 + wait.tv_nsec / (long)NS_PER_MS + 1) : -1);
+	/* Ends of children last: what a child said before it ended has been heard then. */
+	for (int pass = 0; pass < 2; pass++)
+		for (int i = 0; i < n; i++)
+			if ((events[i].data.u64 == WATCH_SIGNALS) == (pass == 1))
+				handle(events[i].data.u64, events[i].events);
+	if (next != UINT64_MAX && launcher_now() >= next)
+		handle_late();
+}
+
+/* ---- beginning and end --------------------------------------------------------------------------- */
+
+/* The supervisor's terminal must not end us before the daemon has drained: only the channel's end and its death do. */
+static int take_over_signals(void)
+{
+	static const int ignored[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGPIPE, SIGTSTP, SIGUSR2 };
+	struct sigaction ignore = { .sa_handler = SIG_IGN }, by_default = { .sa_handler = SIG_DFL };
+	sigset_t mine;
+
+	for (size_t i = 0; i < sizeof ignored / sizeof *ignored; i++)
+		(void)sigaction(ignored[i], &ignore, NULL);
+	(void)sigaction(SIGCHLD, &by_default, NULL);
+	(void)sigemptyset(&mine);
+	(void)sigaddset(&mine, SIGCHLD);
+	(void)sigaddset(&mine, DEATH);
+	if (sigprocmask(SIG_SETMASK, &mine, NULL))
+		return -errno;
+	launcher.signals = signalfd(-1, &mine, SFD_CLOEXEC | SFD_NONBLOCK);
+	return launcher.signals < 0 ? -errno : 0;
+}
+
+/* Keeps standard error and the channel: whatever else the parent had open is not for jails' parents. */
+static int keep_only(int channel)
+{
+	struct rlimit files;
+
+	if (channel != 3 && (dup3(channel, 3, O_CLOEXEC) < 0))
+		return -errno;
+	if (syscall(SYS_close_range, 4, ~0u, 0))
+		return -errno;
+	launcher.channel = 3;
+	if (!getrlimit(RLIMIT_NOFILE, &files)) {
+		files.rlim_cur = files.rlim_max;
+		(void)setrlimit(RLIMIT_NOFILE, &files);
+	}
+	(void)umask(077);
+	return chdir("/") ? -errno : 0;
+}
+
+static int begin(const struct sfs_config *config, int channel, const struct jail_helper helpers[2])
+{
+	memset(&launcher, 0, sizeof launcher);
+	launcher.config = config;
+	int err = keep_only(channel);
+	err = err ?: take_over_signals();
+	if (err)
+		return err;
+	launcher.cgroup_error = geteuid() ? -EACCES : cgroup_start(&launcher.cgroups);
+	launcher.start_error = jail_start(&launcher.env, helpers);
+	count_start();
+	if (prctl(PR_SET_PDEATHSIG, DEATH, 0, 0, 0)) /* after the last change of credentials, which would clear it */
+		return -errno;
+	launcher.epoll = epoll_create1(EPOLL_CLOEXEC);
+	if (launcher.epoll < 0)
+		return -errno;
+	err = launcher_watch(launcher.channel, WATCH_CHANNEL, 0, EPOLLIN);
+	return err ?: launcher_watch(launcher.signals, WATCH_SIGNALS, 0, EPOLLIN);
+}
+
+static bool cells_left(void)
+{
+	while (launcher.cells_used && launcher.cells[launcher.cells_used - 1].state == CELL_FREE)
+		launcher.cells_used--;
+	return launcher.cells_used != 0;
+}
+
+static void end(void)
+{
+	uint64_t until = launcher_now() + END_MS * NS_PER_MS;
+
+	(void)epoll_ctl(launcher.epoll, EPOLL_CTL_DEL, launcher.channel, NULL);
+	for (uint32_t i = 0; i < launcher.cells_used; i++)
+		if (launcher.cells[i].state != CELL_FREE && !launcher.cells[i].dropped)
+			cell_drop(&launcher.cells[i]);
+	while (cells_left() && launcher_now() < until)
+		turn(until);
+	cgroup_stop(&launcher.cgroups);
+}
+
+int launcher_serve(const struct sfs_config *config, int channel, const struct jail_helper helpers[2])
+{
+	static struct lm_machine machine = { .head = { LM_MACHINE, 0 } };
+
+	int err = begin(config, channel, helpers);
+	if (err)
+		return 1;
+	facts_write(machine.text, sizeof machine.text);
+	launcher_say(&machine, sizeof machine);
+	while (!launcher.broken)
+		turn(UINT64_MAX);
+	end();
+	return 0;
+}
+
+int launcher_main(const struct sfs_config *config, int channel)
+{
+	const struct jail_helper helpers[2] = {
+		[LAUNCH_INSPECTOR] = { jailed_inspector, &jailed_inspector_size ? jailed_inspector_size : 0 },
+		[LAUNCH_RUNNER] = { jailed_runner, &jailed_runner_size ? jailed_runner_size : 0 },
+	};
+
+	return launcher_serve(config, channel, helpers);
+}

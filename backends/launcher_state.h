@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the launcher remembers; private to launcher*.c.
+ *
+ * One thread, one static struct launcher, no lock. A cell is one jail, at the index that the daemon chose. Every wait of
+ * it is a state with a deadline; the loop in launcher.c wakes at the nearest. Nothing here allocates memory after
+ * the start.
+ */
+#ifndef LAUNCHER_STATE_H
+#define LAUNCHER_STATE_H
+
+#include <stdbool.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+
+#include "launcher.h"
+
+enum cell_state {
+	CELL_FREE,
+	CELL_INIT,   /* its init is on the way to its exec */
+	CELL_ZYGOTE, /* its zygote is */
+	CELL_START,  /* WIRE_READY is awaited */
+	CELL_SETUP,  /* WIRE_SETUP_DONE is */
+	CELL_IDLE,   /* ready; a run may be in flight */
+	CELL_DEAD,   /* failed or died; its processes are being reaped, or are gone. why says why */
+};
+
+enum run_state {
+	RUN_NONE,
+	RUN_FORKED, /* WIRE_FORK is sent; a runner's child shall arm, an inspector's child shall end */
+	RUN_ARMED,  /* its pid is known; the listener is wanted */
+	RUN_GATE,   /* the listener is here; the gate's call is awaited */
+	RUN_GOING,   /* it was told to go */
+	RUN_FAILED, /* a child said that it cannot begin; its end is awaited */
+};
+
+struct run {
+	enum run_state state;
+	uint64_t id;
+	uint32_t seq; /* of the WIRE_FORK */
+	pid_t pid; /* 0: not known */
+	int pidfd;    /* until the listener is here; -1: none */
+	int listener; /* -1: none */
+	int counters[LAUNCH_EVENTS_MAX];
+	unsigned ncounters;
+	struct launch_event events[LAUNCH_EVENTS_MAX];
+	unsigned wall_ms;
+	uint64_t deadline_ns; /* 0: none */
+	uint64_t retry_ns;    /* RUN_ARMED, or a kill that has found nobody yet: try again then; 0: no */
+	uint64_t go_ns;
+	bool killed;	      /* it shall end, and how.cause says why */
+	bool ending;	      /* SIGKILL has been sent, or its receiver is being looked for */
+	struct launch_exit how;
+};
+
+struct cell {
+	enum cell_state state;
+	enum launch_kind kind;
+	uint32_t index;
+	bool dropped;	      /* LM_GONE is owed */
+	bool answered;	      /* LM_READY has been sent */
+	int slot;	      /* of the id table; -1: none */
+	uint64_t deadline_ns; /* of the state; 0: none */
+	pid_t init, zygote;   /* not yet reaped; 0: none */
+	int init_pidfd;
+	int init_control; /* our end; its end tells the init to go */
+	int control;	  /* the zygote's */
+	int report;	  /* the read end */
+	uint64_t pid_namespace; /* inode */
+	uint64_t memory_bytes;
+	uint32_t pids;
+	bool has_group;
+	struct cgroup group;
+	uint64_t oom_kills; /* seen so far */
+	bool has_setup;
+	struct wire_order setup;
+	int setup_fds[WIRE_FDS_MAX];
+	unsigned setup_nfds;
+	int why; /* -errno, and its sentence */
+	char sentence[WIRE_TEXT_MAX];
+	struct run run;
+};
+
+/* An id of the host, for all jails of one owner and kind. */
+struct slot {
+	uint32_t users; /* 0: free */
+	uint32_t owner;
+	enum launch_kind kind;
+};
+
+struct launcher {
+	const struct sfs_config *config; /* borrowed */
+	int channel, epoll, signals;
+	bool broken; /* the channel has ended, or shall */
+	int start_error; /* -errno of jail_start(): no jail can be made */
+	struct jail_env env;
+	struct cgroup_tree cgroups;
+	int cgroup_error;
+	uint32_t cells_used; /* no cell at or above is in use */
+	struct cell cells[LM_JAILS_MAX];
+	struct slot slots[LM_JAILS_MAX];
+};
+
+extern struct launcher launcher;
+
+enum watch { WATCH_CHANNEL, WATCH_SIGNALS, WATCH_REPORT, WATCH_CONTROL, WATCH_LISTENER };
+
+/* launcher.c */
+int launcher_watch(int fd, enum watch what, uint32_t index, uint32_t events);
+void launcher_say(const void *message, size_t size); /* to the daemon, within a second or the launcher ends */
+uint64_t launcher_now(void);			     /* CLOCK_MONOTONIC, ns */
+void launcher_close(int *fd);			     /* and sets it to -1 */
+
+/* launcher_cell.c: birth and death of jails */
+void cell_new(struct cell *cell, const struct lm_new *order, const int *fds, unsigned nfds);
+void cell_drop(struct cell *cell);
+void cell_reported(struct cell *cell); /* the report pipe is readable or closed */
+bool cell_heard(struct cell *cell);    /* takes one message of the control socket; false: there was none */
+void cell_late(struct cell *cell, uint64_t now);
+void cell_fail(struct cell *cell, int err, const char *format, ...) __attribute__((format(printf, 3, 4)));
+/* A child of the launcher has ended, is reaped, and belonged to this cell: which one it was is for the cell to know. */
+void cell_reaped(struct cell *cell, pid_t pid, const siginfo_t *how, const struct rusage *usage);
+/* 0 or -errno: an order of the runner's protocol, with descriptors. */
+int cell_send(const struct cell *cell, const struct wire_order *order, const int *fds, unsigned nfds);
+
+/* launcher_id.c */
+int id_take(uint32_t owner, enum launch_kind kind); /* a slot, or -EDQUOT */
+void id_release(int slot);
+uid_t id_uid(int slot);
+
+/* launcher_run.c: one run from its fork to its end */
+void run_start(struct cell *cell, const struct lm_run *order, const int *fds, unsigned nfds);
+void run_kill(struct cell *cell, uint64_t id);
+void run_report(struct cell *cell, const struct wire_report *report, pid_t from);
+void run_notified(struct cell *cell);
+void run_late(struct cell *cell, uint64_t now);
+void run_reaped(struct cell *cell, pid_t pid, const siginfo_t *how, const struct rusage *usage);
+void run_abandon(struct cell *cell); /* every process of the jail is gone */
+
+/* launcher_child.c: which children are whose */
+uint64_t child_pid_namespace(pid_t pid); /* inode, 0 when that cannot be read; also of one that is not yet reaped */
+void child_reap(void);			 /* all that have ended */
+/* Sends SIGKILL to children in the cell's pid namespace other than its init and zygote; how many. */
+unsigned child_kill_unknown(const struct cell *cell);
+
+/* launcher_count.c: perf events on a run */
+void count_start(void);
+int count_open(const struct launch_event *event, pid_t pid); /* a descriptor, disabled, or -errno */
+void count_enable(int fd);
+int count_read(int fd, struct launch_count *out);
+
+/* launcher_facts.c: what works on this machine */
+void facts_write(char *text, size_t size);
+
+/* launcher_text.c: what came out of a jail, made fit for eyes */
+void text_escape(const char *hostile, size_t hostile_size, char *out, size_t size);
+
+#endif
