@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the files of the store know together: its index in memory, its files on disk.
+ *
+ * An entry is a name; what it holds at the moment is a load (one upload that was accepted); the bytes of a load are an
+ * object, which several loads share when their bytes are equal. A codelet is what others hold: made when somebody
+ * asks, from the table on disk, and kept in memory only where its texts are short. All counts of references, and every field
+ * that is not constant, are under store.lock, which is never held across a system call or a callback. store.names
+ * orders changes of names: it is held while a record is written and the tree is changed, so that disk, index
+ * and tree change in the same order; it is taken before store.lock and by no path that only looks.
+ */
+#ifndef STORE_PRIV_H
+#define STORE_PRIV_H
+
+#include <pthread.h>
+
+#include "sha256.h"
+#include "store.h"
+#include "store_map.h"
+#include "store_record.h"
+#include "store_table.h"
+#include "store_work.h"
+
+struct store_object {
+	struct map_node node; /* in store.objects */
+	struct work work;     /* its end */
+	unsigned char sha256[SHA256_BYTES];
+	uint64_t size;
+	unsigned refs;
+	bool verified; /* the file's bytes have been seen to have this hash */
+};
+
+struct store_export {
+	struct map_node node; /* in store.exports; the hash is of the symbol and the owner */
+	struct store_load *load; /* borrowed: its load owns it */
+};
+
+struct store_load {
+	unsigned refs;
+	struct store_object *object; /* counted */
+	struct store_entry *entry;   /* borrowed: whose it is now; NULL: replaced or removed */
+	uid_t uid;
+	gid_t gid;
+	mode_t mode;
+	uint64_t loaded_at_ns, sequence;
+	uint32_t type, machine, missing;
+	bool has_spec;
+	uint32_t nexports;
+	struct store_export *exports; /* owned: nexports, and one more if there is just one */
+	bool exported;		      /* they are in store.exports */
+	unsigned running;
+	uint64_t runs, last_run_ns;
+};
+
+struct store_entry {
+	struct map_node node; /* in store.entries */
+	char name[SFS_NAME_MAX + 1];
+	unsigned refs;
+	struct store_load *load; /* counted; NULL: gone */
+	struct store_held *held; /* the codelet as it was last handed out; counted if resident, else borrowed */
+	bool resident;
+	bool hidden;	/* on disk but not to be had: damaged, or being inspected again */
+	bool unloading; /* removed, but something still runs */
+	uint64_t loads; /* of this name, since the start */
+	struct sfs_obj *dir; /* counted: codelets/NAME; NULL while hidden */
+};
+
+/* A codelet that somebody has. */
+struct store_held {
+	struct codelet codelet; /* first: they are the same pointer */
+	unsigned refs;
+	struct store_load *load; /* counted */
+	int memfd;		 /* its bytes, while others than its entry hold it; -1 */
+};
+
+/* What one uid has. */
+struct store_usage {
+	uid_t uid;
+	uint32_t count;
+	uint64_t bytes;
+};
+
+struct store {
+	pthread_mutex_t names, lock;
+	/* All below: lock, but for what is constant after the start. */
+	struct map entries, objects, exports;
+	struct store_usage *usage; /* owned */
+	size_t nusage;
+	uint64_t sequence; /* the last one given */
+	const struct store_listener *listener; /* borrowed */
+	struct sfs_obj *dir, *codelets;	       /* counted; constant */
+	int root, objects_dir, tables_dir, names_dir; /* constant */
+};
+extern struct store store;
+
+/* ---- store_index.c: all with store.lock held ---------------------------------------------------- */
+
+struct store_object *object_find(const unsigned char sha256[SHA256_BYTES]); /* borrowed, or NULL */
+/* The one with these bytes, made if there is none; counted. NULL: out of memory. */
+struct store_object *object_get(const unsigned char sha256[SHA256_BYTES], uint64_t size);
+/* NULL allowed. The last reference sends its files to be removed. */
+void object_put(struct store_object *object);
+/* A load that is nobody's yet: takes the reference to object. table: NULL when not known yet. NULL: out of memory. */
+struct store_load *load_new(struct store_object *object, const struct store_record *record,
+			    const struct store_table *table);
+void load_put(struct store_load *load); /* NULL allowed */
+void load_record(const struct store_load *load, struct store_record *out);
+
+struct store_entry *entry_find(const char *name); /* borrowed; hidden and unloading ones too */
+/* In the index, without a load; counted once for the index. NULL: out of memory. */
+struct store_entry *entry_new(const char *name);
+void entry_put(struct store_entry *entry); /* NULL allowed */
+/*
+ * Gives entry another load (the reference is taken over; NULL: none) and returns the former one, with its
+ * reference. exported: it can be found by what it exports. What the entry held goes to held_out.
+ */
+struct store_load *entry_set(struct store_entry *entry, struct store_load *load, bool exported,
+			     struct store_held **held_out);
+/* Out of the index; the caller keeps the reference that the index had. */
+void entry_drop(struct store_entry *entry);
+/* The newest load of uid that exports symbol and is older than sequence; borrowed. NULL: none. */
+struct store_load *export_newest(const char *symbol, size_t len, uid_t uid, uint64_t sequence);
+void load_unexport(struct store_load *load);
+void load_export(struct store_load *load);
+/* Another owner, and what follows from it. What the entry held goes to held_out. */
+void entry_own(struct store_entry *entry, uid_t uid, gid_t gid, mode_t mode, struct store_held **held_out);
+/* No longer to be found, though it still runs. */
+void entry_unload(struct store_entry *entry, struct store_held **held_out);
+/* What uid has: made when there is none. NULL: out of memory. */
+struct store_usage *usage_of(uid_t uid);
+/* Everything goes, at the end. */
+void index_free(void);
+
+/* ---- store_codelet.c: codelets, with no lock held ------------------------------------------------- */
+
+/* The codelet of an entry: counted; NULL with *err_out. */
+struct store_held *codelet_of(struct store_entry *entry, int *err_out);
+/* A new one for load under that name, of nobody's yet. NULL: out of memory. */
+struct store_held *codelet_new(const char *name, struct store_load *load, const struct store_table *table);
+/* Is it small enough to stay in memory with its entry? */
+bool codelet_is_small(const struct store_held *held);
+void held_put(struct store_held *held); /* NULL allowed */
+
+/* ---- store_db.c: on disk. 0 or -errno with a sentence ---------------------------------------------- */
+
+int db_open(const char *state_dir); /* sets the directories of store; -EBUSY: somebody else has it */
+void db_close(void);
+/* The bytes of memfd, their table. An object that is verified is there already. */
+int db_put_object(struct store_object *object, int memfd, bool durable);
+int db_put_table(const unsigned char sha256[SHA256_BYTES], const struct store_table *table, bool durable);
+int db_get_table(const unsigned char sha256[SHA256_BYTES], struct store_table *out);
+/* A descriptor of the object's file, its size right; and the hash too, if that has not been seen yet. -EBADMSG: damaged. */
+int db_open_object(struct store_object *object);
+bool db_has_object(const struct store_object *object); /* a file of its size */
+/* The same as a sealed memfd, always hashed. */
+int db_load_object(struct store_object *object);
+/* Removes object and table. */
+void db_drop_object(const unsigned char sha256[SHA256_BYTES]);
+/* The record in a file of its own, to be renamed or dropped. */
+int db_prepare_name(const struct store_record *record, bool durable, char temp_out[32]);
+int db_commit_name(const char *temp, const char *name, bool durable);
+void db_abandon_name(const char *temp);
+int db_put_name(const char *name, const struct store_record *record, bool durable);
+int db_get_name(const char *name, struct store_record *out); /* -EBADMSG: damaged */
+int db_rename_name(const char *from, const char *to);
+int db_remove_name(const char *name);
+int db_sync(const char *name, const unsigned char sha256[SHA256_BYTES]);
+/* Calls each for every name. */
+int db_each_name(void (*each)(const char *name, void *arg), void *arg);
+/* Removes what nothing refers to; objects only if all is true, since a damaged record may need its own. */
+void db_sweep(bool all);
+
+/* ---- store_policy.c ----------------------------------------------------------------------------- */
+
+int policy_start(void); /* resolves [store] loaders and allow: 0 or -EINVAL with a sentence */
+int policy_loader(const struct sfs_cred *who);
+int policy_hash(const unsigned char sha256[SHA256_BYTES]);
+/*
+ * May who put size bytes under name? Rights and quotas; 0, or -errno with a sentence. record_out gets whose it will be; its
+ * mode, from what the caller has set, stays.
+ */
+int policy_place(const char *name, uint64_t size, const struct sfs_cred *who, struct store_record *record_out);
+
+/* ---- store_load.c: from an upload to a codelet; store_start.c: from the disk ------------------------- */
+
+int load_commit(struct sfs_obj *dir, const char *name, int memfd, size_t size, mode_t mode, const struct sfs_cred *who,
+		struct sfs_req *req);
+/* Inspects an object again, since its table is damaged or of another inspector. */
+int load_again(struct store_entry *entry);
+/* Makes the tree show what the entry holds; file: in /store too. store.names held, not store.lock. 0 or -errno. */
+int entry_show(struct store_entry *entry, bool file);
+/* Takes codelets/NAME away. */
+void entry_hide(struct store_entry *entry);
+/* Lets the entry keep the codelet if it is small, or has a specification, whose end must be told. */
+void entry_keep(struct store_entry *entry, struct store_held *held);
+/* Its bytes turned out to be damaged: out of sight soon, with a line in /status. */
+void entry_damaged(struct store_entry *entry);
+void entry_status(const char *name, const char *why); /* NULL: all is well */
+/* Tells the listener, names held. */
+int tell_loading(struct store_held *held);
+void tell_gone(struct store_held *held); /* NULL allowed */
+
+int store_begin(void); /* both directories are known: reads the disk. 0 or -errno with a sentence */
+
+/* ---- codelets.c ------------------------------------------------------------------------------------ */
+
+extern const struct sfs_dirtype codelet_dirtype; /* codelets/NAME; priv is the entry, counted */
+mode_t codelet_dir_mode(mode_t mode);
+
+#endif
