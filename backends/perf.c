@@ -15,8 +15,7 @@
 #include "perf_pmu.h"
 #include "sandboxfs.h"
 
-#define SYSFS_PMUS "/sys/bus/event_source/devices"
-#define CACHE_MAX  512 /* names remembered; later ones are looked up each time */
+#define CACHE_MAX 512 /* names remembered; later ones are looked up each time */
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct perf_name cache[CACHE_MAX]; /* under lock */
@@ -126,7 +125,7 @@ static int resolve(const char *name, struct perf_name *out, char *text, size_t s
 
 	if (!resolve_alias(name, out)) {
 		if (strchr(name, '/'))
-			rc = perf_sysfs_resolve(SYSFS_PMUS, name, strlen(name), &out->event, text, size);
+			rc = perf_sysfs_resolve(PERF_SYSFS, name, strlen(name), &out->event, text, size);
 		else if (started)
 			rc = resolve_libpfm(name, &out->event, text, size);
 		else
@@ -227,9 +226,12 @@ static int walk_events(const struct perf_visitor *visitor, const pfm_pmu_info_t 
 
 	for (int i = pmu->first_event; i != -1 && !rc; i = pfm_get_event_next(i)) {
 		pfm_event_info_t event = { .size = sizeof(event) };
+		char spelling[160];
 
-		if (pfm_get_event_info(i, PFM_OS_PERF_EVENT, &event) == PFM_SUCCESS)
-			rc = visitor->event(visitor->arg, pmu->name, event.name, event.desc ? event.desc : "");
+		if (pfm_get_event_info(i, PFM_OS_PERF_EVENT, &event) != PFM_SUCCESS)
+			continue;
+		snprintf(spelling, sizeof(spelling), "%s::%s", pmu->name, event.name);
+		rc = visitor->event(visitor->arg, pmu->name, event.name, spelling, event.desc ? event.desc : "");
 	}
 	return rc;
 }

@@ -23,14 +23,18 @@ int perf_sysfs_resolve(const char *root, const char *name, size_t len, struct la
  */
 int perf_format_put(const char *format, uint64_t value, struct launch_event *event);
 
-/* What the list of PMUs and events is walked with. An event has no umask beside it when it has none. */
+/* What the list of PMUs and events is walked with; texts live until the callback returns. */
 struct perf_visitor {
 	int (*pmu)(void *arg, const char *name, const char *description, unsigned events);
-	int (*event)(void *arg, const char *pmu, const char *name, const char *description);
+	/* spelling is what perf_resolve() takes; NULL: events are not asked for. */
+	int (*event)(void *arg, const char *pmu, const char *name, const char *spelling, const char *description);
 	void *arg;
 };
-/* PMUs that libpfm4 knows and finds here, then those of sysfs; stops at and returns the first non-zero answer. */
+/* PMUs that libpfm4 knows and finds here; stops at and returns the first non-zero answer. Callbacks must not resolve names. */
 int perf_walk(const struct perf_visitor *visitor);
+/* The same for PMUs of the kernel that have named events in sysfs, below root. */
+int perf_sysfs_walk(const char *root, const struct perf_visitor *visitor);
+#define PERF_SYSFS "/sys/bus/event_source/devices"
 
 struct sfs_buf;
 /* One "umask description" per line of libpfm4's event pmu::name. */

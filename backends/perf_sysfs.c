@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Events of PMUs that only the kernel knows: pmu/event/, pmu/event,config=0x1/, by the files of sysfs. */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
@@ -184,4 +185,57 @@ int perf_sysfs_resolve(const char *root, const char *name, size_t len, struct la
 	source.event.exclude_kernel = excludes_kernel(source.pmu);
 	*out = source.event;
 	return 0;
+}
+
+/* ---- lists --------------------------------------------------------------------------------------- */
+
+/* Beside an event may stand its unit and scale. */
+static bool is_event(const char *name)
+{
+	const char *dot = strrchr(name, '.');
+
+	return name[0] != '.' && (!dot || (strcmp(dot, ".scale") && strcmp(dot, ".unit") && strcmp(dot, ".snapshot") &&
+					   strcmp(dot, ".per-pkg")));
+}
+
+static int walk_events(const char *root, const char *pmu, const struct perf_visitor *visitor)
+{
+	struct source source = { .root = root };
+	char path[512], terms[TERMS_MAX], spelling[160];
+	struct dirent *entry;
+	DIR *dir;
+	int rc = 0;
+
+	snprintf(source.pmu, sizeof(source.pmu), "%s", pmu);
+	snprintf(path, sizeof(path), "%s/%s/events", root, pmu);
+	dir = opendir(path);
+	if (dir)
+		rc = visitor->pmu(visitor->arg, pmu, "of the kernel", 0);
+	while (dir && !rc && (entry = readdir(dir))) {
+		size_t len = strlen(entry->d_name);
+
+		if (!is_event(entry->d_name) || !is_plain(entry->d_name, len) ||
+		    read_file(&source, "events/", entry->d_name, len, terms))
+			continue;
+		snprintf(spelling, sizeof(spelling), "%.63s/%.63s/", pmu, entry->d_name);
+		rc = visitor->event(visitor->arg, pmu, entry->d_name, spelling, terms);
+	}
+	if (dir)
+		closedir(dir);
+	return rc;
+}
+
+int perf_sysfs_walk(const char *root, const struct perf_visitor *visitor)
+{
+	DIR *dir = opendir(root);
+	struct dirent *entry;
+	int rc = 0;
+
+	while (dir && !rc && (entry = readdir(dir))) {
+		if (is_plain(entry->d_name, strlen(entry->d_name)))
+			rc = walk_events(root, entry->d_name, visitor);
+	}
+	if (dir)
+		closedir(dir);
+	return rc;
 }

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a run says of itself against what was seen from outside: the number of its calls, the time that it took.
+ *
+ * The record lies in memory that the codelet's own process can write, so every number is compared with one
+ * that it cannot: the plan, which is read-only there; the wall and processor time, which the kernel keeps. Bounds are wide where an
+ * honest run may differ: interrupts, first touches of pages, the search for a batch.
+ */
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "kernels.h"
+
+#define WALL_SLACK_NS  2000000.0
+#define SETUP_SLACK_NS 5000000.0 /* from the fork to the gate, and the end of the process */
+#define UNTOLD_NS      2000000.0
+#define FAULT_NS       3000.0
+#define BYTE_NS	       1.0
+
+__attribute__((format(printf, 2, 3))) static bool mismatch(struct outcome *out, const char *format, ...)
+{
+	char text[300];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	snprintf(out->integrity, sizeof(out->integrity), "mismatch: %s", text);
+	out->is_violated = true;
+	return false;
+}
+
+static bool counts_agree(const struct run *run, struct outcome *out)
+{
+	const struct wire_claim *claim = run->template->claim;
+	const struct wire_plan *plan = run->template->plan;
+	uint64_t least;
+
+	if (claim->phase != WIRE_DONE)
+		return mismatch(out, "a record of completion in phase %u", claim->phase);
+	if (!claim->samples || claim->samples > plan->samples || (!plan->stop_ticks && claim->samples != plan->samples))
+		return mismatch(out, "claims %u samples of %u", claim->samples, plan->samples);
+	if (!claim->batch || claim->batch > plan->batch_max || (plan->batch && claim->batch != plan->batch))
+		return mismatch(out, "claims batches of %u calls", claim->batch);
+	least = (uint64_t)claim->samples * claim->batch + plan->warmup + (plan->nsets > 1 ? plan->nsets - 1 : 0);
+	for (unsigned set = 2; set < plan->nsets; set++) /* not called when the time for samples ran out before */
+		least -= plan->check_at[set] >= claim->samples;
+	if (claim->calls < least)
+		return mismatch(out, "claims %llu calls, which is fewer than %llu", (unsigned long long)claim->calls,
+				(unsigned long long)least);
+	return true;
+}
+
+struct times { /* ns */
+	double told;	/* the run's own begin to end */
+	double samples; /* the sum of them */
+	double largest; /* sample */
+	double busy;	/* processor time, from outside */
+};
+
+static struct times take_times(const struct run *run)
+{
+	const struct wire_claim *claim = run->template->claim;
+	double tick_ns = 1e9 / perf_tsc_hz();
+	struct times t = { .busy = (double)(run->how.user_ns + run->how.system_ns) };
+
+	t.told = (double)(claim->end_ticks - claim->begin_ticks) * tick_ns;
+	for (uint32_t i = 0; i < claim->samples; i++) {
+		double ns = (double)claim->ticks[i] * tick_ns;
+
+		t.samples += ns;
+		t.largest = ns > t.largest ? ns : t.largest;
+	}
+	return t;
+}
+
+/* Processor time between the run's begin and end that no sample holds, at most, when all is honest. */
+static double untold_most(const struct run *run, const struct times *t)
+{
+	const struct wire_claim *claim = run->template->claim;
+	const struct wire_plan *plan = run->template->plan;
+	double call = t->largest / claim->batch, extra = 8.0 * (plan->nsets + plan->warmup) * call;
+	double bytes = (double)run->template->arena->bytes * BYTE_NS;
+	double most = UNTOLD_NS + t->samples + 3 * t->largest + extra + bytes;
+
+	most += (double)(run->how.minor_faults + run->how.major_faults) * FAULT_NS;
+	if (plan->cache == WIRE_FLUSH || plan->batch == 1)
+		most += claim->samples * (bytes + 2000);
+	return most;
+}
+
+static bool times_agree(const struct run *run, struct outcome *out)
+{
+	const struct wire_claim *claim = run->template->claim;
+	struct times t = take_times(run);
+	double inside, wall = (double)run->how.wall_ns;
+
+	if (claim->end_ticks <= claim->begin_ticks)
+		return mismatch(out, "claims to have ended before it began");
+	if (t.told > wall * 1.02 + WALL_SLACK_NS)
+		return mismatch(out, "claims %.0f ns of %.0f ns", t.told, wall);
+	if (t.samples > t.told * 1.001 + 1000)
+		return mismatch(out, "its samples last %.0f ns in %.0f ns", t.samples, t.told);
+	if (t.busy > t.told * 1.1 + SETUP_SLACK_NS + (double)run->template->arena->bytes * BYTE_NS)
+		return mismatch(out, "claims %.0f ns, but used the processor for %.0f ns", t.told, t.busy);
+	inside = t.busy < t.told ? t.busy : t.told;
+	if (inside - t.samples > untold_most(run, &t))
+		return mismatch(out, "its samples last %.0f ns, but the calls took about %.0f ns", t.samples, inside);
+	return true;
+}
+
+bool kernel_claims_agree(const struct run *run, struct outcome *out)
+{
+	if (!counts_agree(run, out) || !times_agree(run, out))
+		return false;
+	snprintf(out->integrity, sizeof(out->integrity), "ok");
+	return true;
+}

@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: MIT */
+/* What is left of a run: counted, rendered when somebody asks, and shown to each user as his own last one. */
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "kernels.h"
+
+static atomic_ullong last_number;
+
+struct outcome *outcome_new(const struct run *run)
+{
+	struct outcome *out = calloc(1, sizeof(*out));
+
+	if (!out)
+		return NULL;
+	atomic_init(&out->refs, 1);
+	pthread_mutex_init(&out->lock, NULL);
+	out->number = atomic_fetch_add(&last_number, 1) + 1;
+	out->started_at_ns = run->started_at_ns;
+	out->seed = run->bound.seed;
+	out->uid = run->who.uid;
+	memcpy(out->kernel, run->kernel->name, sizeof(out->kernel));
+	memcpy(out->codelet, run->codelet->name, sizeof(out->codelet));
+	memcpy(out->sha256, run->codelet->sha256_hex, sizeof(out->sha256));
+	memcpy(out->function, run->options.function, sizeof(out->function));
+	memcpy(out->params, run->words, sizeof(out->params));
+	memcpy(out->tag, run->options.tag, sizeof(out->tag));
+	out->how = run->how;
+	out->mode = run->options.mode;
+	out->cache = run->options.cache;
+	out->cpu = run->options.cpu;
+	out->warmup = run->options.warmup;
+	out->ret_type = run->bound.ret;
+	out->ns_per_call = NAN;
+	return out;
+}
+
+struct outcome *outcome_get(struct outcome *out)
+{
+	if (out)
+		atomic_fetch_add(&out->refs, 1);
+	return out;
+}
+
+void outcome_put(struct outcome *out)
+{
+	if (!out || atomic_fetch_sub(&out->refs, 1) != 1)
+		return;
+	for (unsigned i = 0; i < OUT_FILES; i++)
+		sfs_blob_put(out->files[i]);
+	pthread_mutex_destroy(&out->lock);
+	free(out->ticks);
+	free(out);
+}
+
+const char *outcome_status(const struct outcome *out)
+{
+	static const char *const names[] = {
+		[RUN_OK] = "ok",	   [RUN_KILLED] = "killed", [RUN_SIGNAL] = "signal", [RUN_SYSCALL] = "syscall",
+		[RUN_TIMEOUT] = "timeout", [RUN_CHECK] = "check",   [RUN_OOM] = "oom",	     [RUN_EXIT] = "exit",
+		[RUN_FAILED] = "failed",
+	};
+
+	return names[out->status];
+}
+
+/* Whole numbers as such, others with what their size leaves to be said. */
+void outcome_put_value(struct sfs_buf *buf, double value)
+{
+	if (!isfinite(value))
+		sfs_put(buf, "nan");
+	else if (value == rint(value) && fabs(value) < 1e15)
+		sfs_put(buf, "%.0f", value);
+	else if (fabs(value) >= 0.001)
+		sfs_put(buf, "%.3f", value);
+	else
+		sfs_put(buf, "%.6g", value);
+}
+
+static struct sfs_blob *render_counters(const struct outcome *out)
+{
+	struct sfs_buf *buf = sfs_buf_new();
+
+	for (unsigned i = 0; i < out->nevents; i++) {
+		const struct outcome_event *event = &out->events[i];
+
+		if (event->why[0])
+			continue;
+		sfs_put(buf, "%s ", event->name);
+		if (event->is_below)
+			sfs_put(buf, "below_resolution");
+		else
+			outcome_put_value(buf, event->per_call.median);
+		sfs_put(buf, "\n");
+	}
+	return sfs_buf_finish(buf);
+}
+
+static void put_distribution(struct sfs_buf *buf, const struct outcome_event *event)
+{
+	const struct measure_summary *s = &event->per_call;
+	const double values[] = { s->min, s->p25, s->median, s->p75, s->p95, s->max, s->mad };
+
+	sfs_put(buf, "%s %s %s %s", event->name, event->in_call ? "call" : "run",
+		event->in_call	     ? "clock"
+		: event->is_hardware ? "hw"
+				     : "sw",
+		event->in_call ? "inside" : "outside");
+	for (unsigned i = 0; i < sizeof(values) / sizeof(*values); i++) {
+		sfs_put(buf, " ");
+		if (event->is_below && i < 6)
+			sfs_put(buf, "below_resolution");
+		else
+			outcome_put_value(buf, values[i]);
+	}
+	sfs_put(buf, " %zu ", s->samples);
+	outcome_put_value(buf, event->overhead);
+	sfs_put(buf, "\n");
+}
+
+static struct sfs_blob *render_distribution(const struct outcome *out)
+{
+	struct sfs_buf *buf = sfs_buf_new();
+
+	for (unsigned i = 0; i < out->nevents; i++) {
+		if (!out->events[i].why[0])
+			put_distribution(buf, &out->events[i]);
+	}
+	return sfs_buf_finish(buf);
+}
+
+static struct sfs_blob *render_samples(const struct outcome *out)
+{
+	struct sfs_buf *buf = sfs_buf_new();
+	double tick_ns = 1e9 / perf_tsc_hz();
+
+	sfs_put(buf, "sample,calls,ticks,overhead_ticks,net_ticks_per_call,net_ns_per_call\n");
+	for (uint32_t i = 0; i < out->samples; i++) {
+		int below = 0;
+		double net = measure_net(out->ticks[i], out->overhead_ticks, out->batch, 0, &below);
+
+		sfs_put(buf, "%u,%u,%llu,%llu,%.3f,%.3f\n", i, out->batch, (unsigned long long)out->ticks[i],
+			(unsigned long long)out->overhead_ticks, net, net * tick_ns);
+	}
+	return sfs_buf_finish(buf);
+}
+
+struct sfs_blob *outcome_file(struct outcome *out, enum outcome_file which)
+{
+	static struct sfs_blob *(*const render[OUT_FILES])(const struct outcome *out) = {
+		[OUT_COUNTERS] = render_counters,	  [OUT_RESULT] = outcome_render_result,
+		[OUT_DISTRIBUTION] = render_distribution, [OUT_SAMPLES] = render_samples,
+		[OUT_JSON] = outcome_render_json,
+	};
+	struct sfs_blob *blob, *made = NULL;
+
+	pthread_mutex_lock(&out->lock);
+	blob = sfs_blob_get(out->files[which]);
+	pthread_mutex_unlock(&out->lock);
+	if (blob || !render[which])
+		return blob;
+	made = render[which](out);
+	pthread_mutex_lock(&out->lock);
+	if (!out->files[which]) {
+		out->files[which] = made;
+		made = NULL;
+	}
+	blob = sfs_blob_get(out->files[which]);
+	pthread_mutex_unlock(&out->lock);
+	sfs_blob_put(made);
+	return blob;
+}
+
+/* ---- whose last run it is ----------------------------------------------------------------------------- */
+
+/* Moves the view of uid, or the one that has not been renewed for longest, to the front. */
+void kernel_publish(struct kernel *kernel, struct outcome *out)
+{
+	struct outcome *old = NULL;
+	unsigned at = 0;
+
+	pthread_mutex_lock(&kernel->lock);
+	while (at < kernel->nviews && kernel->views[at].uid != out->uid)
+		at++;
+	if (at == KERNEL_VIEWS_MAX)
+		at--;
+	if (at < kernel->nviews)
+		old = kernel->views[at].outcome;
+	else
+		kernel->nviews++;
+	memmove(&kernel->views[1], &kernel->views[0], at * sizeof(kernel->views[0]));
+	kernel->views[0].uid = out->uid;
+	kernel->views[0].outcome = outcome_get(out);
+	pthread_mutex_unlock(&kernel->lock);
+	outcome_put(old);
+}
+
+struct outcome *kernel_view(struct kernel *kernel, uid_t uid)
+{
+	struct outcome *out = NULL;
+
+	pthread_mutex_lock(&kernel->lock);
+	for (unsigned i = 0; i < kernel->nviews && !out; i++) {
+		if (uid == 0 || kernel->views[i].uid == uid)
+			out = outcome_get(kernel->views[i].outcome);
+	}
+	pthread_mutex_unlock(&kernel->lock);
+	return out;
+}

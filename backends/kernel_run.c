@@ -1,0 +1,359 @@
+/* SPDX-License-Identifier: MIT */
+/* A run on its way: template, calibration, buffers, launch, judgement, answer; each step begins where the last one ended. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "kernels.h"
+
+#define QUEUE_MS	  10000 /* that a run may wait for its template, on top of its own time */
+#define CALIBRATIONS	  3
+#define CALIBRATION_MS	  2000
+#define ARENA_KEEP_BYTES  (16u << 20) /* larger buffers are not kept for the next run */
+
+static void prepare(void *arg);
+static void judge(void *arg);
+
+/* ---- birth and death --------------------------------------------------------------------------- */
+
+static struct run *run_new(struct sfs_obj *dir, const struct sfs_cmd *cmd)
+{
+	struct run *run = calloc(1, sizeof(*run));
+
+	if (!run)
+		return NULL;
+	atomic_init(&run->refs, 1);
+	pthread_mutex_init(&run->lock, NULL);
+	run->dir = sfs_get(dir);
+	run->kernel = sfs_priv(dir);
+	run->req = cmd->req;
+	run->who = cmd->who;
+	run->spec = kernel_get_spec(run->kernel);
+	run->started_at_ns = sfs_wall_ns();
+	return run;
+}
+
+static void run_put(struct run *run)
+{
+	if (atomic_fetch_sub(&run->refs, 1) != 1)
+		return;
+	if (run->is_bound)
+		spec_unbind(&run->bound);
+	kernel_spec_put(run->spec);
+	store_put(run->codelet);
+	sfs_put_obj(run->dir);
+	pthread_mutex_destroy(&run->lock);
+	free(run);
+}
+
+static void announce(const struct run *run)
+{
+	sfs_changed(run->dir, "state");
+	sfs_changed(run->dir, "activity");
+}
+
+/* The one end of every accepted run. rc's sentence has been noted by this thread. */
+static void finish(struct run *run, int rc, struct sfs_blob *answer)
+{
+	store_running(run->codelet, -1);
+	atomic_fetch_sub(&run->kernel->running, 1);
+	atomic_fetch_add(&run->kernel->errors, rc != 0);
+	atomic_fetch_add(&run->kernel->timeouts, rc == -ETIMEDOUT);
+	sfs_stat_add(rc ? SFS_RUNS_FAILED : SFS_RUNS, 1);
+	announce(run);
+	sfs_req_done(run->req, rc, answer);
+	run_put(run);
+}
+
+static void give_template_back(struct run *run, bool dead)
+{
+	struct template *template = run->template;
+
+	run->template = NULL;
+	if (template->arena && template->arena->bytes > ARENA_KEEP_BYTES) {
+		arena_free(template->arena);
+		template->arena = NULL;
+	}
+	template_put(template, dead);
+}
+
+/* ---- giving up ----------------------------------------------------------------------------------- */
+
+static void finish_cancelled(void *arg)
+{
+	finish(arg, sfs_fail(-ECANCELED, "the run was given up before it began"), NULL);
+}
+
+static bool is_cancelled(struct run *run)
+{
+	bool cancelled;
+
+	pthread_mutex_lock(&run->lock);
+	cancelled = run->cancelled;
+	pthread_mutex_unlock(&run->lock);
+	return cancelled;
+}
+
+/* From a thread of the core, which must not be answered here: the pool does that for a run that has not begun. */
+static void cancel(void *arg)
+{
+	struct run *run = arg;
+	int64_t launched;
+
+	pthread_mutex_lock(&run->lock);
+	run->cancelled = true;
+	launched = run->launched;
+	pthread_mutex_unlock(&run->lock);
+	if (launched > 0)
+		launch_kill(launched);
+	if (template_forget(&run->wait)) {
+		run->job = (struct pool_job){ .work = finish_cancelled, .arg = run };
+		pool_submit(&run->job);
+	}
+}
+
+/* ---- launching ------------------------------------------------------------------------------------- */
+
+/* The run may end, and be freed by whoever answers it, before launch_run() has returned here. */
+static void launch(struct run *run, void (*done)(void *arg, const struct launch_exit *how))
+{
+	bool cancelled;
+	int64_t id;
+
+	atomic_fetch_add(&run->refs, 1);
+	id = launch_run(run->template->zygote, &run->order, done, run);
+	if (id < 0) {
+		struct launch_exit failed = { .cause = LAUNCH_FAILED, .rc = (int32_t)id };
+
+		snprintf(failed.sentence, sizeof(failed.sentence), "%s", sfs_sentence());
+		done(run, &failed);
+		run_put(run);
+		return;
+	}
+	pthread_mutex_lock(&run->lock);
+	run->launched = id;
+	cancelled = run->cancelled;
+	pthread_mutex_unlock(&run->lock);
+	if (cancelled)
+		launch_kill(id);
+	run_put(run);
+}
+
+static void on_pool_when_large(struct run *run, void (*work)(void *arg))
+{
+	if (!run->is_large) {
+		work(run);
+		return;
+	}
+	run->job = (struct pool_job){ .work = work, .arg = run };
+	pool_submit(&run->job);
+}
+
+static void ended(void *arg, const struct launch_exit *how)
+{
+	struct run *run = arg;
+
+	run->how = *how;
+	if (how->cause == LAUNCH_FAILED && how->rc == -ESRCH && !run->retried && !is_cancelled(run)) {
+		run->retried = true; /* the template died unseen: a fresh one, once */
+		give_template_back(run, true);
+		template_get(&run->wait);
+		return;
+	}
+	on_pool_when_large(run, judge);
+}
+
+static int take_arena(struct run *run)
+{
+	struct template *template = run->template;
+	int rc = 0;
+
+	if (!arena_fits(template->arena, run->spec, run->words, run->nsets)) {
+		arena_free(template->arena);
+		template->arena = arena_new(&run->bound, run->nsets, &rc);
+		if (!template->arena)
+			return rc;
+		template->arena->spec = kernel_spec_get(run->spec);
+		memcpy(template->arena->words, run->words, sizeof(run->words));
+	}
+	return arena_fill(template->arena, &run->bound);
+}
+
+static void prepare(void *arg)
+{
+	struct run *run = arg;
+	int rc = take_arena(run);
+
+	if (!rc && is_cancelled(run))
+		rc = sfs_fail(-ECANCELED, "the run was given up before it began");
+	if (rc) {
+		char sentence[SFS_SENTENCE_MAX];
+
+		snprintf(sentence, sizeof(sentence), "%s", sfs_sentence());
+		give_template_back(run, false);
+		finish(run, sfs_fail(rc, "%s", sentence), NULL);
+		return;
+	}
+	kernel_plan(run, false);
+	run->order.wall_ms = run->options.timeout_ms;
+	run->order.nfds = run->template->arena->bytes ? 1 : 0;
+	run->order.fds[0] = run->template->arena->fd;
+	launch(run, ended);
+}
+
+/* ---- what a run costs by itself ---------------------------------------------------------------------- */
+
+static uint64_t *find_base(struct template *t, const struct launch_event *event)
+{
+	for (unsigned i = 0; i < t->nbases; i++) {
+		if (!memcmp(&t->bases[i].event, event, sizeof(*event)))
+			return &t->bases[i].value;
+	}
+	return NULL;
+}
+
+/* The least of several: what disturbs a run only ever adds to its counts. */
+static void note_base(struct template *t, const struct launch_event *event, uint64_t value)
+{
+	uint64_t *base = find_base(t, event);
+
+	if (base && value < *base)
+		*base = value;
+	if (base || t->nbases == TEMPLATE_BASES_MAX)
+		return;
+	t->bases[t->nbases].event = *event;
+	t->bases[t->nbases++].value = value;
+}
+
+static bool knows_bases(const struct run *run)
+{
+	for (unsigned i = 0; i < run->order.nevents; i++) {
+		if (!find_base(run->template, &run->order.events[i]))
+			return false;
+	}
+	return true;
+}
+
+static void calibrated(void *arg, const struct launch_exit *how);
+
+static void calibrate(struct run *run)
+{
+	kernel_plan(run, true);
+	run->order.wall_ms = CALIBRATION_MS;
+	run->order.nfds = 0;
+	launch(run, calibrated);
+}
+
+/* An empty run that does not end well leaves nothing to subtract; the real one will say what is wrong. */
+static void calibrated(void *arg, const struct launch_exit *how)
+{
+	struct run *run = arg;
+
+	if (how->cause == LAUNCH_FAILED) {
+		ended(run, how);
+		return;
+	}
+	for (unsigned i = 0; i < run->order.nevents; i++) {
+		bool counted = how->cause == LAUNCH_EXITED && i < how->nevents && !how->counts[i].error;
+
+		note_base(run->template, &run->order.events[i], counted ? how->counts[i].value : 0);
+	}
+	if (run->calibrations && --run->calibrations && how->cause == LAUNCH_EXITED)
+		calibrate(run);
+	else
+		on_pool_when_large(run, prepare);
+}
+
+static void got(struct template_wait *wait, struct template *template, int rc, const char *sentence)
+{
+	struct run *run = (struct run *)((char *)wait - offsetof(struct run, wait));
+
+	run->template = template;
+	if (!template) {
+		finish(run, sfs_fail(rc, "%s", sentence), NULL);
+	} else if (is_cancelled(run)) {
+		give_template_back(run, false);
+		finish_cancelled(run);
+	} else if (!knows_bases(run)) {
+		run->calibrations = CALIBRATIONS;
+		calibrate(run);
+	} else {
+		on_pool_when_large(run, prepare);
+	}
+}
+
+/* ---- the end ------------------------------------------------------------------------------------------- */
+
+static void publish(struct run *run, struct outcome *out)
+{
+	static const char *const files[] = { "counters", "result", "distribution", "samples.csv", "result.json",
+					     "output",	 NULL };
+
+	atomic_fetch_add(&run->kernel->checks_failed, out->check == CHECK_FAILED);
+	atomic_fetch_add(&run->kernel->integrity_violations, out->is_violated);
+	kernel_publish(run->kernel, out);
+	for (unsigned i = 0; files[i]; i++)
+		sfs_changed(run->dir, files[i]);
+}
+
+static void judge(void *arg)
+{
+	struct run *run = arg;
+	struct outcome *out = outcome_new(run);
+	bool dead = run->how.cause == LAUNCH_FAILED && (run->how.rc == -ESRCH || run->how.rc == -EIO);
+	char sentence[SFS_SENTENCE_MAX] = "no memory for the result";
+	struct sfs_blob *answer = NULL;
+	int rc = -ENOMEM;
+
+	if (out) {
+		rc = kernel_judge(run, out);
+		snprintf(sentence, sizeof(sentence), "%s", rc ? sfs_sentence() : "");
+	}
+	give_template_back(run, dead);
+	if (out) {
+		publish(run, out);
+		answer = rc ? NULL : outcome_file(out, OUT_COUNTERS);
+		outcome_put(out);
+	}
+	finish(run, rc ? sfs_fail(rc, "%s", sentence) : 0, answer);
+}
+
+static int accept(struct run *run, const char *text, size_t len)
+{
+	char chosen[SFS_NAME_MAX + 1];
+	int rc;
+
+	if (!run->spec)
+		return sfs_fail(-EINVAL, "kernel '%s' has no specification yet: write its file spec", run->kernel->name);
+	pthread_mutex_lock(&run->kernel->lock);
+	memcpy(chosen, run->kernel->codelet, sizeof(chosen));
+	pthread_mutex_unlock(&run->kernel->lock);
+	rc = kernel_command_parse(run, text, len);
+	return rc ? rc : kernel_choose_codelet(run, chosen);
+}
+
+int kernel_run_store(struct sfs_obj *dir, struct sfs_cmd *cmd)
+{
+	struct run *run = run_new(dir, cmd);
+	int rc;
+
+	if (!run)
+		return sfs_fail(-ENOMEM, "no memory for a run");
+	rc = accept(run, cmd->text, cmd->len);
+	if (rc) {
+		atomic_fetch_add(&run->kernel->errors, 1);
+		sfs_changed(dir, "activity");
+		run_put(run);
+		return rc;
+	}
+	kernel_plan_counters(run);
+	run->wait.got = got;
+	store_running(run->codelet, 1);
+	atomic_fetch_add(&run->kernel->runs, 1);
+	atomic_fetch_add(&run->kernel->running, 1);
+	announce(run);
+	sfs_req_on_cancel(run->req, cancel, run, run->options.timeout_ms + QUEUE_MS);
+	template_get(&run->wait);
+	return SFS_LATER;
+}

@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Kernels that users made, one file each under STATE/kernels: lines "key value" and then the specification.
+ *
+ * A file is written beside its name and renamed, so that there is the old one or the new one; what cannot be read back stays where it
+ * is and is reported in /status.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "kernels.h"
+
+#define FORMAT	   "sandboxfs-kernel 1"
+#define FILE_MAX   (SPEC_BYTES_MAX + 4096)
+
+static int folder = -1; /* set before there are threads */
+
+int kernel_save_start(void)
+{
+	char path[sizeof(((struct sfs_config *)0)->state_dir) + 16];
+
+	snprintf(path, sizeof(path), "%s/kernels", sfs_config()->state_dir);
+	if (mkdir(path, 0700) && errno != EEXIST)
+		return sfs_fail(-EIO, "%s cannot be made: %s", path, strerror(errno));
+	folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return folder < 0 ? sfs_fail(-EIO, "%s cannot be opened: %s", path, strerror(errno)) : 0;
+}
+
+/* ---- writing ------------------------------------------------------------------------------------- */
+
+static int write_all(int fd, const char *data, size_t size)
+{
+	while (size) {
+		ssize_t done = write(fd, data, size);
+
+		if (done < 0 && errno != EINTR)
+			return -errno;
+		data += done > 0 ? done : 0;
+		size -= done > 0 ? (size_t)done : 0;
+	}
+	return 0;
+}
+
+static int replace(const char *name, const char *data, size_t size)
+{
+	char temporary[SFS_NAME_MAX + 8];
+	int fd, rc;
+
+	snprintf(temporary, sizeof(temporary), ".%s.new", name);
+	fd = openat(folder, temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0)
+		return -errno;
+	rc = write_all(fd, data, size);
+	if (!rc && sfs_config()->store_durable && fsync(fd))
+		rc = -errno;
+	close(fd);
+	if (!rc && renameat(folder, temporary, folder, name))
+		rc = -errno;
+	if (!rc && sfs_config()->store_durable && fsync(folder))
+		rc = -errno;
+	if (rc)
+		unlinkat(folder, temporary, 0);
+	return rc;
+}
+
+static struct sfs_blob *render(struct sfs_obj *dir)
+{
+	struct kernel *kernel = sfs_priv(dir);
+	struct sfs_buf *buf = sfs_buf_new();
+	char events[KERNEL_TEXT_MAX];
+	uid_t uid;
+	gid_t gid;
+	mode_t mode;
+
+	sfs_owner(dir, &uid, &gid, &mode);
+	pthread_mutex_lock(&kernel->lock);
+	memcpy(events, kernel->events_text, sizeof(events));
+	for (char *p = events; *p; p++)
+		*p = *p == '\n' ? ',' : *p;
+	sfs_put(buf, FORMAT "\nuid %u\ngid %u\nmode %o\ncodelet %s\nevents %s\n\n", uid, gid, mode & 07777,
+		kernel->codelet, events);
+	if (kernel->spec)
+		sfs_put_bytes(buf, sfs_blob_data(kernel->spec->text), sfs_blob_size(kernel->spec->text));
+	pthread_mutex_unlock(&kernel->lock);
+	return sfs_buf_finish(buf);
+}
+
+int kernel_save(struct sfs_obj *dir)
+{
+	struct kernel *kernel = sfs_priv(dir);
+	struct sfs_blob *blob;
+	int rc;
+
+	if (kernel->shipped || kernel->embedded)
+		return 0;
+	blob = render(dir);
+	if (!blob)
+		return sfs_fail(-ENOMEM, "no memory to keep kernel '%s'", kernel->name);
+	rc = replace(kernel->name, sfs_blob_data(blob), sfs_blob_size(blob));
+	sfs_blob_put(blob);
+	if (rc == -ENOSPC || rc == -EDQUOT)
+		return sfs_fail(-ENOSPC, "no space to keep kernel '%s'", kernel->name);
+	return rc ? sfs_fail(-EIO, "kernel '%s' cannot be kept: %s", kernel->name, strerror(-rc)) : 0;
+}
+
+void kernel_unsave(const char *name)
+{
+	unlinkat(folder, name, 0);
+	if (sfs_config()->store_durable)
+		fsync(folder);
+}
+
+/* ---- reading back --------------------------------------------------------------------------------- */
+
+struct saved {
+	uint64_t uid, gid, mode;
+	char codelet[SFS_NAME_MAX + 1], events[KERNEL_TEXT_MAX];
+	const char *spec;
+	size_t spec_size;
+};
+
+/* The rest of the line that must begin with key; NULL: it does not. *text moves behind it. */
+static const char *take_line(char **text, const char *key)
+{
+	char *line = *text, *end = strchr(line, '\n');
+	size_t len = strlen(key);
+
+	if (!end || strncmp(line, key, len))
+		return NULL;
+	*end = 0;
+	*text = end + 1;
+	return line + len;
+}
+
+static bool take_number(char **text, const char *key, int base, uint64_t *out)
+{
+	const char *value = take_line(text, key);
+	char *end;
+
+	if (!value || *value < '0' || *value > '9')
+		return false;
+	*out = strtoull(value, &end, base);
+	return !*end && *out <= UINT32_MAX;
+}
+
+static bool parse_saved(char *text, size_t size, struct saved *out)
+{
+	char *at = text;
+	const char *head = take_line(&at, FORMAT), *codelet, *events, *blank;
+
+	if (!head || *head || !take_number(&at, "uid ", 10, &out->uid) || !take_number(&at, "gid ", 10, &out->gid) ||
+	    !take_number(&at, "mode ", 8, &out->mode))
+		return false;
+	codelet = take_line(&at, "codelet ");
+	events = codelet ? take_line(&at, "events ") : NULL;
+	blank = events ? take_line(&at, "") : NULL;
+	if (!blank || *blank || strlen(codelet) > SFS_NAME_MAX || strlen(events) >= sizeof(out->events))
+		return false;
+	snprintf(out->codelet, sizeof(out->codelet), "%s", codelet);
+	snprintf(out->events, sizeof(out->events), "%s", events);
+	out->spec = at;
+	out->spec_size = size - (size_t)(at - text);
+	return true;
+}
+
+static int restore(struct sfs_obj *parent, const char *name, const struct saved *saved)
+{
+	struct kernel *kernel = kernel_new(name);
+	struct kernel_events events;
+	int rc = kernel ? 0 : -ENOMEM;
+
+	if (!rc && saved->events[0])
+		rc = kernel_events_parse(saved->events, strlen(saved->events), &events);
+	if (!rc && saved->spec_size)
+		kernel->spec = kernel_spec_new(saved->spec, saved->spec_size, name, &rc);
+	if (rc) {
+		kernel_free(kernel);
+		return rc;
+	}
+	memcpy(kernel->codelet, saved->codelet, sizeof(kernel->codelet));
+	memcpy(kernel->events_text, saved->events, sizeof(kernel->events_text));
+	return sfs_add_dir(parent, name, &kernel_user_type, kernel, (uid_t)saved->uid, (gid_t)saved->gid,
+			   (mode_t)saved->mode);
+}
+
+static int read_back(struct sfs_obj *parent, const char *name, char *text)
+{
+	int fd = openat(folder, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	ssize_t got = fd < 0 ? -1 : read(fd, text, FILE_MAX);
+	struct saved saved;
+
+	if (fd >= 0)
+		close(fd);
+	if (got < 0 || got == FILE_MAX)
+		return sfs_fail(-EIO, "its file cannot be read");
+	text[got] = 0;
+	if (strlen(text) != (size_t)got || !parse_saved(text, (size_t)got, &saved))
+		return sfs_fail(-EIO, "its file is damaged");
+	return restore(parent, name, &saved);
+}
+
+void kernel_load_all(struct sfs_obj *parent)
+{
+	DIR *dir = fdopendir(dup(folder));
+	char *text = malloc(FILE_MAX + 1);
+	struct dirent *entry;
+
+	while (dir && text && (entry = readdir(dir))) {
+		if (entry->d_name[0] == '.')
+			continue;
+		if (strlen(entry->d_name) > SFS_NAME_MAX || read_back(parent, entry->d_name, text))
+			sfs_status(entry->d_name, "kernel %.64s is not loaded: %s", entry->d_name, sfs_sentence());
+	}
+	free(text);
+	if (dir)
+		closedir(dir);
+}
