@@ -21,6 +21,11 @@
 #define FIXTURE_PAGE  4096u
 #define FIXTURE_ARENA (64u << 10)
 
+struct fixture_memory {
+	void *map; /* owned mapping */
+	size_t map_bytes;
+};
+
 struct fixture {
 	void *file; /* owned */
 	size_t size;
@@ -28,8 +33,7 @@ struct fixture {
 	struct elf_linked linked;
 	struct elf_error err;
 	unsigned char *image, *scratch;
-	void *image_map, *scratch_map; /* owned mappings */
-	size_t image_map_bytes, scratch_map_bytes;
+	struct fixture_memory image_memory, scratch_memory;
 	uint64_t base;
 };
 
@@ -152,28 +156,32 @@ __attribute__((unused)) static bool fixture_import(void *arg, const char *name, 
 
 /* ---- linking ----------------------------------------------------------------------------------- */
 
-/* bytes that end at an inaccessible page, aligned to 16 at least; an image gets a low address and its alignment. */
-__attribute__((unused)) static void *fixture_map(size_t bytes, int flags, void **map_out, size_t *map_bytes_out)
+/* bytes that end at an inaccessible page, aligned to 16; an image is a multiple of pages and has its own alignment. */
+__attribute__((unused)) static void *fixture_map(size_t bytes, uint64_t align, int flags, struct fixture_memory *out)
 {
 	size_t round = (bytes + FIXTURE_PAGE - 1) & ~(size_t)(FIXTURE_PAGE - 1);
-	size_t total = round + FIXTURE_PAGE;
-	char *map = mmap(NULL, total, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | flags, -1, 0);
+	size_t slack = align > FIXTURE_PAGE ? align : 0;
+	char *start;
 
-	if (map == MAP_FAILED)
+	out->map_bytes = round + FIXTURE_PAGE + slack;
+	out->map = mmap(NULL, out->map_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | flags,
+			-1, 0);
+	if (out->map == MAP_FAILED)
 		abort();
-	if (mprotect(map + round, FIXTURE_PAGE, PROT_NONE) != 0)
+	start = out->map;
+	if (slack)
+		start += (align - (uint64_t)(uintptr_t)start % align) % align;
+	if (mprotect(start + round, FIXTURE_PAGE, PROT_NONE) != 0)
 		abort();
-	*map_out = map;
-	*map_bytes_out = total;
-	return map + ((round - bytes) & ~(size_t)15);
+	return start + ((round - bytes) & ~(size_t)15);
 }
 
 __attribute__((unused)) static void fixture_close(struct fixture *fixture)
 {
-	if (fixture->image_map)
-		munmap(fixture->image_map, fixture->image_map_bytes);
-	if (fixture->scratch_map)
-		munmap(fixture->scratch_map, fixture->scratch_map_bytes);
+	if (fixture->image_memory.map)
+		munmap(fixture->image_memory.map, fixture->image_memory.map_bytes);
+	if (fixture->scratch_memory.map)
+		munmap(fixture->scratch_memory.map, fixture->scratch_memory.map_bytes);
 	free(fixture->file);
 	memset(fixture, 0, sizeof(*fixture));
 }
@@ -194,10 +202,8 @@ __attribute__((unused)) static int fixture_link(struct fixture *fixture, void *f
 	rc = elf_measure(file, size, &fixture->layout, &fixture->err);
 	if (rc != 0)
 		return rc;
-	fixture->image = fixture_map(fixture->layout.image_bytes, MAP_32BIT, &fixture->image_map,
-				     &fixture->image_map_bytes);
-	fixture->scratch = fixture_map(fixture->layout.scratch_bytes, 0, &fixture->scratch_map,
-				       &fixture->scratch_map_bytes);
+	fixture->image = fixture_map(fixture->layout.image_bytes, fixture->layout.align, MAP_32BIT, &fixture->image_memory);
+	fixture->scratch = fixture_map(fixture->layout.scratch_bytes, 16, 0, &fixture->scratch_memory);
 	fixture->base = (uint64_t)(uintptr_t)fixture->image;
 	place.base = fixture->base;
 	__asm__("mov %%fs:0, %0" : "=r"(place.thread_pointer));
