@@ -59,8 +59,9 @@ static void signed_numbers(void)
 
 static void doubles(void)
 {
-	static const char *const bad[] = { "",	  ".",	  "e1",	 "1e",	"1e+",	"inf", "nan", "0x1p3",
-					   "1.5x", " 1.5", "1,5", "+1.5", "--1", "1e1.5", NULL };
+	static const char *const bad[] = { "",    ".",    "e1",    "1e",    "1e+",
+					   "inf", "nan",  "0x1p3", "1.5x",  " 1.5",
+					   "1,5", "+1.5", "--1",   "1e1.5", NULL };
 	double v = 7;
 
 	CHECK_INT(parse_double("1.5", 3, &v), 0);
@@ -73,7 +74,8 @@ static void doubles(void)
 	CHECK_DOUBLE(v, 5);
 	CHECK_INT(parse_double("1e309", 5, &v), -ERANGE);
 	for (int i = 0; bad[i]; i++)
-		CHECK_MSG(parse_double(bad[i], strlen(bad[i]), &v) == -EINVAL, "'%s' is taken", bad[i]);
+		CHECK_MSG(parse_double(bad[i], strlen(bad[i]), &v) == -EINVAL, "'%s' is taken",
+			  bad[i]);
 	CHECK_DOUBLE(v, 5);
 }
 
