@@ -86,12 +86,11 @@ static bool init_section(const struct elf_link *link, uint32_t i, struct init_se
 		out->key = priority(name + 11, false);
 	else if (section.sh_type == SHT_INIT_ARRAY)
 		out->key = UNNUMBERED;
-	else if (strncmp(name, ".ctors", 6) == 0 && (name[6] == '\0' || name[6] == '.'))
-		out->key = priority(name + 6, true);
 	else
-		return false;
-	out->reversed = name[1] == 'c' && section.sh_type == SHT_PROGBITS;
-	return true;
+		out->reversed = strncmp(name, ".ctors", 6) == 0 && (name[6] == '\0' || name[6] == '.');
+	if (out->reversed)
+		out->key = priority(name + 6, true);
+	return out->key != PREINIT;
 }
 
 /* Keeps the list in order of keys, and in order of arrival among equals. */
