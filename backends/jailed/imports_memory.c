@@ -31,8 +31,10 @@ void *import_calloc(size_t count, size_t size)
 	bool fresh;
 	void *block;
 
-	if (__builtin_mul_overflow(count, size, &bytes))
-		bytes = SIZE_MAX;
+	if (__builtin_mul_overflow(count, size, &bytes)) {
+		errno = ENOMEM;
+		return NULL;
+	}
 	block = heap_alloc(&imports_heap, 1, bytes, &fresh);
 	if (block && !fresh)
 		memset(block, 0, bytes);
