@@ -259,8 +259,9 @@ static int start(struct sfs_obj *dir)
 	uid_t uid;
 	gid_t gid;
 	mode_t mode;
-	int rc = perf_start();
+	int rc = launch_start();
 
+	rc = rc ? rc : perf_start();
 	rc = rc ? rc : pool_start();
 	rc = rc ? rc : kernel_save_start();
 	if (rc)
@@ -278,6 +279,7 @@ static int start(struct sfs_obj *dir)
 static void stop(void)
 {
 	template_stop();
+	launch_stop(); /* whatever was in flight ends now, and goes to the pool to be answered */
 	pool_stop();
 }
 

@@ -1,0 +1,71 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""What is measured is true: twice the work takes twice the time, touched pages fault, a run leaves no trace in the next."""
+import os, sys
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))
+import sfs
+
+TRIES = 5  # the machine is shared: a figure that one disturbed run spoils may be taken again
+SOURCE = """
+typedef unsigned long u64;
+static char room[4 << 20] __attribute__((aligned(4096)));
+static u64 counter = 5;
+u64 spin(u64 n) { u64 x = n; for (u64 i = 0; i < n; i++) __asm__ volatile("imul %0, %0" : "+r"(x)); return x; }
+u64 touch(u64 n) { for (u64 i = 0; i < n; i++) ((volatile char *)room)[i * 4096] = 1; return n; }
+u64 count(u64 n) { return counter += n; }
+u64 nothing(u64 n) { return n; }
+"""
+SPEC = """[kernel]
+name = {name}
+function = {name}
+returns = u64
+[param.n]
+type = u64
+default = 1
+[call]
+args = u64 n
+"""
+sfs.codelet(SOURCE, "measure", "-fno-tree-loop-distribute-patterns")
+for name in ("spin", "touch", "count", "nothing"):
+    sfs.kernel(name, SPEC.format(name=name))
+
+
+def counters(name, words):
+    error, answer = sfs.run(name, words)
+    if error:
+        sfs.ok(f"{name} {words}", False, f"{sfs.name_of(error)} {answer}")
+        return {}
+    return dict(line.split(" ", 1) for line in answer.splitlines())
+
+
+for event in ("tsc", "time_ns", "task-clock"):
+    ratios = []
+    for _ in range(TRIES):
+        one = counters("spin", f"n=20000 events={event} reps=200")
+        two = counters("spin", f"n=40000 events={event} reps=200")
+        ratios.append(float(two.get(event, 0)) / float(one.get(event, 1)))
+        if 1.9 <= ratios[-1] <= 2.1:
+            break
+    sfs.ok(f"{event}: a loop of 2n takes 1.9 to 2.1 times as long", 1.9 <= ratios[-1] <= 2.1, ratios)
+
+for pages in (1, 64, 300):
+    seen = []
+    for _ in range(TRIES):
+        seen.append(float(counters("touch", f"n={pages} reps=1 events=page-faults").get("page-faults", -1)))
+        if abs(seen[-1] - pages) <= 2:
+            break
+    sfs.ok(f"{pages} pages touched are as many faults", abs(seen[-1] - pages) <= 2, seen)
+
+values = []
+for _ in range(2):
+    sfs.run("count", "n=1 reps=1")
+    values.append(sfs.flat("kernels/count/result").get("return"))
+sfs.ok("a counter in .data begins anew in each run", values == ["6", "6"], values)
+
+text = sfs.run("nothing", "n=1 events=tsc,cycles,context-switches reps=1")[1]
+sfs.ok("an empty function is below the clock's resolution or a few ticks",
+       "tsc below_resolution" in text or float(text.split()[1]) < 1000, text)
+result = sfs.flat("kernels/nothing/result")
+sfs.ok("an event that cannot be counted says why", "cycles " in text or "not_counted.cycles" in result, result)
+sfs.ok("sdot cycles never read 0", "cycles 0\n" not in text, text)
+sfs.done()
