@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: MIT */
+/* What each uid holds of the core's own resources: open files and bytes that are staged. Any thread. */
+#ifndef ACCOUNT_H
+#define ACCOUNT_H
+
+#include <stdint.h>
+#include <sys/types.h>
+
+int account_open(uid_t uid); /* 0, or -EDQUOT with a sentence */
+void account_close(uid_t uid);
+int account_stage(uid_t uid, uint64_t bytes); /* 0, or -EDQUOT with a sentence */
+void account_unstage(uid_t uid, uint64_t bytes);
+
+#endif

@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: MIT */
+/* The rows of the configuration, and the INI that sets them. */
+#include "config.h"
+
+#include <errno.h>
+#include <ini.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define FILE_BYTES_MAX (256 << 10)
+#define GIB	       (UINT64_C(1) << 30)
+#define ANY_UID	       UINT64_C(4294967294)
+
+enum kind { TEXT, NUMBER32, NUMBER64, BOOLEAN };
+
+struct row {
+	const char *section, *key;
+	enum kind kind;
+	size_t offset, room; /* room: bytes of a text, with the NUL */
+	const char *fallback;
+	uint64_t min, max;
+	const char *unit;
+	const char *help;
+};
+
+static struct sfs_config config;
+
+#define AT(field) offsetof(struct sfs_config, field), sizeof(((struct sfs_config *)0)->field)
+
+_Static_assert(sizeof(uid_t) == sizeof(uint32_t) && sizeof(gid_t) == sizeof(uint32_t), "ids are NUMBER32");
+
+static const struct row rows[] = {
+	{ "daemon", "state_dir", TEXT, AT(state_dir), "", 0, 0, "",
+	  "directory of the store; empty: /var/lib/sandboxfs for root, else below $XDG_STATE_HOME" },
+	{ "daemon", "uid", NUMBER32, AT(daemon_uid), "64800", 1, ANY_UID, "",
+	  "user id of the daemon when root starts it; the default gives way to an account named sandboxfs" },
+	{ "daemon", "gid", NUMBER32, AT(daemon_gid), "64800", 1, ANY_UID, "", "group id of the daemon" },
+	{ "daemon", "threads", NUMBER32, AT(threads), "4", 2, 64, "", "threads that serve requests" },
+	{ "store", "max_bytes", NUMBER64, AT(store_max_bytes), "67108864", 1, 64 * GIB, "bytes",
+	  "size of one codelet" },
+	{ "store", "max_codelets", NUMBER32, AT(store_max_codelets), "256", 1, 1000000, "", "codelets of one user" },
+	{ "store", "max_total_bytes", NUMBER64, AT(store_max_total_bytes), "1073741824", 1, 1024 * GIB, "bytes",
+	  "bytes in the store of one user" },
+	{ "store", "durable", BOOLEAN, AT(store_durable), "no", 0, 1, "",
+	  "close(2) of an upload returns only when the disk has it" },
+	{ "store", "allow", TEXT, AT(store_allow), "", 0, 0, "",
+	  "SHA-256 hashes of the codelets that may be loaded, separated by commas; empty: all" },
+	{ "store", "loaders", TEXT, AT(store_loaders), "", 0, 0, "",
+	  "users and @groups who may load, separated by commas; empty: all" },
+	{ "jail", "uid_base", NUMBER32, AT(jail_uid_base), "1879048192", 1, ANY_UID, "",
+	  "first of the user ids under which jailed code runs" },
+	{ "jail", "uid_count", NUMBER32, AT(jail_uid_count), "65536", 1, 1 << 20, "", "how many such ids there are" },
+	{ "jail", "memory_bytes", NUMBER64, AT(jail_memory_bytes), "1073741824", 16 << 20, 1024 * GIB, "bytes",
+	  "memory of one run, at most" },
+	{ "jail", "pids", NUMBER32, AT(jail_pids), "64", 4, 65536, "", "processes of one jail" },
+	{ "kernels", "max", NUMBER32, AT(kernels_max), "256", 1, 100000, "", "kernels of one user" },
+	{ "kernels", "templates_max", NUMBER32, AT(templates_max), "4", 1, 1024, "", "warm templates of one user" },
+	{ "kernels", "templates_total", NUMBER32, AT(templates_total), "16", 1, 4096, "", "warm templates in all" },
+	{ "kernels", "run_wall_ms", NUMBER32, AT(run_wall_ms), "10000", 1, 86400000, "ms",
+	  "time of one run when it says nothing" },
+	{ "kernels", "run_wall_ms_max", NUMBER32, AT(run_wall_ms_max), "600000", 1, 86400000, "ms",
+	  "time that a run may ask for" },
+	{ "kernels", "samples", NUMBER32, AT(samples), "1000", 1, 10000000, "", "samples of a run when it says nothing" },
+	{ "kernels", "samples_max", NUMBER32, AT(samples_max), "1000000", 1, 100000000, "",
+	  "samples that a run may ask for" },
+	{ "kernels", "events", TEXT, AT(events), "instructions,cycles,cache-misses,branch-misses,page-faults", 0, 0, "",
+	  "events that are counted when a kernel names none, separated by commas" },
+	{ "limits", "request_ms", NUMBER32, AT(request_ms), "1000", 10, 600000, "ms",
+	  "deadline of an answer that is put off and has none of its own" },
+	{ "limits", "opens_max", NUMBER32, AT(opens_max), "1024", 8, 1000000, "", "open files of one user" },
+	{ "limits", "staging_max_bytes", NUMBER64, AT(staging_max_bytes), "268435456", 4096, 1024 * GIB, "bytes",
+	  "bytes of one user in uploads that are not accepted yet" },
+	{ 0 },
+};
+
+static void *field(const struct row *row)
+{
+	return (char *)&config + row->offset;
+}
+
+const struct sfs_config *sfs_config(void)
+{
+	static bool filled;
+
+	/* Programs without main(), such as tests, find the defaults. */
+	if (!filled && !config.threads)
+		config_defaults();
+	filled = true;
+	return &config;
+}
+
+/* ---- setting --------------------------------------------------------------------------------- */
+
+static int set_number(const struct row *row, const char *value)
+{
+	unsigned long long number;
+	char *end;
+
+	errno = 0;
+	number = strtoull(value, &end, 10);
+	if (value[0] < '0' || value[0] > '9' || *end)
+		return sfs_fail(-EINVAL, "%s: '%.40s' is no number", row->key, value);
+	if (errno || number < row->min || number > row->max)
+		return sfs_fail(-ERANGE, "%s: %.40s is not between %llu and %llu", row->key, value,
+				(unsigned long long)row->min, (unsigned long long)row->max);
+	if (row->kind == NUMBER32)
+		*(uint32_t *)field(row) = (uint32_t)number;
+	else
+		*(uint64_t *)field(row) = number;
+	return 0;
+}
+
+static int set_boolean(const struct row *row, const char *value)
+{
+	bool yes = !strcmp(value, "yes"), no = !strcmp(value, "no");
+
+	if (!yes && !no)
+		return sfs_fail(-EINVAL, "%s: '%.40s' is neither yes nor no", row->key, value);
+	*(bool *)field(row) = yes;
+	return 0;
+}
+
+static int set_text(const struct row *row, const char *value)
+{
+	const char *c;
+
+	if (strlen(value) >= row->room)
+		return sfs_fail(-E2BIG, "%s: at most %zu bytes", row->key, row->room - 1);
+	for (c = value; *c; c++)
+		if (*c < ' ' || *c == 127 || *c == ';')
+			return sfs_fail(-EINVAL, "%s: '%.40s' has a character that cannot be here", row->key, value);
+	strcpy(field(row), value);
+	return 0;
+}
+
+int config_set(const char *section, const char *key, const char *value)
+{
+	const struct row *row = rows;
+
+	while (row->key && (strcmp(row->section, section) || strcmp(row->key, key)))
+		row++;
+	if (!row->key)
+		return sfs_fail(-EINVAL, "unknown key '%.40s' in section [%.40s]", key, section);
+	if (row->kind == TEXT)
+		return set_text(row, value);
+	return row->kind == BOOLEAN ? set_boolean(row, value) : set_number(row, value);
+}
+
+void config_defaults(void)
+{
+	const struct row *row;
+
+	memset(&config, 0, sizeof(config));
+	for (row = rows; row->key; row++)
+		(void)config_set(row->section, row->key, row->fallback);
+}
+
+/* ---- INI ------------------------------------------------------------------------------------- */
+
+struct reading {
+	int err; /* of the first bad line */
+	char why[SFS_SENTENCE_MAX];
+};
+
+static int take(void *user, const char *section, const char *key, const char *value)
+{
+	struct reading *reading = user;
+	int err;
+
+	if (reading->err)
+		return 1;
+	err = config_set(section, key, value ?: "");
+	if (!err)
+		return 1;
+	reading->err = err;
+	snprintf(reading->why, sizeof(reading->why), "%s", sfs_sentence());
+	return 0;
+}
+
+int config_parse(const char *name, const char *text)
+{
+	struct reading reading = { 0 };
+	int line = ini_parse_string(text, take, &reading);
+
+	if (reading.err)
+		return sfs_fail(reading.err, "%.200s:%d: %s", name, line, reading.why);
+	if (line)
+		return sfs_fail(-EINVAL, "%.200s:%d: neither a section nor key = value", name, line);
+	return 0;
+}
+
+int config_load(const char *path)
+{
+	char *text = malloc(FILE_BYTES_MAX + 1);
+	FILE *file = fopen(path, "re");
+	size_t size = 0;
+	int err = 0;
+
+	if (!text || !file)
+		err = sfs_fail(-errno, "%.200s: cannot be opened", path);
+	else
+		size = fread(text, 1, FILE_BYTES_MAX + 1, file);
+	if (!err && (ferror(file) || size > FILE_BYTES_MAX))
+		err = sfs_fail(-EINVAL, "%.200s: cannot be read, or has more than %d bytes", path, FILE_BYTES_MAX);
+	if (!err) {
+		text[size] = '\0';
+		err = strlen(text) == size ? config_parse(path, text) :
+					     sfs_fail(-EINVAL, "%.200s: holds a NUL byte", path);
+	}
+	if (file)
+		fclose(file);
+	free(text);
+	return err;
+}
+
+/* ---- showing --------------------------------------------------------------------------------- */
+
+static void put_value(const struct row *row, struct sfs_buf *out)
+{
+	if (row->kind == TEXT)
+		sfs_put(out, "%s", (const char *)field(row));
+	else if (row->kind == BOOLEAN)
+		sfs_put(out, "%s", *(const bool *)field(row) ? "yes" : "no");
+	else if (row->kind == NUMBER32)
+		sfs_put(out, "%u", *(const uint32_t *)field(row));
+	else
+		sfs_put(out, "%llu", (unsigned long long)*(const uint64_t *)field(row));
+}
+
+void config_show(struct sfs_buf *out)
+{
+	const char *section = "";
+	const struct row *row;
+
+	for (row = rows; row->key; row++) {
+		if (strcmp(section, row->section) != 0)
+			sfs_put(out, "%s[%s]\n", *section ? "\n" : "", row->section);
+		section = row->section;
+		sfs_put(out, "%s = ", row->key);
+		put_value(row, out);
+		sfs_put(out, "\n");
+	}
+}
+
+void config_describe(struct sfs_buf *out)
+{
+	const char *section = "";
+	const struct row *row;
+
+	for (row = rows; row->key; row++) {
+		if (strcmp(section, row->section) != 0)
+			sfs_put(out, "[%s]\n", row->section);
+		section = row->section;
+		sfs_put(out, "  %s = %s", row->key, row->fallback);
+		if (row->max > 1)
+			sfs_put(out, "  (%llu to %llu%s%s)", (unsigned long long)row->min,
+				(unsigned long long)row->max, *row->unit ? " " : "", row->unit);
+		sfs_put(out, "\n\t%s\n", row->help);
+	}
+}

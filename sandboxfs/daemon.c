@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: MIT */
+/* The daemon: plants the backends, serves, drains. */
+#include "daemon.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "errors.h"
+#include "transport.h"
+#include "log.h"
+#include "node.h"
+#include "notify.h"
+#include "req.h"
+#include "top.h"
+
+#define DRAIN_MS 3000
+
+static int privileged_fd = -1;
+static int ready_fd = -1;
+static struct fuse_session *served;
+static atomic_bool ended;
+
+int sfs_privileged_fd(void)
+{
+	return privileged_fd;
+}
+
+/* ---- planting -------------------------------------------------------------------------------- */
+
+static int plant(const struct sfs_backend *backend, const struct daemon_start *start)
+{
+	struct sfs_obj *dir;
+	int err;
+
+	err = sfs_add_dir(node_root(), backend->name, backend->type, NULL, start->uid, start->gid, backend->mode);
+	if (err)
+		return err;
+	dir = sfs_find(node_root(), backend->name);
+	err = backend->init ? backend->init(dir) : 0;
+	sfs_put_obj(dir);
+	return err;
+}
+
+/* How many began; fewer than there are when one refused. */
+static size_t plant_all(const struct daemon_start *start)
+{
+	size_t i;
+	int err;
+
+	for (i = 0; sfs_backends[i]; i++) {
+		err = plant(sfs_backends[i], start);
+		if (err) {
+			sfs_log(SFS_ERROR, "%s: %s", sfs_backends[i]->name, errors_sentence(err));
+			break;
+		}
+	}
+	return i;
+}
+
+static void stop_all(size_t n)
+{
+	while (n--)
+		if (sfs_backends[n]->stop)
+			sfs_backends[n]->stop();
+}
+
+/* ---- serving --------------------------------------------------------------------------------- */
+
+static void tell_ready(void)
+{
+	if (write(ready_fd, "r", 1) < 0)
+		sfs_log(SFS_WARN, "nobody hears that the mount is ready");
+	close(ready_fd);
+}
+
+/* Waits for SIGTERM where it may wait, unlike a handler. */
+static void *await_end(void *unused)
+{
+	const struct timespec while_serving = { .tv_sec = 1 };
+	sigset_t set;
+
+	(void)unused;
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	while (!atomic_load(&ended)) {
+		if (sigtimedwait(&set, NULL, &while_serving) != SIGTERM)
+			continue;
+		if (!atomic_exchange(&ended, true)) {
+			if (!req_drain(DRAIN_MS))
+				sfs_log(SFS_WARN, "some work has not ended in %d ms", DRAIN_MS);
+			transport_stop(served);
+		}
+	}
+	return NULL;
+}
+
+static int serve(const struct daemon_start *start)
+{
+	pthread_t thread;
+	int err;
+
+	served = start->session;
+	ready_fd = start->ready_fd;
+	err = -pthread_create(&thread, NULL, await_end, NULL);
+	if (err)
+		return err;
+	err = transport_serve(start->session, sfs_config()->threads, tell_ready);
+	atomic_store(&ended, true);
+	pthread_kill(thread, SIGTERM);
+	pthread_join(thread, NULL);
+	return err;
+}
+
+static int run_planted(const struct daemon_start *start)
+{
+	size_t planted = plant_all(start);
+	int err = sfs_backends[planted] ? -EIO : 0;
+
+	err = err ?: notify_start(start->session);
+	err = err ?: serve(start);
+	if (!err && !req_drain(DRAIN_MS))
+		sfs_log(SFS_WARN, "some work has not ended in %d ms", DRAIN_MS);
+	notify_stop();
+	stop_all(planted);
+	return err;
+}
+
+int daemon_run(const struct daemon_start *start)
+{
+	const struct sfs_dirtype *type = top_type();
+	int err = type ? node_start(type) : -ENOMEM;
+
+	if (err)
+		return EXIT_FAILURE;
+	privileged_fd = start->channel;
+	node_root()->node.uid = start->uid;
+	node_root()->node.gid = start->gid;
+	err = req_start();
+	err = err ?: run_planted(start);
+	req_stop();
+	node_stop();
+	errors_stop();
+	top_free();
+	if (err)
+		sfs_log(SFS_ERROR, "the daemon ends: %s", errors_sentence(err));
+	return err ? EXIT_FAILURE : EXIT_SUCCESS;
+}

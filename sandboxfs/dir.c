@@ -1,0 +1,453 @@
+/* SPDX-License-Identifier: MIT */
+/* Operations on names and attributes. */
+#include "dir.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "errors.h"
+#include "file.h"
+#include "perm.h"
+#include "upload.h"
+
+#define DIR_ENTRY_S 3600.0 /* a directory's name: its removal is told to the kernel */
+#define DIR_ATTR_S  1.0
+
+static int stale(void)
+{
+	return sfs_fail(-ESTALE, "what this was is gone");
+}
+
+/* The directory of that id, counted, if who may do want in it. NULL with *err. */
+static struct sfs_obj *dir_get(uint64_t id, int want, const struct sfs_cred *who, int *err)
+{
+	struct node *node = node_find(id);
+	struct stat st;
+
+	*err = stale();
+	if (!node)
+		return NULL;
+	if (node->kind != NODE_DIR)
+		*err = -ENOTDIR;
+	else if (!node_gone(node_obj(node)))
+		*err = 0;
+	if (!*err) {
+		node_stat(node, &st);
+		*err = perm_access(who, &st, want);
+	}
+	if (!*err)
+		return node_obj(node);
+	node_put(node);
+	return NULL;
+}
+
+/* ---- seeing ---------------------------------------------------------------------------------- */
+
+static void see(struct node *node, const struct sfs_cred *who, bool fresh, struct seen *out)
+{
+	struct sfs_blob *blob;
+	int err;
+
+	out->node = node;
+	out->entry_s = out->attr_s = 0;
+	node_stat(node, &out->st);
+	if (node->kind == NODE_DIR) {
+		out->entry_s = DIR_ENTRY_S;
+		out->attr_s = DIR_ATTR_S;
+	} else if (node->kind == NODE_ROW) {
+		/* A row that cannot be rendered now says so when it is read. */
+		blob = file_measure(node_as_row(node), who, fresh, &err);
+		out->st.st_size = blob ? (off_t)sfs_blob_size(blob) : 0;
+		out->st.st_blocks = (out->st.st_size + 511) / 512;
+		sfs_blob_put(blob);
+	}
+}
+
+void dir_see(struct node *node, const struct sfs_cred *who, struct seen *out)
+{
+	see(node, who, false, out);
+}
+
+static struct node *find(struct sfs_obj *dir, const char *name, const struct sfs_cred *who)
+{
+	int row = node_row_number(dir, name);
+
+	if (row < 0)
+		return node_child(dir, name, who);
+	return (struct node *)node_row(dir, (unsigned)row, who);
+}
+
+int dir_lookup(const struct where *where, const struct sfs_cred *who, struct seen *out)
+{
+	int err;
+	struct sfs_obj *dir = dir_get(where->dir, X_OK, who, &err);
+	struct node *node;
+
+	if (!dir)
+		return err;
+	node = find(dir, where->name, who);
+	sfs_put_obj(dir);
+	if (!node)
+		return -ENOENT;
+	see(node, who, true, out);
+	node_lend(node);
+	return 0;
+}
+
+int dir_getattr(uint64_t id, const struct sfs_cred *who, struct seen *out)
+{
+	struct node *node = node_find(id);
+
+	if (!node)
+		return stale();
+	if (node_gone(node->kind == NODE_DIR ? node_obj(node) : node->dir)) {
+		node_put(node);
+		return stale();
+	}
+	see(node, who, false, out);
+	return 0;
+}
+
+int dir_access(uint64_t id, int want, const struct sfs_cred *who)
+{
+	struct node *node = node_find(id);
+	struct stat st;
+
+	if (!node)
+		return stale();
+	node_stat(node, &st);
+	node_put(node);
+	return perm_access(who, &st, want);
+}
+
+int dir_open(uint64_t id, const struct sfs_cred *who, struct sfs_obj **out)
+{
+	int err;
+
+	*out = dir_get(id, R_OK, who, &err);
+	return err;
+}
+
+/* ---- changing attributes --------------------------------------------------------------------- */
+
+static void change_row(struct row_node *row, const struct change *change)
+{
+	struct sfs_obj *dir = row->node.dir;
+	struct row_state *state = &dir->rows[row->row];
+
+	if (change->mode_set)
+		state->mode = change->mode & 0777;
+	if ((change->uid_set || change->gid_set) && !state->owned) {
+		state->owned = true;
+		state->uid = dir->node.uid;
+		state->gid = dir->node.gid;
+	}
+	if (change->uid_set)
+		state->uid = change->uid;
+	if (change->gid_set)
+		state->gid = change->gid;
+}
+
+static void change_node(struct node *node, const struct change *change)
+{
+	if (change->mode_set)
+		node->mode = change->mode & (node->kind == NODE_DIR ? 01777 : 0777);
+	if (change->uid_set)
+		node->uid = change->uid;
+	if (change->gid_set)
+		node->gid = change->gid;
+	if (change->mtime_set)
+		node->mtime_ns = change->mtime_ns;
+	node->ctime_ns = sfs_wall_ns();
+}
+
+/* A committed file lives in the backend, which has to agree and to remember. */
+static int tell_backend(struct node *node, const struct change *change)
+{
+	const struct sfs_uploads *uploads = node->dir->type->uploads;
+	char name[SFS_NAME_MAX + 1];
+	struct node want;
+	bool committed;
+
+	pthread_mutex_lock(&tree_lock);
+	committed = node_as_file(node)->committed;
+	want.kind = NODE_FILE;
+	want.uid = node->uid;
+	want.gid = node->gid;
+	want.mode = node->mode;
+	snprintf(name, sizeof(name), "%s", node->name);
+	pthread_mutex_unlock(&tree_lock);
+	if (!committed || !(change->mode_set || change->uid_set || change->gid_set))
+		return 0;
+	if (!uploads->set_owner)
+		return sfs_fail(-EPERM, "owner and mode of '%.64s' cannot be changed", name);
+	change_node(&want, change);
+	return uploads->set_owner(node->dir, name, want.uid, want.gid, want.mode);
+}
+
+static int judge_change(struct node *node, const struct change *change, const struct sfs_cred *who)
+{
+	struct stat st;
+
+	node_stat(node, &st);
+	if (change->uid_set && change->uid != st.st_uid && who->uid != 0)
+		return sfs_fail(-EPERM, "only root can give this to uid %u", change->uid);
+	if (change->mode_set || change->uid_set || change->gid_set || change->mtime_set)
+		return perm_owner(who, &st);
+	return 0;
+}
+
+static int change_size(struct node *node, const struct change *change, struct file *file)
+{
+	struct stat st;
+
+	if (!change->size_set || node->kind != NODE_FILE)
+		return 0;
+	if (file)
+		return file_truncate(file, change->size);
+	node_stat(node, &st);
+	if (st.st_size == change->size)
+		return 0;
+	return sfs_fail(-EPERM, "a file here changes only through a descriptor that is open for writing");
+}
+
+static int change_any(struct node *node, const struct change *change, const struct sfs_cred *who, struct file *file)
+{
+	int err = judge_change(node, change, who);
+
+	err = err ?: change_size(node, change, file);
+	if (!err && node->kind == NODE_FILE)
+		err = tell_backend(node, change);
+	if (err)
+		return err;
+	if (node->kind == NODE_FILE && change->mtime_set)
+		upload_set_mtime(node_as_file(node), change->mtime_ns);
+	pthread_mutex_lock(&tree_lock);
+	if (node->kind == NODE_ROW)
+		change_row(node_as_row(node), change);
+	else
+		change_node(node, change);
+	pthread_mutex_unlock(&tree_lock);
+	return 0;
+}
+
+int dir_setattr(uint64_t id, const struct change *change, const struct sfs_cred *who, struct file *file,
+		struct seen *out)
+{
+	struct node *node = node_find(id);
+	int err;
+
+	if (!node)
+		return stale();
+	err = change_any(node, change, who, file);
+	if (err) {
+		errors_note(node->kind == NODE_DIR ? node_obj(node) : node->dir, NULL, who, err);
+		node_put(node);
+		return err;
+	}
+	see(node, who, false, out);
+	return 0;
+}
+
+/* ---- making and removing --------------------------------------------------------------------- */
+
+static int bad_name(const char *name)
+{
+	if (strlen(name) > SFS_NAME_MAX)
+		return sfs_fail(-ENAMETOOLONG, "a name has at most %d bytes", SFS_NAME_MAX);
+	if (!node_name_ok(name))
+		return sfs_fail(-EINVAL, "'%.80s' is no name: 1 to %d of A-Z a-z 0-9 . _ + - are", name,
+				SFS_NAME_MAX);
+	return 0;
+}
+
+static int make(struct sfs_obj *dir, const char *name, mode_t mode, const struct sfs_cred *who)
+{
+	if (!dir->type->make)
+		return sfs_fail(-EPERM, "no directory can be made in '%.64s'", sfs_name(dir));
+	return bad_name(name) ?: dir->type->make(dir, name, mode & 01777, who);
+}
+
+int dir_mkdir(const struct where *where, mode_t mode, const struct sfs_cred *who, struct seen *out)
+{
+	int err;
+	struct sfs_obj *dir = dir_get(where->dir, W_OK | X_OK, who, &err);
+	struct node *node = NULL;
+
+	if (!dir)
+		return err;
+	err = make(dir, where->name, mode, who);
+	if (!err) {
+		node = node_child(dir, where->name, who);
+		if (!node)
+			err = sfs_fail(-EIO, "'%.64s' was made and is not there", where->name);
+	}
+	errors_note(dir, where->name, who, err);
+	sfs_put_obj(dir);
+	if (err)
+		return err;
+	see(node, who, true, out);
+	node_lend(node);
+	return 0;
+}
+
+static int remove_dir(struct node *node, const struct sfs_cred *who)
+{
+	struct sfs_obj *obj = node_obj(node);
+	int err;
+
+	if (node->kind != NODE_DIR)
+		return -ENOTDIR;
+	if (!obj->type->unmake)
+		return sfs_fail(-EPERM, "'%.64s' cannot be removed", sfs_name(obj));
+	err = obj->type->unmake(obj, who);
+	if (!err)
+		node_unlink(node, false);
+	return err;
+}
+
+int dir_rmdir(const struct where *where, const struct sfs_cred *who)
+{
+	int err;
+	struct sfs_obj *dir = dir_get(where->dir, W_OK | X_OK, who, &err);
+	struct node *node;
+
+	if (!dir)
+		return err;
+	node = node_child(dir, where->name, who);
+	if (node)
+		err = remove_dir(node, who);
+	else
+		err = node_row_number(dir, where->name) < 0 ? -ENOENT : -ENOTDIR;
+	errors_note(dir, where->name, who, err);
+	node_put(node);
+	sfs_put_obj(dir);
+	return err;
+}
+
+/* rm of a control file: hidden until its object goes, so that rm -rf works. */
+static int hide_row(struct sfs_obj *dir, int row)
+{
+	if (!dir->type->unmake)
+		return sfs_fail(-EPERM, "'%s' cannot be removed", dir->type->attrs[row].name);
+	pthread_mutex_lock(&tree_lock);
+	dir->rows[row].hidden = true;
+	pthread_mutex_unlock(&tree_lock);
+	return 0;
+}
+
+static int unlink_in(struct sfs_obj *dir, const char *name, const struct sfs_cred *who)
+{
+	int row = node_row_number(dir, name), err;
+	struct node *node;
+
+	if (row >= 0)
+		return hide_row(dir, row);
+	node = node_child(dir, name, who);
+	if (!node)
+		return -ENOENT;
+	err = node->kind == NODE_FILE ? upload_remove(node_as_file(node), who) : -EISDIR;
+	node_put(node);
+	return err;
+}
+
+int dir_unlink(const struct where *where, const struct sfs_cred *who)
+{
+	int err;
+	struct sfs_obj *dir = dir_get(where->dir, W_OK | X_OK, who, &err);
+
+	if (!dir)
+		return err;
+	err = unlink_in(dir, where->name, who);
+	errors_note(dir, where->name, who, err);
+	sfs_put_obj(dir);
+	return err;
+}
+
+static int64_t rename_in(struct sfs_obj *dir, struct rename *rename, const char *from, const struct sfs_cred *who,
+			 struct sfs_req *req)
+{
+	struct node *node = node_child(dir, from, who);
+	int64_t result;
+
+	if (!node)
+		return node_row_number(dir, from) < 0 ? -ENOENT :
+							sfs_fail(-EPERM, "'%.64s' cannot be renamed", from);
+	if (node->kind != NODE_FILE) {
+		node_put(node);
+		return sfs_fail(-EPERM, "'%.64s' cannot be renamed", from);
+	}
+	rename->file = node_as_file(node);
+	result = upload_rename(rename, who, req);
+	node_put(node);
+	return result;
+}
+
+int64_t dir_rename(const struct where *from, const struct where *to, unsigned flags, const struct sfs_cred *who,
+		   struct sfs_req *req)
+{
+	int err;
+	struct sfs_obj *dir = dir_get(from->dir, W_OK | X_OK, who, &err);
+	struct rename rename = { .to = to->name, .flags = flags };
+	int64_t result;
+
+	if (!dir)
+		return err;
+	if (from->dir != to->dir)
+		result = sfs_fail(-EXDEV, "'%.64s' can be renamed only within its directory", from->name);
+	else
+		result = rename_in(dir, &rename, from->name, who, req);
+	/* The only other result is one that upload.c notes when it comes. */
+	if (result < 0 && result != INT64_MIN)
+		errors_note(dir, from->name, who, result);
+	sfs_put_obj(dir);
+	return result;
+}
+
+int dir_create(const struct where *where, mode_t mode, const struct sfs_cred *who, struct seen *out)
+{
+	int err;
+	struct sfs_obj *dir = dir_get(where->dir, W_OK | X_OK, who, &err);
+	struct file_node *file = NULL;
+
+	if (!dir)
+		return err;
+	if (dir->type->uploads)
+		err = upload_create(dir, where->name, mode, who, &file);
+	else
+		err = sfs_fail(-EPERM, "no file can be made in '%.64s'", sfs_name(dir));
+	if (err)
+		errors_note(dir, where->name, who, err);
+	sfs_put_obj(dir);
+	if (err)
+		return err;
+	see(&file->node, who, true, out);
+	node_lend(&file->node);
+	return 0;
+}
+
+int dir_refuse(const struct where *where, const struct sfs_cred *who, const char *what)
+{
+	int err;
+	struct sfs_obj *dir = dir_get(where->dir, 0, who, &err);
+
+	if (!dir)
+		return err;
+	err = sfs_fail(-EPERM, "no %s can be made here", what);
+	errors_note(dir, where->name, who, err);
+	sfs_put_obj(dir);
+	return err;
+}
+
+void dir_statfs(struct statvfs *out)
+{
+	/* The figures of the disk that the store is on: what cp asks before it begins. */
+	if (statvfs(sfs_config()->state_dir, out)) {
+		memset(out, 0, sizeof(*out));
+		out->f_bsize = out->f_frsize = 4096;
+	}
+	out->f_namemax = SFS_NAME_MAX;
+	out->f_fsid = 0;
+}

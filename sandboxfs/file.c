@@ -1,0 +1,452 @@
+/* SPDX-License-Identifier: MIT */
+/* Open files: snapshots, answers, and specs that are gathered until a flush. */
+#include "file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "account.h"
+#include "command.h"
+#include "errors.h"
+#include "perm.h"
+#include "req.h"
+#include "upload.h"
+
+#define MEASURED_NS 1000000000u /* for how long an open may serve what a lookup measured */
+
+struct file {
+	atomic_uint refs;
+	struct node *node; /* counted */
+	int flags;	   /* of open(2) */
+	uid_t uid;	   /* who opened it, and pays for it */
+	struct upload *upload; /* owned; NULL for rows */
+	pthread_mutex_t lock;
+	/* All below under lock. */
+	struct sfs_blob *text; /* counted: what reads give; NULL: to be rendered */
+	off_t base;	       /* the offset at which text begins */
+	bool unread;	       /* text was made by open(2) and not read yet */
+	bool answered;	       /* text is the answer of a command: reading again gives it again */
+	bool restart;	       /* a command came: the next read begins, wherever it is */
+	bool claimed;	       /* a command runs in the background */
+	size_t cut;	       /* bytes of a line that was cut and may be sent again */
+	char *spec;	       /* owned: what was written, SFS_WHOLE */
+	size_t spec_size;
+	bool spec_dirty;
+};
+
+static struct row_node *row_of(const struct file *file)
+{
+	return node_as_row(file->node);
+}
+
+/* ---- rendering ------------------------------------------------------------------------------- */
+
+static struct sfs_blob *render(struct row_node *row, const struct sfs_cred *who, int *err)
+{
+	const struct sfs_attr *attr = node_attr(row);
+	struct sfs_blob *blob = NULL;
+	struct sfs_buf *buf;
+
+	*err = 0;
+	if (attr->blob)
+		return attr->blob(row->node.dir, who) ?: sfs_blob_new("", 0);
+	buf = sfs_buf_new();
+	if (buf && attr->show)
+		*err = attr->show(row->node.dir, who, buf);
+	if (*err) {
+		sfs_buf_free(buf);
+		return NULL;
+	}
+	blob = sfs_buf_finish(buf);
+	if (!blob)
+		*err = sfs_fail(-ENOMEM, "out of memory");
+	return blob;
+}
+
+/* Under tree_lock. */
+static bool measured_holds(const struct row_node *row)
+{
+	return row->measured && row->measured_changes == row->node.dir->changes &&
+	       sfs_now_ns() - row->measured_ns < MEASURED_NS;
+}
+
+struct sfs_blob *file_measure(struct row_node *row, const struct sfs_cred *who, bool fresh, int *err)
+{
+	struct sfs_blob *blob = NULL, *old = NULL;
+	uint64_t changes;
+
+	*err = 0;
+	pthread_mutex_lock(&tree_lock);
+	if (!fresh && measured_holds(row))
+		blob = sfs_blob_get(row->measured);
+	changes = row->node.dir->changes;
+	pthread_mutex_unlock(&tree_lock);
+	if (blob)
+		return blob;
+	blob = render(row, who, err);
+	pthread_mutex_lock(&tree_lock);
+	old = row->measured;
+	row->measured = sfs_blob_get(blob);
+	row->measured_ns = sfs_now_ns();
+	row->measured_changes = changes;
+	pthread_mutex_unlock(&tree_lock);
+	sfs_blob_put(old);
+	return blob;
+}
+
+/* ---- open and release ------------------------------------------------------------------------ */
+
+static int open_row(struct file *file, const struct sfs_cred *who)
+{
+	const struct sfs_attr *attr = node_attr(row_of(file));
+	int err;
+
+	if (node_gone(file->node->dir))
+		return sfs_fail(-ESTALE, "'%.64s' is gone", sfs_name(file->node->dir));
+	if ((file->flags & O_ACCMODE) != O_RDONLY && !attr->store)
+		return sfs_fail(-EPERM, "'%s' cannot be written", attr->name);
+	if ((file->flags & O_ACCMODE) != O_WRONLY)
+		file->text = file_measure(row_of(file), who, false, &err);
+	file->unread = file->text;
+	return 0;
+}
+
+static int open_checked(struct file *file, const struct sfs_cred *who)
+{
+	static const int wants[] = { [O_RDONLY] = R_OK, [O_WRONLY] = W_OK, [O_RDWR] = R_OK | W_OK };
+	struct stat st;
+	int err;
+
+	node_stat(file->node, &st);
+	err = perm_access(who, &st, wants[(file->flags & O_ACCMODE) % 3]);
+	if (err)
+		return err;
+	if (file->node->kind == NODE_ROW)
+		return open_row(file, who);
+	return upload_open(node_as_file(file->node), file->flags, who, &file->upload);
+}
+
+int file_open(struct node *node, int flags, const struct sfs_cred *who, struct file **out)
+{
+	struct file *file;
+	int err;
+
+	if (node->kind == NODE_DIR)
+		return -EISDIR;
+	err = account_open(who->uid);
+	if (err)
+		return err;
+	file = calloc(1, sizeof(*file));
+	if (!file) {
+		account_close(who->uid);
+		return -ENOMEM;
+	}
+	atomic_init(&file->refs, 1);
+	pthread_mutex_init(&file->lock, NULL);
+	file->node = node_get(node);
+	file->flags = flags;
+	file->uid = who->uid;
+	err = open_checked(file, who);
+	if (err)
+		file_put(file);
+	else
+		*out = file;
+	return err;
+}
+
+struct file *file_get(struct file *file)
+{
+	atomic_fetch_add_explicit(&file->refs, 1, memory_order_relaxed);
+	return file;
+}
+
+void file_put(struct file *file)
+{
+	if (atomic_fetch_sub_explicit(&file->refs, 1, memory_order_acq_rel) != 1)
+		return;
+	if (file->upload)
+		upload_close(file->upload);
+	account_close(file->uid);
+	sfs_blob_put(file->text);
+	free(file->spec);
+	pthread_mutex_destroy(&file->lock);
+	node_put(file->node);
+	free(file);
+}
+
+void file_release(struct file *file)
+{
+	req_release(file);
+	file_put(file);
+}
+
+bool file_is_upload(const struct file *file)
+{
+	return file->upload;
+}
+
+bool file_flushes(const struct file *file)
+{
+	if ((file->flags & O_ACCMODE) == O_RDONLY)
+		return false;
+	return file->upload || (node_attr(row_of(file))->flags & SFS_WHOLE);
+}
+
+bool file_write_waits(const struct file *file)
+{
+	return !file->upload && (node_attr(row_of(file))->flags & (SFS_WAITS | SFS_WHOLE)) == SFS_WAITS;
+}
+
+struct sfs_obj *file_dir(const struct file *file)
+{
+	return file->node->dir;
+}
+
+const struct sfs_attr *file_attr(const struct file *file)
+{
+	return node_attr(row_of(file));
+}
+
+/* ---- reading --------------------------------------------------------------------------------- */
+
+/* Under the lock: does a read at offset give what is there, and from where on? Else it renders anew. */
+static bool continues(struct file *file, off_t offset)
+{
+	if (file->restart) {
+		file->restart = false;
+		file->base = offset;
+		return file->answered;
+	}
+	if (offset < file->base)
+		file->base = 0;
+	if (offset != file->base)
+		return file->text;
+	if (file->answered)
+		return true;
+	if (!file->unread)
+		return false;
+	file->unread = false;
+	return true;
+}
+
+/* Under the lock. */
+static void set_text(struct file *file, struct sfs_blob *text, bool answered)
+{
+	sfs_blob_put(file->text);
+	file->text = text;
+	file->answered = answered;
+	file->unread = false;
+}
+
+/* Under the lock. */
+static void take_piece(struct file *file, size_t size, off_t offset, struct file_piece *out)
+{
+	size_t at = (size_t)(offset - file->base), have = sfs_blob_size(file->text);
+
+	out->offset = at < have ? at : have;
+	out->size = have - out->offset < size ? have - out->offset : size;
+	out->blob = sfs_blob_get(file->text);
+}
+
+int file_read(struct file *file, const struct sfs_cred *who, size_t size, off_t offset, struct file_piece *out)
+{
+	struct sfs_blob *text;
+	bool have;
+	int err;
+
+	if (node_gone(file->node->dir))
+		return sfs_fail(-ENODEV, "'%.64s' is gone", sfs_name(file->node->dir));
+	pthread_mutex_lock(&file->lock);
+	have = continues(file, offset) && file->text;
+	if (have)
+		take_piece(file, size, offset, out);
+	pthread_mutex_unlock(&file->lock);
+	if (have)
+		return 0;
+	text = render(row_of(file), who, &err);
+	if (!text)
+		return err;
+	pthread_mutex_lock(&file->lock);
+	set_text(file, text, false);
+	take_piece(file, size, offset, out);
+	pthread_mutex_unlock(&file->lock);
+	return 0;
+}
+
+ssize_t file_read_upload(struct file *file, void *data, size_t size, off_t offset)
+{
+	return upload_read(file->upload, data, size, offset);
+}
+
+/* ---- writing --------------------------------------------------------------------------------- */
+
+int64_t file_answer(struct file *file, const struct sfs_cred *who, int64_t rc, struct sfs_blob *answer)
+{
+	const char *sentence;
+	struct sfs_buf *buf;
+
+	if (rc < 0) {
+		sentence = errors_sentence(rc);
+		buf = sfs_buf_new();
+		sfs_put(buf, "%s\n", sentence);
+		sfs_blob_put(answer);
+		answer = sfs_buf_finish(buf);
+	}
+	pthread_mutex_lock(&file->lock);
+	set_text(file, answer, answer);
+	file->restart = true;
+	pthread_mutex_unlock(&file->lock);
+	errors_note(file->node->dir, node_attr(row_of(file))->name, who, rc);
+	/* Also after a refusal: "error" is different now. */
+	node_touch(file->node->dir, rc < 0 ? -1 : (int)row_of(file)->row);
+	return rc;
+}
+
+bool file_nonblocking(const struct file *file)
+{
+	return file->flags & O_NONBLOCK;
+}
+
+bool file_claim(struct file *file)
+{
+	bool mine;
+
+	pthread_mutex_lock(&file->lock);
+	mine = !file->claimed;
+	file->claimed = true;
+	pthread_mutex_unlock(&file->lock);
+	return mine;
+}
+
+void file_unclaim(struct file *file)
+{
+	pthread_mutex_lock(&file->lock);
+	file->claimed = false;
+	pthread_mutex_unlock(&file->lock);
+}
+
+void file_set_cut(struct file *file, size_t size)
+{
+	pthread_mutex_lock(&file->lock);
+	file->cut = size;
+	pthread_mutex_unlock(&file->lock);
+}
+
+/* The rest of a write that ended within a line, sent again because only its whole lines were taken. */
+static bool is_cut_again(struct file *file, const struct file_bytes *bytes)
+{
+	bool again;
+
+	pthread_mutex_lock(&file->lock);
+	again = file->cut && file->cut == bytes->size && !memchr(bytes->data, '\n', bytes->size);
+	file->cut = 0;
+	pthread_mutex_unlock(&file->lock);
+	return again;
+}
+
+static int judge_bytes(struct file *file, const struct file_bytes *bytes)
+{
+	if (node_gone(file->node->dir))
+		return sfs_fail(-ENODEV, "'%.64s' is gone", sfs_name(file->node->dir));
+	if (bytes->size > SFS_COMMAND_MAX)
+		return sfs_fail(-E2BIG, "a write here has at most %d bytes, not %zu", SFS_COMMAND_MAX, bytes->size);
+	if (memchr(bytes->data, '\0', bytes->size))
+		return sfs_fail(-EINVAL, "a NUL byte is not text");
+	if (is_cut_again(file, bytes))
+		return sfs_fail(-EINVAL, "line cut: '%.*s' came without the rest of its line",
+				bytes->size < 40 ? (int)bytes->size : 40, bytes->data);
+	return 0;
+}
+
+static int64_t gather(struct file *file, const struct file_bytes *bytes)
+{
+	char *spec = NULL;
+
+	pthread_mutex_lock(&file->lock);
+	if (file->spec_size + bytes->size <= SFS_COMMAND_MAX)
+		spec = realloc(file->spec, file->spec_size + bytes->size + 1);
+	if (spec) {
+		memcpy(spec + file->spec_size, bytes->data, bytes->size);
+		file->spec = spec;
+		file->spec_size += bytes->size;
+		file->spec_dirty = true;
+	}
+	pthread_mutex_unlock(&file->lock);
+	if (!spec)
+		return sfs_fail(-E2BIG, "a specification has at most %d bytes", SFS_COMMAND_MAX);
+	return (int64_t)bytes->size;
+}
+
+static int64_t write_upload(struct file *file, const struct file_bytes *bytes, const struct sfs_cred *who)
+{
+	int64_t rc = upload_write(file->upload, bytes->data, bytes->size, bytes->offset);
+
+	char *name;
+
+	if (rc >= 0)
+		return rc;
+	pthread_mutex_lock(&tree_lock);
+	name = strdup(file->node->name);
+	pthread_mutex_unlock(&tree_lock);
+	errors_note(file->node->dir, name, who, rc);
+	free(name);
+	return rc;
+}
+
+int64_t file_write(struct file *file, const struct file_bytes *bytes, const struct sfs_cred *who,
+		   struct sfs_req *req)
+{
+	int64_t rc;
+
+	if (file->upload)
+		return write_upload(file, bytes, who);
+	rc = judge_bytes(file, bytes);
+	if (!rc && (node_attr(row_of(file))->flags & SFS_WHOLE)) {
+		rc = gather(file, bytes);
+		if (rc >= 0)
+			return rc;
+	}
+	if (rc < 0)
+		return file_answer(file, who, rc, NULL);
+	return command_lines(file, bytes, who, req);
+}
+
+static int64_t flush_spec(struct file *file, const struct sfs_cred *who, struct sfs_req *req)
+{
+	struct file_bytes bytes = { 0 };
+	char *copy = NULL;
+	bool dirty;
+	int64_t rc;
+
+	pthread_mutex_lock(&file->lock);
+	dirty = file->spec_dirty;
+	if (dirty)
+		copy = malloc(file->spec_size);
+	if (copy) {
+		memcpy(copy, file->spec, file->spec_size);
+		bytes.size = file->spec_size;
+		file->spec_dirty = false;
+	}
+	pthread_mutex_unlock(&file->lock);
+	if (!dirty)
+		return 0;
+	bytes.data = copy;
+	rc = copy ? command_whole(file, &bytes, who, req) : -ENOMEM;
+	free(copy);
+	return rc;
+}
+
+int64_t file_flush(struct file *file, const struct sfs_cred *who, struct sfs_req *req)
+{
+	if (file->upload)
+		return upload_flush(file->upload, who, req);
+	return file_flushes(file) ? flush_spec(file, who, req) : 0;
+}
+
+int file_truncate(struct file *file, off_t size)
+{
+	return file->upload ? upload_truncate(file->upload, size) : 0;
+}

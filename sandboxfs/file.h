@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One open(2): what it reads, the commands it is given, and their answers.
+ *
+ * Counted: the kernel's handle is one reference, dropped by file_release(); work that is put off holds another. Its
+ * own lock guards what reads see; no callback runs under it. Functions that take a request return REQ_LATER when
+ * the answer comes by it, and have not touched it otherwise.
+ */
+#ifndef FILE_H
+#define FILE_H
+
+#include "node.h"
+
+struct file;
+struct sfs_req;
+
+/* What is read at most once for each LOOKUP, and again by the OPEN right after it. Counted; NULL with *err. */
+struct sfs_blob *file_measure(struct row_node *row, const struct sfs_cred *who, bool fresh, int *err);
+
+/* flags are those of open(2). 0 or -errno with a sentence. */
+int file_open(struct node *node, int flags, const struct sfs_cred *who, struct file **out);
+void file_release(struct file *file);
+
+bool file_is_upload(const struct file *file);
+/* Calls to flush(2) mean something here. */
+bool file_flushes(const struct file *file);
+/* A write may be put off, so that it needs a request. */
+bool file_write_waits(const struct file *file);
+
+/* What a read gives: bytes of a blob (counted, then in *out), or of an upload (copied to data, *out is NULL). */
+struct file_piece {
+	struct sfs_blob *blob;
+	size_t offset, size;
+};
+int file_read(struct file *file, const struct sfs_cred *who, size_t size, off_t offset, struct file_piece *out);
+ssize_t file_read_upload(struct file *file, void *data, size_t size, off_t offset);
+
+struct file_bytes {
+	const char *data;
+	size_t size;
+	off_t offset;
+};
+/* The count of bytes, -errno, or REQ_LATER. req may be NULL where file_write_waits() says no. */
+int64_t file_write(struct file *file, const struct file_bytes *bytes, const struct sfs_cred *who,
+		   struct sfs_req *req);
+int64_t file_flush(struct file *file, const struct sfs_cred *who, struct sfs_req *req);
+/* ftruncate(2): means something for uploads only. */
+int file_truncate(struct file *file, off_t size);
+
+/* For command.c: how a command of this file ended. The answer is taken over. Returns rc. */
+int64_t file_answer(struct file *file, const struct sfs_cred *who, int64_t rc, struct sfs_blob *answer);
+struct sfs_obj *file_dir(const struct file *file);
+const struct sfs_attr *file_attr(const struct file *file);
+struct file *file_get(struct file *file);
+void file_put(struct file *file);
+/* O_NONBLOCK: claims the one piece of work in the background that a descriptor may have; and ends it. */
+bool file_nonblocking(const struct file *file);
+bool file_claim(struct file *file);
+void file_unclaim(struct file *file);
+/* The tail of a write whose beginning was done must not be taken for a command when it comes again. */
+void file_set_cut(struct file *file, size_t size);
+
+#endif

@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: MIT */
+/* FUSE: operations on names and attributes. */
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "file.h"
+#include "fuse_ops.h"
+
+_Thread_local bool fuse_resent;
+
+struct sfs_cred fuse_begin(fuse_req_t req, enum stats_op op)
+{
+	const struct fuse_ctx *ctx = fuse_req_ctx(req);
+
+	stats_begin(op);
+	return (struct sfs_cred){ .uid = ctx->uid, .gid = ctx->gid, .pid = ctx->pid };
+}
+
+void fuse_answer(fuse_req_t req, int64_t err)
+{
+	stats_end(err < 0);
+	fuse_reply_err(req, (int)-err);
+}
+
+/* ---- answers that are put off ---------------------------------------------------------------- */
+
+void fuse_send_status(void *token, int64_t result)
+{
+	fuse_reply_err(token, result < 0 ? (int)-result : 0);
+}
+
+static void interrupted(fuse_req_t req, void *id)
+{
+	(void)req;
+	stats_interrupted();
+	req_interrupt((uint64_t)(uintptr_t)id);
+}
+
+struct sfs_req *fuse_may_wait(fuse_req_t req, struct file *file, void (*send)(void *, int64_t))
+{
+	struct req_reply reply = { send, req };
+	struct sfs_req *later = req_new(&reply, file);
+
+	/* By number: the callback may come when the request has been answered. */
+	if (later)
+		fuse_req_interrupt_func(req, interrupted, (void *)(uintptr_t)req_id(later));
+	return later;
+}
+
+/* The end of an operation that may have been put off. */
+void fuse_finish(fuse_req_t req, struct sfs_req *later, int64_t result, void (*send)(void *, int64_t))
+{
+	stats_end(result < 0 && result != REQ_LATER);
+	if (result == REQ_LATER)
+		return;
+	if (later)
+		req_free(later);
+	send(req, result);
+}
+
+/* ---- names ----------------------------------------------------------------------------------- */
+
+void fuse_entry_of(const struct seen *seen, struct fuse_entry_param *entry)
+{
+	memset(entry, 0, sizeof(*entry));
+	entry->ino = seen->node->id;
+	entry->generation = seen->node->generation;
+	entry->attr = seen->st;
+	entry->attr_timeout = seen->attr_s;
+	entry->entry_timeout = seen->entry_s;
+}
+
+static void reply_entry(fuse_req_t req, int err, const struct seen *seen)
+{
+	struct fuse_entry_param entry;
+
+	if (err) {
+		fuse_answer(req, err);
+		return;
+	}
+	fuse_entry_of(seen, &entry);
+	stats_end(false);
+	if (fuse_reply_entry(req, &entry))
+		node_forget(entry.ino, 1);
+	node_put(seen->node);
+}
+
+static void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
+{
+	struct sfs_cred who = fuse_begin(req, OP_LOOKUP);
+	struct where where = { parent, name };
+	struct seen seen;
+
+	reply_entry(req, dir_lookup(&where, &who, &seen), &seen);
+}
+
+static void op_forget(fuse_req_t req, fuse_ino_t ino, uint64_t nlookup)
+{
+	node_forget(ino, nlookup);
+	fuse_reply_none(req);
+}
+
+static void op_forget_multi(fuse_req_t req, size_t count, struct fuse_forget_data *forgets)
+{
+	size_t i;
+
+	for (i = 0; i < count; i++)
+		node_forget(forgets[i].ino, forgets[i].nlookup);
+	fuse_reply_none(req);
+}
+
+static void op_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode)
+{
+	struct sfs_cred who = fuse_begin(req, OP_MKDIR);
+	struct where where = { parent, name };
+	struct seen seen;
+
+	reply_entry(req, fuse_resent ? -EAGAIN : dir_mkdir(&where, mode, &who, &seen), &seen);
+}
+
+static void op_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name)
+{
+	struct sfs_cred who = fuse_begin(req, OP_RMDIR);
+	struct where where = { parent, name };
+
+	fuse_answer(req, fuse_resent ? -EAGAIN : dir_rmdir(&where, &who));
+}
+
+static void op_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
+{
+	struct sfs_cred who = fuse_begin(req, OP_UNLINK);
+	struct where where = { parent, name };
+
+	fuse_answer(req, fuse_resent ? -EAGAIN : dir_unlink(&where, &who));
+}
+
+static void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t newparent,
+		      const char *newname, unsigned flags)
+{
+	struct sfs_cred who = fuse_begin(req, OP_RENAME);
+	struct where from = { parent, name }, to = { newparent, newname };
+	struct sfs_req *later = fuse_may_wait(req, NULL, fuse_send_status);
+	int64_t result = -ENOMEM;
+
+	if (later)
+		result = fuse_resent ? -EAGAIN : dir_rename(&from, &to, flags, &who, later);
+	fuse_finish(req, later, result, fuse_send_status);
+}
+
+static void refuse(fuse_req_t req, fuse_ino_t parent, const char *name, const char *what)
+{
+	struct sfs_cred who = fuse_begin(req, OP_OTHER);
+	struct where where = { parent, name };
+
+	fuse_answer(req, dir_refuse(&where, &who, what));
+}
+
+static void op_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, dev_t rdev)
+{
+	(void)mode, (void)rdev;
+	refuse(req, parent, name, "special file");
+}
+
+static void op_symlink(fuse_req_t req, const char *link, fuse_ino_t parent, const char *name)
+{
+	(void)link;
+	refuse(req, parent, name, "symbolic link");
+}
+
+static void op_link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t newparent, const char *newname)
+{
+	(void)ino;
+	refuse(req, newparent, newname, "hard link");
+}
+
+/* ---- attributes ------------------------------------------------------------------------------ */
+
+static void reply_attr(fuse_req_t req, int err, const struct seen *seen)
+{
+	if (err) {
+		fuse_answer(req, err);
+		return;
+	}
+	stats_end(false);
+	fuse_reply_attr(req, &seen->st, seen->attr_s);
+	node_put(seen->node);
+}
+
+static void op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+	struct sfs_cred who = fuse_begin(req, OP_GETATTR);
+	struct seen seen;
+
+	(void)fi;
+	reply_attr(req, dir_getattr(ino, &who, &seen), &seen);
+}
+
+static void op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int valid, struct fuse_file_info *fi)
+{
+	struct sfs_cred who = fuse_begin(req, OP_SETATTR);
+	struct change change = {
+		.mode_set = valid & FUSE_SET_ATTR_MODE,
+		.uid_set = valid & FUSE_SET_ATTR_UID,
+		.gid_set = valid & FUSE_SET_ATTR_GID,
+		.size_set = valid & FUSE_SET_ATTR_SIZE,
+		.mtime_set = valid & (FUSE_SET_ATTR_MTIME | FUSE_SET_ATTR_MTIME_NOW),
+		.mode = attr->st_mode,
+		.uid = attr->st_uid,
+		.gid = attr->st_gid,
+		.size = attr->st_size,
+		.mtime_ns = valid & FUSE_SET_ATTR_MTIME_NOW ? sfs_wall_ns() :
+							      (uint64_t)attr->st_mtim.tv_sec * 1000000000u +
+								      (uint64_t)attr->st_mtim.tv_nsec,
+	};
+	struct seen seen;
+
+	reply_attr(req, dir_setattr(ino, &change, &who, fi ? (struct file *)(uintptr_t)fi->fh : NULL, &seen), &seen);
+}
+
+static void op_access(fuse_req_t req, fuse_ino_t ino, int mask)
+{
+	struct sfs_cred who = fuse_begin(req, OP_ACCESS);
+
+	fuse_answer(req, dir_access(ino, mask & (R_OK | W_OK | X_OK), &who));
+}
+
+static void op_statfs(fuse_req_t req, fuse_ino_t ino)
+{
+	struct statvfs st;
+
+	(void)ino;
+	fuse_begin(req, OP_STATFS);
+	dir_statfs(&st);
+	stats_end(false);
+	fuse_reply_statfs(req, &st);
+}
+
+void fuse_name_ops(struct fuse_lowlevel_ops *ops)
+{
+	ops->lookup = op_lookup;
+	ops->forget = op_forget;
+	ops->forget_multi = op_forget_multi;
+	ops->mkdir = op_mkdir;
+	ops->rmdir = op_rmdir;
+	ops->unlink = op_unlink;
+	ops->rename = op_rename;
+	ops->mknod = op_mknod;
+	ops->symlink = op_symlink;
+	ops->link = op_link;
+	ops->getattr = op_getattr;
+	ops->setattr = op_setattr;
+	ops->access = op_access;
+	ops->statfs = op_statfs;
+}

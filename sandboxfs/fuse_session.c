@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: MIT */
+/* FUSE: the session, its mount, and the threads that serve it. */
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/uio.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "transport.h"
+#include "fuse_ops.h"
+
+#define RESENT_BIT (UINT64_C(1) << 63) /* in the number of a request */
+#define WAKE_NS	   10000000
+
+/* Of struct fuse_in_header in linux/fuse.h. */
+struct request_head {
+	uint32_t length, opcode;
+	uint64_t unique;
+};
+
+static void (*call_ready)(void);
+static pthread_t serving_thread;
+static atomic_bool serving;
+
+static void op_init(void *unused, struct fuse_conn_info *conn)
+{
+	(void)unused;
+	conn->want |= conn->capable & (FUSE_CAP_ATOMIC_O_TRUNC | FUSE_CAP_READDIRPLUS |
+				       FUSE_CAP_READDIRPLUS_AUTO | FUSE_CAP_PARALLEL_DIROPS);
+	conn->want &= ~(unsigned)(FUSE_CAP_SPLICE_READ | FUSE_CAP_SPLICE_WRITE | FUSE_CAP_SPLICE_MOVE |
+				  FUSE_CAP_WRITEBACK_CACHE);
+	if (call_ready)
+		call_ready();
+}
+
+struct fuse_session *transport_new(const char *options)
+{
+	struct fuse_args args = FUSE_ARGS_INIT(0, NULL);
+	struct fuse_lowlevel_ops ops = { .init = op_init };
+	struct fuse_session *session = NULL;
+
+	fuse_name_ops(&ops);
+	fuse_file_ops(&ops);
+	if (!fuse_opt_add_arg(&args, "sandboxfs") &&
+	    (!options || (!fuse_opt_add_arg(&args, "-o") && !fuse_opt_add_arg(&args, options))))
+		session = fuse_session_new(&args, &ops, sizeof(ops), NULL);
+	fuse_opt_free_args(&args);
+	return session;
+}
+
+int transport_mount(struct fuse_session *session, const char *mountpoint)
+{
+	return fuse_session_mount(session, mountpoint) ? -EIO : 0;
+}
+
+void transport_unmount(struct fuse_session *session)
+{
+	fuse_session_unmount(session);
+}
+
+void transport_free(struct fuse_session *session)
+{
+	fuse_session_destroy(session);
+}
+
+/* The library hides the number of a request; its bytes pass here on the way in, on the thread that works on it. */
+static ssize_t receive(int fd, void *buf, size_t size, void *unused)
+{
+	ssize_t n = read(fd, buf, size);
+	struct request_head head;
+
+	(void)unused;
+	if (n >= (ssize_t)sizeof(head)) {
+		memcpy(&head, buf, sizeof(head));
+		fuse_resent = head.unique & RESENT_BIT;
+	}
+	return n;
+}
+
+static ssize_t reply(int fd, struct iovec *iov, int count, void *unused)
+{
+	(void)unused;
+	return writev(fd, iov, count);
+}
+
+static void wake(int signal)
+{
+	(void)signal; /* it ends the wait of the serving thread: that is all */
+}
+
+int transport_serve(struct fuse_session *session, unsigned threads, void (*ready)(void))
+{
+	static const struct fuse_custom_io io = { .read = receive, .writev = reply };
+	struct fuse_loop_config *config = fuse_loop_cfg_create();
+	struct sigaction action = { .sa_handler = wake };
+	int err;
+
+	if (!config)
+		return -ENOMEM;
+	call_ready = ready;
+	sigaction(SIGUSR1, &action, NULL);
+	serving_thread = pthread_self();
+	atomic_store(&serving, true);
+	/* As many idle ones as there can be: else the library ends and makes a thread for each request. */
+	fuse_loop_cfg_set_max_threads(config, threads);
+	fuse_loop_cfg_set_idle_threads(config, threads);
+	fuse_loop_cfg_set_clone_fd(config, 0);
+	err = fuse_session_custom_io(session, &io, fuse_session_fd(session));
+	if (!err)
+		err = fuse_session_loop_mt(session, config);
+	atomic_store(&serving, false);
+	fuse_loop_cfg_destroy(config);
+	return err > 0 ? 0 : err;
+}
+
+void transport_stop(struct fuse_session *session)
+{
+	const struct timespec pause = { .tv_nsec = WAKE_NS };
+
+	fuse_session_exit(session);
+	/* More than once: the first may come just before the wait begins. */
+	while (atomic_load(&serving)) {
+		pthread_kill(serving_thread, SIGUSR1);
+		nanosleep(&pause, NULL);
+	}
+}
+
+const char *transport_version(void)
+{
+	return fuse_pkgversion();
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * News for the kernel: names that vanished and attributes that changed without its asking.
+ *
+ * Any thread may queue news, with locks held; one thread of their own sends them, holding none, since the kernel may
+ * answer a notification only after a request that waits for us. Before notify_start() and after
+ * notify_stop() news are dropped.
+ */
+#ifndef NOTIFY_H
+#define NOTIFY_H
+
+#include <stdint.h>
+
+struct fuse_session;
+
+int notify_start(struct fuse_session *session); /* 0 or -errno */
+void notify_stop(void);
+
+void notify_gone(uint64_t dir_id, const char *name); /* the entry is no longer what it was */
+void notify_attr(uint64_t id);			     /* owner, mode or times */
+
+#endif

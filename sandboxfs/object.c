@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: MIT */
+/* What backends ask of an object: its owner, its name, its files, that it changed. */
+#include "object.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "notify.h"
+#include "stage.h"
+
+void object_init(struct node *node, enum node_kind kind, struct sfs_obj *dir, const char *name)
+{
+	node->kind = kind;
+	atomic_init(&node->refs, 1);
+	node->dir = sfs_get(dir);
+	node->name = strdup(name);
+	node->mtime_ns = node->ctime_ns = sfs_wall_ns();
+}
+
+static bool make_rows(struct sfs_obj *obj)
+{
+	const struct sfs_attr *attr;
+	unsigned i;
+
+	for (attr = obj->type->attrs; attr && attr->name; attr++)
+		obj->nrows++;
+	obj->rows = calloc(obj->nrows ?: 1, sizeof(*obj->rows));
+	for (i = 0; obj->rows && i < obj->nrows; i++) {
+		obj->rows[i].mode = obj->type->attrs[i].mode & 07777;
+		obj->rows[i].mtime_ns = obj->node.mtime_ns;
+	}
+	return obj->rows;
+}
+
+struct sfs_obj *object_new(struct sfs_obj *parent, const char *name, const struct sfs_dirtype *type, void *priv)
+{
+	struct sfs_obj *obj = calloc(1, sizeof(*obj));
+
+	if (!obj) {
+		if (type->release && priv)
+			type->release(priv);
+		return NULL;
+	}
+	obj->type = type;
+	obj->priv = priv;
+	object_init(&obj->node, NODE_DIR, parent, name);
+	if (obj->node.name && make_rows(obj))
+		return obj;
+	sfs_put_obj(obj);
+	return NULL;
+}
+
+int object_row(const struct sfs_obj *dir, const char *name)
+{
+	unsigned i;
+
+	for (i = 0; i < dir->nrows; i++)
+		if (!strcmp(dir->type->attrs[i].name, name))
+			return (int)i;
+	return -1;
+}
+
+void *sfs_priv(const struct sfs_obj *dir)
+{
+	return dir->priv;
+}
+
+const char *sfs_name(const struct sfs_obj *dir)
+{
+	return dir->node.name;
+}
+
+struct sfs_obj *sfs_get(struct sfs_obj *dir)
+{
+	return dir ? node_obj(node_get(&dir->node)) : NULL;
+}
+
+void sfs_put_obj(struct sfs_obj *dir)
+{
+	if (dir)
+		node_put(&dir->node);
+}
+
+struct refusal **node_refusals(struct sfs_obj *dir)
+{
+	return &dir->refusals;
+}
+
+bool node_gone(const struct sfs_obj *dir)
+{
+	bool gone;
+
+	pthread_mutex_lock(&tree_lock);
+	gone = dir->gone;
+	pthread_mutex_unlock(&tree_lock);
+	return gone;
+}
+
+/* ---- owners and times ------------------------------------------------------------------------ */
+
+void sfs_owner(const struct sfs_obj *dir, uid_t *uid, gid_t *gid, mode_t *mode)
+{
+	pthread_mutex_lock(&tree_lock);
+	*uid = dir->node.uid;
+	*gid = dir->node.gid;
+	*mode = dir->node.mode;
+	pthread_mutex_unlock(&tree_lock);
+}
+
+void sfs_set_owner(struct sfs_obj *dir, uid_t uid, gid_t gid, mode_t mode)
+{
+	pthread_mutex_lock(&tree_lock);
+	dir->node.uid = uid;
+	dir->node.gid = gid;
+	dir->node.mode = mode & 07777;
+	dir->node.ctime_ns = sfs_wall_ns();
+	dir->changes++;
+	pthread_mutex_unlock(&tree_lock);
+	notify_attr(dir->node.id);
+}
+
+void node_touch(struct sfs_obj *dir, int row)
+{
+	pthread_mutex_lock(&tree_lock);
+	dir->changes++;
+	if (row >= 0)
+		dir->rows[row].mtime_ns = sfs_wall_ns();
+	pthread_mutex_unlock(&tree_lock);
+}
+
+void sfs_changed(struct sfs_obj *dir, const char *attr)
+{
+	node_touch(dir, object_row(dir, attr));
+}
+
+static void put_time(uint64_t ns, struct timespec *ts)
+{
+	ts->tv_sec = (time_t)(ns / 1000000000u);
+	ts->tv_nsec = (long)(ns % 1000000000u);
+}
+
+static void row_stat(const struct row_node *row, struct stat *st)
+{
+	const struct sfs_obj *dir = row->node.dir;
+	const struct row_state *state = &dir->rows[row->row];
+
+	st->st_mode = S_IFREG | state->mode;
+	st->st_uid = state->owned ? state->uid : dir->node.uid;
+	st->st_gid = state->owned ? state->gid : dir->node.gid;
+	put_time(state->mtime_ns, &st->st_mtim);
+	st->st_ctim = st->st_mtim;
+}
+
+void node_stat(struct node *node, struct stat *st)
+{
+	struct stage *stage = NULL;
+
+	memset(st, 0, sizeof(*st));
+	st->st_ino = node->ino;
+	st->st_nlink = 1;
+	st->st_blksize = 4096;
+	pthread_mutex_lock(&tree_lock);
+	if (node->kind == NODE_ROW) {
+		row_stat(node_as_row(node), st);
+	} else {
+		st->st_mode = (node->kind == NODE_DIR ? S_IFDIR : S_IFREG) | node->mode;
+		st->st_uid = node->uid;
+		st->st_gid = node->gid;
+		put_time(node->mtime_ns, &st->st_mtim);
+		put_time(node->ctime_ns, &st->st_ctim);
+	}
+	if (node->kind == NODE_DIR)
+		st->st_nlink = 2 + node_obj(node)->ndirs;
+	if (node->kind == NODE_FILE)
+		st->st_size = (off_t)node_as_file(node)->size;
+	if (node->kind == NODE_FILE)
+		stage = stage_get(node_as_file(node)->stage);
+	pthread_mutex_unlock(&tree_lock);
+	if (stage)
+		st->st_size = stage_size(stage);
+	stage_put(stage);
+	st->st_atim = st->st_mtim;
+	st->st_blocks = (st->st_size + 511) / 512;
+}
+
+/* Under tree_lock: the names from the root on, joined; returns the bytes used. */
+static size_t put_path(const struct sfs_obj *dir, char *out, size_t room)
+{
+	size_t n;
+
+	if (!dir->node.dir)
+		return 0;
+	n = put_path(dir->node.dir, out, room);
+	if (n + 1 < room)
+		n += (size_t)snprintf(out + n, room - n, "%s%s", n ? "/" : "", dir->node.name);
+	return n < room ? n : room - 1;
+}
+
+void node_path(struct sfs_obj *dir, const char *name, char *out, size_t room)
+{
+	size_t n;
+
+	out[0] = '\0';
+	n = put_path(dir, out, room);
+	if (name && n + 1 < room)
+		snprintf(out + n, room - n, "%s%s", n ? "/" : "", name);
+	else if (!n)
+		snprintf(out, room, "/");
+}
+
+/* ---- files that users bring ------------------------------------------------------------------ */
+
+/* Counted; made when there is none, by the uid that will own it. */
+static struct file_node *file_named(struct sfs_obj *dir, const char *name, uid_t uid, int *err)
+{
+	struct sfs_cred owner = { .uid = uid };
+	struct node *node = node_child(dir, name, NULL);
+
+	if (!node)
+		return node_new_file(dir, name, 0, &owner, err);
+	if (node->kind == NODE_FILE)
+		return node_as_file(node);
+	node_put(node);
+	*err = sfs_fail(-EEXIST, "'%.64s' exists already", name);
+	return NULL;
+}
+
+int sfs_set_file(struct sfs_obj *dir, const char *name, uint64_t size, uid_t uid, gid_t gid, mode_t mode,
+		 uint64_t mtime_ns)
+{
+	int err = 0;
+	struct file_node *file = file_named(dir, name, uid, &err);
+	struct stage *stage;
+
+	if (!file)
+		return err;
+	pthread_mutex_lock(&tree_lock);
+	file->size = size;
+	file->committed = true;
+	stage = file->stage;
+	file->stage = NULL;
+	file->node.uid = uid;
+	file->node.gid = gid;
+	file->node.mode = mode & 07777;
+	file->node.mtime_ns = mtime_ns;
+	file->node.ctime_ns = sfs_wall_ns();
+	dir->changes++;
+	pthread_mutex_unlock(&tree_lock);
+	stage_put(stage);
+	notify_attr(file->node.id);
+	node_put(&file->node);
+	return 0;
+}
+
+void sfs_drop_file(struct sfs_obj *dir, const char *name)
+{
+	struct node *node = node_child(dir, name, NULL);
+
+	if (node && node->kind == NODE_FILE)
+		node_unlink(node, true);
+	node_put(node);
+}

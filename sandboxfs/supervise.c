@@ -1,0 +1,319 @@
+/* SPDX-License-Identifier: MIT */
+/* The supervisor: one loop over the signals of its children and the word that the mount answers. */
+#include "supervise.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "daemon.h"
+#include "transport.h"
+#include "log.h"
+#include "perm.h"
+#include "privileges.h"
+
+#define END_MS 5000 /* for a child to end by itself */
+
+struct supervisor {
+	const struct options *options;
+	struct fuse_session *session;
+	pid_t launcher, daemon; /* 0: not running */
+	int daemon_status;	/* of waitpid(2) */
+	int channel[2];		/* the daemon's end, the launcher's end; -1: closed here */
+	int ready_fd;		/* read end; -1: closed */
+	int signal_fd;
+	bool ending; /* what ends now was told to */
+	int failed;
+};
+
+enum role { PARENT, CHILD, FAILED };
+
+static void close_fd(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
+}
+
+static void silence(void)
+{
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	if (null < 0)
+		return;
+	dup2(null, STDIN_FILENO);
+	dup2(null, STDOUT_FILENO);
+	dup2(null, STDERR_FILENO);
+	if (null > STDERR_FILENO)
+		close(null);
+}
+
+static void our_signals(sigset_t *set)
+{
+	sigemptyset(set);
+	sigaddset(set, SIGTERM);
+	sigaddset(set, SIGINT);
+	sigaddset(set, SIGHUP);
+	sigaddset(set, SIGCHLD);
+}
+
+/* What every child does first. Its own group: Ctrl-C is for the supervisor, which ends them in order. */
+static void be_child(struct supervisor *s, const char *name)
+{
+	close_fd(&s->signal_fd);
+	if (s->options->told_fd >= 0)
+		close(s->options->told_fd);
+	setpgid(0, 0);
+	prctl(PR_SET_NAME, name);
+}
+
+/* False: the parent is gone already, and its death will not be told. */
+static bool die_with(pid_t parent)
+{
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	return getppid() == parent;
+}
+
+/* ---- the launcher ---------------------------------------------------------------------------- */
+
+static int launcher_role(struct supervisor *s, pid_t parent)
+{
+	sigset_t none;
+
+	be_child(s, sfs_privileged.name);
+	close_fd(&s->channel[0]);
+	if (!s->options->foreground)
+		silence();
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	if (!die_with(parent))
+		return EXIT_FAILURE;
+	return sfs_privileged.main(sfs_config(), s->channel[1]);
+}
+
+static enum role start_launcher(struct supervisor *s, int *status)
+{
+	pid_t parent = getpid();
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, s->channel))
+		return FAILED;
+	s->launcher = fork();
+	if (s->launcher < 0) {
+		s->launcher = 0;
+		return FAILED;
+	}
+	if (s->launcher == 0) {
+		*status = launcher_role(s, parent);
+		return CHILD;
+	}
+	close_fd(&s->channel[1]);
+	return PARENT;
+}
+
+/* ---- the daemon ------------------------------------------------------------------------------ */
+
+static int daemon_role(struct supervisor *s, int ready_fd, pid_t parent)
+{
+	struct daemon_start start = {
+		.session = s->session,
+		.channel = s->channel[0],
+		.ready_fd = ready_fd,
+		.uid = geteuid(),
+		.gid = getegid(),
+	};
+	int status;
+
+	be_child(s, "daemon");
+	close_fd(&s->ready_fd);
+	if (privileges_drop())
+		return EXIT_FAILURE;
+	/* After that, since a change of ids forgets it. */
+	if (!die_with(parent))
+		return EXIT_FAILURE;
+	status = daemon_run(&start);
+	transport_free(s->session);
+	return status;
+}
+
+static enum role start_daemon(struct supervisor *s, int *status)
+{
+	int ready[2];
+	pid_t parent = getpid();
+
+	if (pipe2(ready, O_CLOEXEC))
+		return FAILED;
+	s->ready_fd = ready[0];
+	s->daemon = fork();
+	if (s->daemon == 0) {
+		*status = daemon_role(s, ready[1], parent);
+		return CHILD;
+	}
+	close(ready[1]);
+	close_fd(&s->channel[0]);
+	if (s->daemon > 0)
+		return PARENT;
+	s->daemon = 0;
+	return FAILED;
+}
+
+/* ---- children that end ----------------------------------------------------------------------- */
+
+static void log_end(const char *name, int status)
+{
+	if (WIFSIGNALED(status))
+		sfs_log(SFS_ERROR, "the %s was ended by signal %d (%s)", name, WTERMSIG(status),
+			strsignal(WTERMSIG(status)));
+	else
+		sfs_log(SFS_ERROR, "the %s ended with status %d", name, WEXITSTATUS(status));
+}
+
+static void child_ended(struct supervisor *s, pid_t pid, int status)
+{
+	bool clean = WIFEXITED(status) && !WEXITSTATUS(status);
+
+	if (pid == s->daemon) {
+		s->daemon = 0;
+		s->failed |= !clean;
+		if (!clean)
+			log_end("daemon", status);
+	} else if (pid == s->launcher) {
+		s->launcher = 0;
+		/* Alone it has no reason to end. */
+		if (!s->ending && s->daemon) {
+			s->failed = 1;
+			log_end("launcher", status);
+		}
+	}
+}
+
+static void reap(struct supervisor *s)
+{
+	int status;
+	pid_t pid;
+
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+		child_ended(s, pid, status);
+}
+
+/* Waits at most timeout_ms for one signal, reaps; returns the signal, 0 for none. */
+static int next_signal(struct supervisor *s, int timeout_ms)
+{
+	struct pollfd poll_fd = { .fd = s->signal_fd, .events = POLLIN };
+	struct signalfd_siginfo info = { 0 };
+
+	if (poll(&poll_fd, 1, timeout_ms) <= 0)
+		return 0;
+	if (read(s->signal_fd, &info, sizeof(info)) != sizeof(info))
+		return 0;
+	reap(s);
+	return (int)info.ssi_signo;
+}
+
+static void end_child(struct supervisor *s, const pid_t *pid, int first_signal)
+{
+	uint64_t deadline_ns = sfs_now_ns() + END_MS * UINT64_C(1000000);
+
+	if (*pid && first_signal)
+		kill(*pid, first_signal);
+	while (*pid && sfs_now_ns() < deadline_ns)
+		next_signal(s, 100);
+	if (!*pid)
+		return;
+	sfs_log(SFS_WARN, "process %d did not end in %d ms and is killed", (int)*pid, END_MS);
+	kill(*pid, SIGKILL);
+	while (*pid)
+		next_signal(s, 100);
+}
+
+/* ---- the whole ------------------------------------------------------------------------------- */
+
+/* The daemon says that the mount answers: from now on nobody's terminal is ours. */
+static void mount_answers(struct supervisor *s)
+{
+	char byte;
+	ssize_t n = read(s->ready_fd, &byte, 1);
+
+	close_fd(&s->ready_fd);
+	if (n != 1)
+		return;
+	if (!s->options->foreground) {
+		log_to_syslog();
+		silence();
+	}
+	if (s->options->told_fd >= 0 && write(s->options->told_fd, &byte, 1) < 0)
+		sfs_log(SFS_WARN, "nobody waits for the mount");
+}
+
+static void watch(struct supervisor *s)
+{
+	struct signalfd_siginfo info;
+
+	while (s->daemon && s->launcher) {
+		struct pollfd fds[2] = { { .fd = s->signal_fd, .events = POLLIN },
+					 { .fd = s->ready_fd, .events = POLLIN } };
+
+		if (poll(fds, 2, -1) < 0)
+			continue;
+		if (fds[1].revents)
+			mount_answers(s);
+		if (!fds[0].revents || read(s->signal_fd, &info, sizeof(info)) != sizeof(info))
+			continue;
+		reap(s);
+		if (info.ssi_signo != SIGCHLD)
+			return;
+	}
+}
+
+/* In this order: nobody comes in any more, then the daemon ends, and the launcher when nobody speaks to it. */
+static void end_all(struct supervisor *s)
+{
+	s->ending = true;
+	if (s->session)
+		transport_unmount(s->session);
+	end_child(s, &s->daemon, SIGTERM);
+	close_fd(&s->channel[0]);
+	end_child(s, &s->launcher, 0);
+	if (s->session)
+		transport_free(s->session);
+	close_fd(&s->ready_fd);
+	close_fd(&s->signal_fd);
+}
+
+static enum role mount_and_start(struct supervisor *s, int *status)
+{
+	s->session = transport_new(s->options->fuse);
+	if (!s->session || transport_mount(s->session, s->options->place))
+		return FAILED;
+	return start_daemon(s, status);
+}
+
+int supervise(const struct options *options)
+{
+	struct supervisor s = { .options = options, .channel = { -1, -1 }, .ready_fd = -1 };
+	sigset_t set;
+	enum role role;
+	int status = EXIT_FAILURE;
+
+	our_signals(&set);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	s.signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	perm_check_here(!strstr(options->fuse, "default_permissions"));
+	role = s.signal_fd < 0 ? FAILED : start_launcher(&s, &status);
+	if (role == PARENT)
+		role = mount_and_start(&s, &status);
+	if (role == CHILD)
+		return status;
+	if (role == PARENT)
+		watch(&s);
+	else
+		s.failed = 1;
+	end_all(&s);
+	return s.failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}

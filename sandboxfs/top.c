@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: MIT */
+/* The rows at the top: README, status, error, config, stats, version. */
+#include "top.h"
+
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/utsname.h>
+
+#include "config.h"
+#include "errors.h"
+#include "transport.h"
+#include "node.h"
+#include "stats.h"
+
+#define STATUS_MAX	  64  /* lines of status */
+#define STATUS_LINE_MAX	  256
+#define README_KINDS_MAX  32  /* kinds of directory that README describes */
+#define README_PLACE_MAX  200
+
+/* ---- status ---------------------------------------------------------------------------------- */
+
+struct trouble {
+	struct trouble *next;
+	char key[64];
+	char text[STATUS_LINE_MAX];
+};
+
+static pthread_mutex_t status_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct trouble *troubles; /* status_lock */
+static unsigned ntroubles;
+
+/* Under the lock. */
+static struct trouble **trouble_named(const char *key)
+{
+	struct trouble **link = &troubles;
+
+	while (*link && strcmp((*link)->key, key) != 0)
+		link = &(*link)->next;
+	return link;
+}
+
+static void trouble_end(struct trouble **link)
+{
+	struct trouble *gone = *link;
+
+	if (!gone)
+		return;
+	*link = gone->next;
+	ntroubles--;
+	free(gone);
+}
+
+static struct trouble *trouble_new(struct trouble **link, const char *key)
+{
+	struct trouble *trouble = ntroubles < STATUS_MAX ? calloc(1, sizeof(*trouble)) : NULL;
+
+	if (!trouble)
+		return NULL;
+	snprintf(trouble->key, sizeof(trouble->key), "%s", key);
+	*link = trouble;
+	ntroubles++;
+	return trouble;
+}
+
+void sfs_status(const char *key, const char *format, ...)
+{
+	char short_key[64];
+	struct trouble **link, *trouble;
+	va_list args;
+
+	snprintf(short_key, sizeof(short_key), "%s", key);
+	pthread_mutex_lock(&status_lock);
+	link = trouble_named(short_key);
+	if (format) {
+		trouble = *link ?: trouble_new(link, short_key);
+		va_start(args, format);
+		if (trouble)
+			vsnprintf(trouble->text, sizeof(trouble->text), format, args);
+		va_end(args);
+	} else {
+		trouble_end(link);
+	}
+	pthread_mutex_unlock(&status_lock);
+	if (node_root())
+		sfs_changed(node_root(), "status");
+}
+
+static int status_show(struct sfs_obj *dir, const struct sfs_cred *who, struct sfs_buf *out)
+{
+	const struct trouble *trouble;
+
+	(void)dir, (void)who;
+	pthread_mutex_lock(&status_lock);
+	for (trouble = troubles; trouble; trouble = trouble->next)
+		sfs_put(out, "%s: %s\n", trouble->key, trouble->text);
+	if (!troubles)
+		sfs_put(out, "ok\n");
+	pthread_mutex_unlock(&status_lock);
+	return 0;
+}
+
+/* ---- the small ones -------------------------------------------------------------------------- */
+
+static int error_show(struct sfs_obj *dir, const struct sfs_cred *who, struct sfs_buf *out)
+{
+	(void)dir;
+	errors_show(who, out);
+	return 0;
+}
+
+static int conf_show(struct sfs_obj *dir, const struct sfs_cred *who, struct sfs_buf *out)
+{
+	(void)dir, (void)who;
+	config_show(out);
+	return 0;
+}
+
+static int counters_show(struct sfs_obj *dir, const struct sfs_cred *who, struct sfs_buf *out)
+{
+	(void)dir, (void)who;
+	stats_show(out);
+	return 0;
+}
+
+static int version_show(struct sfs_obj *dir, const struct sfs_cred *who, struct sfs_buf *out)
+{
+	struct utsname name;
+
+	(void)dir, (void)who;
+	sfs_put(out, "release %s\nlibfuse %s\n", SANDBOXFS_VERSION, transport_version());
+	if (!uname(&name))
+		sfs_put(out, "kernel %s\nmachine %s\n", name.release, name.machine);
+	return 0;
+}
+
+/* ---- README ---------------------------------------------------------------------------------- */
+
+/* One walk over what is there now, which shows each kind of directory where it is met first. */
+struct tour {
+	const struct sfs_dirtype *seen[README_KINDS_MAX];
+	unsigned nseen;
+	char place[README_PLACE_MAX];
+	struct sfs_buf *out;
+};
+
+static bool seen_before(struct tour *tour, const struct sfs_dirtype *type)
+{
+	unsigned i;
+
+	for (i = 0; i < tour->nseen; i++)
+		if (tour->seen[i] == type)
+			return true;
+	if (tour->nseen < README_KINDS_MAX)
+		tour->seen[tour->nseen++] = type;
+	return false;
+}
+
+static void put_rows(struct sfs_buf *out, const char *place, const struct sfs_attr *attr)
+{
+	for (; attr && attr->name; attr++)
+		sfs_put(out, "%s/%s  (%04o)\n    %s\n", place, attr->name, (unsigned)attr->mode & 07777,
+			attr->help ?: "");
+}
+
+static int tour_dir(struct sfs_obj *dir, void *arg)
+{
+	struct tour *tour = arg;
+	size_t length = strlen(tour->place);
+	struct sfs_obj *top = dir->node.dir;
+
+	if (seen_before(tour, dir->type))
+		return 0;
+	/* Objects of one kind stand for all of that kind: only the top has names of its own. */
+	snprintf(tour->place + length, sizeof(tour->place) - length, "/%s",
+		 top && !top->node.dir ? sfs_name(dir) : "NAME");
+	if (dir->type->make)
+		sfs_put(tour->out, "%s/  mkdir makes an object here\n", tour->place);
+	if (dir->type->uploads)
+		sfs_put(tour->out, "%s/  files are copied in here\n", tour->place);
+	put_rows(tour->out, tour->place, dir->type->attrs);
+	sfs_each(dir, tour_dir, tour);
+	tour->place[length] = '\0';
+	return 0;
+}
+
+static int readme_show(struct sfs_obj *dir, const struct sfs_cred *who, struct sfs_buf *out)
+{
+	struct tour tour = { .out = out };
+
+	(void)who;
+	sfs_put(out,
+		"sandboxfs: untrusted code, run and measured through files.\n\n"
+		"One line written to a file is one command; the write answers with an errno, and reading the\n"
+		"same open file, the file error beside it, or /error, gives the reason in a sentence.\n"
+		"Reading changes nothing. Objects are removed with rmdir.\n\n");
+	put_rows(out, "", dir->type->attrs);
+	sfs_each(dir, tour_dir, &tour);
+	return 0;
+}
+
+/* ---- the kind of the root -------------------------------------------------------------------- */
+
+static const struct sfs_attr core_rows[] = {
+	{ "README", 0444, readme_show, .help = "this page" },
+	{ "status", 0444, status_show, .help = "ok, or one line for each check that fails" },
+	{ "error", 0444, error_show, .flags = SFS_PER_UID,
+	  .help = "the reader's last refusal: path, errno and sentence; ok after a success" },
+	{ "config", 0444, conf_show, .help = "the configuration in effect, as the INI that sets it" },
+	{ "stats", 0444, counters_show, .help = "operations, runs, loads, failures since the start; latencies in ns" },
+	{ "version", 0444, version_show, .help = "release, library and kernel" },
+	{ 0 },
+};
+
+static struct sfs_dirtype type;
+static struct sfs_attr *all_rows; /* owned */
+
+static size_t count(const struct sfs_attr *attr)
+{
+	size_t n = 0;
+
+	while (attr[n].name)
+		n++;
+	return n;
+}
+
+const struct sfs_dirtype *top_type(void)
+{
+	size_t n = count(core_rows), at = 0, i;
+
+	for (i = 0; sfs_top_attrs[i]; i++)
+		n += count(sfs_top_attrs[i]);
+	all_rows = calloc(n + 1, sizeof(*all_rows));
+	if (!all_rows)
+		return NULL;
+	memcpy(all_rows, core_rows, sizeof(core_rows));
+	at = count(core_rows);
+	for (i = 0; sfs_top_attrs[i]; i++) {
+		memcpy(all_rows + at, sfs_top_attrs[i], count(sfs_top_attrs[i]) * sizeof(*all_rows));
+		at += count(sfs_top_attrs[i]);
+	}
+	type = (struct sfs_dirtype){ .attrs = all_rows };
+	return &type;
+}
+
+void top_free(void)
+{
+	pthread_mutex_lock(&status_lock);
+	while (troubles)
+		trouble_end(&troubles);
+	pthread_mutex_unlock(&status_lock);
+	free(all_rows);
+	all_rows = NULL;
+}

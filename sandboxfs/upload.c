@@ -1,0 +1,398 @@
+/* SPDX-License-Identifier: MIT */
+/* Uploads: staging in memfds, judged at flush and at rename. */
+#include "upload.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "errors.h"
+#include "req.h"
+#include "stage.h"
+
+struct upload {
+	struct file_node *file; /* counted */
+	uid_t uid;
+	int flags;
+	int fd;		     /* the committed bytes as they were at open(2), or -1; constant */
+	pthread_mutex_t lock;
+	struct stage *stage; /* counted; NULL until the first write of a committed file; lock */
+};
+
+/* One judgement under way. */
+struct commit {
+	struct file_node *file; /* counted: whose bytes */
+	char name[SFS_NAME_MAX + 1];
+	struct sfs_cred who;
+	bool renaming;
+	uint64_t mtime_ns; /* asked for before; 0: not */
+};
+
+static const struct sfs_uploads *uploads_of(const struct file_node *file)
+{
+	return file->node.dir->type->uploads;
+}
+
+static struct stage *own_stage(struct file_node *file)
+{
+	struct stage *stage;
+
+	pthread_mutex_lock(&tree_lock);
+	stage = stage_get(file->stage);
+	pthread_mutex_unlock(&tree_lock);
+	return stage;
+}
+
+static void name_of(struct file_node *file, char *out, size_t room)
+{
+	pthread_mutex_lock(&tree_lock);
+	snprintf(out, room, "%s", file->node.name);
+	pthread_mutex_unlock(&tree_lock);
+}
+
+static bool committed(struct file_node *file)
+{
+	bool is;
+
+	pthread_mutex_lock(&tree_lock);
+	is = file->committed;
+	pthread_mutex_unlock(&tree_lock);
+	return is;
+}
+
+/* ---- one open(2) ----------------------------------------------------------------------------- */
+
+/* A descriptor of what was committed; -1 where nothing was, or where a writer begins from nothing. */
+static int open_bytes(struct upload *upload)
+{
+	const struct sfs_uploads *uploads = uploads_of(upload->file);
+	char name[NODE_STAGING_MAX + 1];
+	int fd;
+
+	upload->fd = -1;
+	if (upload->stage || ((upload->flags & O_TRUNC) && (upload->flags & O_ACCMODE) == O_WRONLY))
+		return 0;
+	if (!committed(upload->file))
+		return 0;
+	name_of(upload->file, name, sizeof(name));
+	fd = uploads->open(upload->file->node.dir, name);
+	if (fd < 0)
+		return fd;
+	upload->fd = fd;
+	return 0;
+}
+
+int upload_open(struct file_node *file, int flags, const struct sfs_cred *who, struct upload **out)
+{
+	struct upload *upload = calloc(1, sizeof(*upload));
+	int err;
+
+	if (!upload)
+		return -ENOMEM;
+	upload->file = file;
+	upload->uid = who->uid;
+	upload->flags = flags;
+	upload->stage = own_stage(file);
+	err = open_bytes(upload);
+	if (err) {
+		stage_put(upload->stage);
+		free(upload);
+		return err;
+	}
+	if (upload->stage && (flags & O_TRUNC))
+		stage_truncate(upload->stage, 0);
+	pthread_mutex_init(&upload->lock, NULL);
+	node_get(&file->node);
+	*out = upload;
+	return 0;
+}
+
+void upload_close(struct upload *upload)
+{
+	struct node *node = &upload->file->node;
+	char name[NODE_STAGING_MAX + 1];
+
+	/* What was never accepted under a plain name goes with the open file that brought it. */
+	name_of(upload->file, name, sizeof(name));
+	if (name[0] != '.' && !committed(upload->file))
+		node_unlink(node, true);
+	if (upload->fd >= 0)
+		close(upload->fd);
+	stage_put(upload->stage);
+	pthread_mutex_destroy(&upload->lock);
+	node_put(node);
+	free(upload);
+}
+
+/* Under the lock: where writes go. */
+static int need_stage(struct upload *upload)
+{
+	struct stage *stage;
+	int err;
+
+	if (upload->stage)
+		return 0;
+	stage = stage_new(upload->uid, uploads_of(upload->file)->max_bytes(), &err);
+	if (!stage)
+		return err;
+	if (upload->fd >= 0 && !(upload->flags & O_TRUNC))
+		err = stage_copy(stage, upload->fd);
+	if (err)
+		stage_put(stage);
+	else
+		upload->stage = stage;
+	return err;
+}
+
+static struct stage *stage_for_write(struct upload *upload, int *err)
+{
+	struct stage *stage = NULL;
+
+	pthread_mutex_lock(&upload->lock);
+	*err = need_stage(upload);
+	if (!*err)
+		stage = stage_get(upload->stage);
+	pthread_mutex_unlock(&upload->lock);
+	return stage;
+}
+
+ssize_t upload_write(struct upload *upload, const void *data, size_t size, off_t offset)
+{
+	int err;
+	struct stage *stage = stage_for_write(upload, &err);
+	ssize_t n;
+
+	if (!stage)
+		return err;
+	/* The kernel's idea of the end is the committed size; the end that counts is that of what was staged. */
+	n = stage_write(stage, data, size, upload->flags & O_APPEND ? -1 : offset);
+	stage_put(stage);
+	return n;
+}
+
+int upload_truncate(struct upload *upload, off_t size)
+{
+	int err;
+	struct stage *stage = stage_for_write(upload, &err);
+
+	if (!stage)
+		return err;
+	err = stage_truncate(stage, size);
+	stage_put(stage);
+	return err;
+}
+
+ssize_t upload_read(struct upload *upload, void *data, size_t size, off_t offset)
+{
+	struct stage *stage;
+	ssize_t n = 0;
+
+	pthread_mutex_lock(&upload->lock);
+	stage = stage_get(upload->stage);
+	pthread_mutex_unlock(&upload->lock);
+	if (stage) {
+		n = stage_read(stage, data, size, offset);
+	} else if (upload->fd >= 0) {
+		n = pread(upload->fd, data, size, offset);
+		if (n < 0)
+			n = -errno;
+	}
+	stage_put(stage);
+	return n;
+}
+
+/* ---- commit ---------------------------------------------------------------------------------- */
+
+static void set_mtime(struct file_node *file, const char *name, uint64_t mtime_ns)
+{
+	struct node *node = node_child(file->node.dir, name, NULL);
+
+	if (node && node->kind == NODE_FILE) {
+		pthread_mutex_lock(&tree_lock);
+		node->mtime_ns = mtime_ns;
+		pthread_mutex_unlock(&tree_lock);
+	}
+	node_put(node);
+}
+
+static int commit_end(struct commit *commit, int rc)
+{
+	struct file_node *file = commit->file;
+
+	errors_note(file->node.dir, commit->name, &commit->who, rc);
+	if (!rc && commit->mtime_ns)
+		set_mtime(file, commit->name, commit->mtime_ns);
+	/* A staged name that was accepted is gone; a new plain name that was refused never was. */
+	if (commit->renaming ? !rc : rc && !committed(file))
+		node_unlink(&file->node, !commit->renaming);
+	node_put(&file->node);
+	free(commit);
+	return rc;
+}
+
+static void commit_finished(struct sfs_req *req, int rc, struct sfs_blob *answer)
+{
+	sfs_blob_put(answer);
+	req_answer(req, commit_end(req_arg(req), rc));
+}
+
+static int64_t commit_start(struct commit *commit, struct stage *stage, struct sfs_req *req)
+{
+	struct file_node *file = commit->file;
+	size_t size = 0;
+	int fd = stage_hand_over(stage, &size), rc;
+	mode_t mode;
+
+	if (fd < 0)
+		return commit_end(commit, fd);
+	pthread_mutex_lock(&tree_lock);
+	mode = file->node.mode;
+	commit->mtime_ns = file->asked_mtime_ns;
+	pthread_mutex_unlock(&tree_lock);
+	req_begin(req, commit_finished, commit);
+	rc = uploads_of(file)->commit(file->node.dir, commit->name, fd, size, mode, &commit->who, req);
+	if (rc == SFS_LATER)
+		return REQ_LATER;
+	req_settle(req, rc);
+	return commit_end(commit, rc);
+}
+
+static struct commit *commit_new(struct file_node *file, const char *name, const struct sfs_cred *who)
+{
+	struct commit *commit = calloc(1, sizeof(*commit));
+
+	if (!commit)
+		return NULL;
+	node_get(&file->node);
+	commit->file = file;
+	commit->who = *who;
+	snprintf(commit->name, sizeof(commit->name), "%.*s", SFS_NAME_MAX, name);
+	return commit;
+}
+
+int64_t upload_flush(struct upload *upload, const struct sfs_cred *who, struct sfs_req *req)
+{
+	char name[NODE_STAGING_MAX + 1];
+	struct commit *commit;
+	struct stage *stage;
+	int64_t result = 0;
+
+	name_of(upload->file, name, sizeof(name));
+	pthread_mutex_lock(&upload->lock);
+	stage = stage_get(upload->stage);
+	pthread_mutex_unlock(&upload->lock);
+	if (stage && name[0] != '.' && stage_dirty(stage)) {
+		commit = commit_new(upload->file, name, who);
+		result = commit ? commit_start(commit, stage, req) : -ENOMEM;
+	}
+	stage_put(stage);
+	return result;
+}
+
+void upload_set_mtime(struct file_node *file, uint64_t mtime_ns)
+{
+	pthread_mutex_lock(&tree_lock);
+	file->asked_mtime_ns = file->node.mtime_ns = mtime_ns;
+	pthread_mutex_unlock(&tree_lock);
+}
+
+/* ---- names ----------------------------------------------------------------------------------- */
+
+int upload_create(struct sfs_obj *dir, const char *name, mode_t mode, const struct sfs_cred *who,
+		  struct file_node **out)
+{
+	struct file_node *file;
+	struct stage *stage;
+	int err;
+
+	if (!node_name_ok(name) && !node_name_staging(name))
+		return sfs_fail(strlen(name) > SFS_NAME_MAX ? -ENAMETOOLONG : -EINVAL,
+				"'%.80s' is no name: 1 to %d of A-Z a-z 0-9 . _ + - are", name, SFS_NAME_MAX);
+	stage = stage_new(who->uid, dir->type->uploads->max_bytes(), &err);
+	if (!stage)
+		return err;
+	file = node_new_file(dir, name, mode & 0777, who, &err);
+	if (!file) {
+		stage_put(stage);
+		return err;
+	}
+	pthread_mutex_lock(&tree_lock);
+	file->stage = stage;
+	pthread_mutex_unlock(&tree_lock);
+	*out = file;
+	return 0;
+}
+
+int upload_remove(struct file_node *file, const struct sfs_cred *who)
+{
+	char name[NODE_STAGING_MAX + 1];
+	int err = 0;
+
+	name_of(file, name, sizeof(name));
+	if (committed(file))
+		err = uploads_of(file)->remove ? uploads_of(file)->remove(file->node.dir, name, who) :
+						 sfs_fail(-EPERM, "files here cannot be removed");
+	if (!err)
+		node_unlink(&file->node, false);
+	return err;
+}
+
+static int64_t rename_committed(const struct rename *rename, const struct sfs_cred *who)
+{
+	const struct sfs_uploads *uploads = uploads_of(rename->file);
+	struct sfs_obj *dir = rename->file->node.dir;
+	char from[NODE_STAGING_MAX + 1];
+	int err;
+
+	if (!node_name_ok(rename->to))
+		return sfs_fail(-EINVAL, "'%.80s' is no name for a committed file", rename->to);
+	if (!uploads->rename)
+		return sfs_fail(-EPERM, "files here cannot be renamed");
+	name_of(rename->file, from, sizeof(from));
+	err = uploads->rename(dir, from, rename->to, !(rename->flags & RENAME_NOREPLACE), who);
+	return err ?: node_rename(rename->file, rename->to);
+}
+
+static int64_t rename_staged(const struct rename *rename, const struct sfs_cred *who, struct sfs_req *req)
+{
+	struct stage *stage;
+	struct commit *commit;
+	int64_t result;
+
+	if (node_name_staging(rename->to))
+		return node_rename(rename->file, rename->to);
+	if (!node_name_ok(rename->to))
+		return sfs_fail(-EINVAL, "'%.80s' is no name: 1 to %d of A-Z a-z 0-9 . _ + - are", rename->to,
+				SFS_NAME_MAX);
+	stage = own_stage(rename->file);
+	if (!stage)
+		return sfs_fail(-EIO, "the staged bytes of '%.80s' are gone", rename->to);
+	commit = commit_new(rename->file, rename->to, who);
+	if (commit)
+		commit->renaming = true;
+	result = commit ? commit_start(commit, stage, req) : -ENOMEM;
+	stage_put(stage);
+	return result;
+}
+
+int64_t upload_rename(const struct rename *rename, const struct sfs_cred *who, struct sfs_req *req)
+{
+	struct node *there;
+	char name[NODE_STAGING_MAX + 1];
+
+	if (rename->flags & ~(unsigned)RENAME_NOREPLACE)
+		return sfs_fail(-EINVAL, "names here cannot be exchanged");
+	there = node_child(rename->file->node.dir, rename->to, NULL);
+	node_put(there);
+	if (there && (rename->flags & RENAME_NOREPLACE))
+		return sfs_fail(-EEXIST, "'%.64s' exists already", rename->to);
+	if (committed(rename->file))
+		return rename_committed(rename, who);
+	name_of(rename->file, name, sizeof(name));
+	if (name[0] != '.')
+		return sfs_fail(-EBUSY, "'%.64s' is still being written", name);
+	return rename_staged(rename, who, req);
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Files that users bring: one open of such a file, and the moments when the backend judges its bytes.
+ *
+ * What is written is staged and seen by nobody else until a flush that brought new data, or the rename of a staged
+ * name, has been accepted. An open file is used by several threads at once; it outlives every call on it.
+ */
+#ifndef UPLOAD_H
+#define UPLOAD_H
+
+#include "node.h"
+
+struct file;
+struct upload;
+
+/* flags are those of open(2). 0 or -errno with a sentence. */
+int upload_open(struct file_node *file, int flags, const struct sfs_cred *who, struct upload **out);
+void upload_close(struct upload *upload);
+
+/* The count or -errno. offset as the kernel gives it. */
+ssize_t upload_read(struct upload *upload, void *data, size_t size, off_t offset);
+ssize_t upload_write(struct upload *upload, const void *data, size_t size, off_t offset);
+int upload_truncate(struct upload *upload, off_t size);
+
+/* Commits if something came since the last time. 0, -errno or REQ_LATER. */
+int64_t upload_flush(struct upload *upload, const struct sfs_cred *who, struct sfs_req *req);
+
+/* What a utimens(2) before the commit asked for is applied after it. */
+void upload_set_mtime(struct file_node *file, uint64_t mtime_ns);
+
+struct rename {
+	struct file_node *file;
+	const char *to;
+	unsigned flags; /* RENAME_* */
+};
+
+/* Within one directory with uploads. 0, -errno or REQ_LATER. */
+int64_t upload_rename(const struct rename *rename, const struct sfs_cred *who, struct sfs_req *req);
+/* unlink(2). 0 or -errno. */
+int upload_remove(struct file_node *file, const struct sfs_cred *who);
+/* A new name by creat(2). 0 or -errno; the node is counted. */
+int upload_create(struct sfs_obj *dir, const char *name, mode_t mode, const struct sfs_cred *who,
+		  struct file_node **out);
+
+#endif
