@@ -53,7 +53,10 @@ static bool work_is_cut(const struct work *work)
 	return !work->whole && work->lines && work->begin + work->cmd.len == work->size;
 }
 
-/* The next line that is not empty: false when there is none. Never the tail of a cut write. */
+/*
+ * The next line that is not empty, or the one empty line that is a whole write (a run without words): false when there is none.
+ * Never the tail of a cut write.
+ */
 static bool work_next(struct work *work)
 {
 	char *line, *end;
@@ -70,7 +73,7 @@ static bool work_next(struct work *work)
 			*end = '\0';
 		work->next += work->cmd.len + (end ? 1 : 0);
 		work->line++;
-		if (work->cmd.len)
+		if (work->cmd.len || work->size == 1)
 			return true;
 	}
 	return false;
