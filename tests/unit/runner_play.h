@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/audit.h>
+#include <linux/perf_event.h>
 #include <linux/seccomp.h>
 #include <poll.h>
 #include <sched.h>
@@ -40,6 +41,7 @@ struct template {
 	struct wire_claim *claim;
 	struct wire_link *link;
 	struct wire_report setup; /* its answer */
+	bool count_faults;
 };
 
 struct ending {
@@ -52,6 +54,7 @@ struct ending {
 	bool claimed; /* the claim holds the nonce */
 	struct rusage usage;
 	uint64_t fork_to_exit_ns;
+	int64_t faults; /* from the gate to the end; -1: cannot be counted here */
 };
 
 static inline uint64_t now_ns(void)
@@ -227,6 +230,15 @@ static inline int take_listener(int pidfd)
 	return -1;
 }
 
+static inline int count_faults(pid_t pid)
+{
+	struct perf_event_attr attr = {
+		.size = sizeof(attr), .type = PERF_TYPE_SOFTWARE, .config = PERF_COUNT_SW_PAGE_FAULTS, .exclude_kernel = 1
+	};
+
+	return syscall(SYS_perf_event_open, &attr, pid, -1, -1, PERF_FLAG_FD_CLOEXEC);
+}
+
 static inline void answer_gate(int listener, struct ending *out)
 {
 	struct seccomp_notif notif = { 0 };
@@ -258,9 +270,9 @@ static inline void watch(pid_t pid, int pidfd, int listener, int timeout_ms, str
 static inline struct ending play(struct template *t, int arena, int timeout_ms)
 {
 	struct wire_order order = { .type = WIRE_FORK, .seq = 8 };
-	struct ending out = { .status = -1 };
+	struct ending out = { .status = -1, .faults = -1 };
 	uint64_t begin = now_ns();
-	int pidfd, listener;
+	int pidfd, listener, counter = -1;
 	pid_t pid;
 
 	CHECK(send_order(t->control, &order, &arena, arena >= 0));
@@ -272,6 +284,7 @@ static inline struct ending play(struct template *t, int arena, int timeout_ms)
 		pidfd = syscall(SYS_pidfd_open, pid, 0);
 		listener = take_listener(pidfd);
 		CHECK_MSG(listener >= 0, "no listener: %s", strerror(errno));
+		counter = t->count_faults ? count_faults(pid) : -1;
 		answer_gate(listener, &out);
 		watch(pid, pidfd, listener, timeout_ms, &out);
 		close(listener);
@@ -280,6 +293,8 @@ static inline struct ending play(struct template *t, int arena, int timeout_ms)
 	if (pid != t->pid)
 		CHECK_INT(wait4(pid, &out.status, 0, &out.usage), pid);
 	out.fork_to_exit_ns = now_ns() - begin;
+	if (counter >= 0 && (read(counter, &out.faults, sizeof(out.faults)) < 0 || close(counter) < 0))
+		out.faults = -1;
 	out.claimed = t->claim->nonce == t->plan->nonce;
 	return out;
 }

@@ -65,6 +65,30 @@ static void measures_itself(void)
 	CHECK_INT(codelet->claim->samples, 1);
 }
 
+static void counts_the_faults_of_the_codelet(void)
+{
+	struct ending e[2];
+
+	codelet->count_faults = true;
+	for (unsigned i = 0; i < 2; i++) {
+		plan_for(codelet, "fill");
+		plan_arg(codelet, WIRE_INT, 0, i ? 80 << 12 : 4);
+		codelet->plan->samples = 200;
+		codelet->plan->batch = 1;
+		codelet->plan->overhead_samples = 100;
+		e[i] = play(codelet, -1, 2000);
+		CHECK_ENDED_WELL(codelet, e[i]);
+	}
+	codelet->count_faults = false;
+	if (e[0].faults < 0) {
+		check_skip("page faults cannot be counted here");
+		return;
+	}
+	printf("# page faults: %lld, with 80 pages more %lld\n", (long long)e[0].faults, (long long)e[1].faults);
+	CHECK(e[0].faults < 16);
+	CHECK_INT((e[1].faults - e[0].faults + 4) / 8, 10);
+}
+
 static int by_size(const void *a, const void *b)
 {
 	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
@@ -102,6 +126,7 @@ int main(void)
 		return 1;
 	RUN(measures_twice_the_work);
 	RUN(measures_itself);
+	RUN(counts_the_faults_of_the_codelet);
 	RUN(begins_quickly);
 	return codelet_stop();
 }
