@@ -165,33 +165,36 @@ void elf_inspect_imports(struct elf_inspection *in)
 	list_end(in, WIRE_IMPORTS);
 }
 
+static void list_reloc(struct elf_inspection *in, const GElf_Rela *rela, const char *section)
+{
+	char number[ELF_NUMBER];
+	const char *name = NULL;
+	GElf_Sym symbol;
+	size_t index = GELF_R_SYM(rela->r_info);
+
+	if (index != 0 && index < in->nsymbols && gelf_getsym(in->symbols, (int)index, &symbol)) {
+		if (in->wanted)
+			in->wanted[index] = 1;
+		name = elf_list_full(&in->list) ? NULL : symbol_name(in, &symbol);
+	}
+	if (elf_list_full(&in->list))
+		in->list.more++;
+	else
+		elf_list_add(&in->list, "%s 0x%jx %s %s %jd\n", section, (uintmax_t)rela->r_offset,
+			     elf_reloc_type_name(in->facts.machine, GELF_R_TYPE(rela->r_info), number),
+			     label(name, in->label), (intmax_t)rela->r_addend);
+}
+
 static void list_relocs(struct elf_inspection *in, uint32_t i, const GElf_Shdr *table)
 {
 	Elf_Data *data = elf_getdata(elf_getscn(in->elf, i), NULL);
 	uint32_t target = in->facts.type == ET_REL ? table->sh_info : i;
+	const char *section = label(elf_inspect_section_name(in, target), in->label2);
 	size_t n = table->sh_size / sizeof(Elf64_Rela);
-	char number[ELF_NUMBER];
-	GElf_Sym symbol;
 	GElf_Rela rela;
 
-	for (size_t k = 0; data && k < n; k++) {
-		const char *name = NULL;
-
-		if (!gelf_getrela(data, (int)k, &rela))
-			return;
-		size_t index = GELF_R_SYM(rela.r_info);
-
-		if (index != 0 && index < in->nsymbols && gelf_getsym(in->symbols, (int)index, &symbol)) {
-			if (in->wanted)
-				in->wanted[index] = 1;
-			name = elf_list_full(&in->list) ? NULL : symbol_name(in, &symbol);
-		}
-		elf_list_add(&in->list, "%s 0x%jx %s %s %jd\n",
-			     elf_list_full(&in->list) ? "" : label(elf_inspect_section_name(in, target), in->label2),
-			     (uintmax_t)rela.r_offset,
-			     elf_reloc_type_name(in->facts.machine, GELF_R_TYPE(rela.r_info), number),
-			     label(name, in->label), (intmax_t)rela.r_addend);
-	}
+	for (size_t k = 0; data && k < n && gelf_getrela(data, (int)k, &rela); k++)
+		list_reloc(in, &rela, section);
 }
 
 /* Notes on the way which symbols are wanted. */

@@ -47,6 +47,7 @@ static void copy_sections(struct elf_link *link)
 /* In the order of ld's SORT_BY_INIT_PRIORITY: .ctors counts down from 65535, and no number comes last. */
 #define PRIORITIES 65536u
 #define PREINIT	   0u
+#define DIGITS	   8u /* of a number, with zeros before it */
 #define UNNUMBERED (PRIORITIES + 1)
 
 struct init_section {
@@ -59,15 +60,13 @@ struct init_section {
 static uint32_t priority(const char *suffix, bool reversed)
 {
 	uint32_t number = 0;
+	unsigned digits = 0;
 
-	if (suffix[0] != '.' || suffix[1] == '\0')
+	if (suffix[0] != '.')
 		return UNNUMBERED;
-	for (suffix++; *suffix >= '0' && *suffix <= '9'; suffix++) {
-		number = number * 10 + (uint32_t)(*suffix - '0');
-		if (number >= PRIORITIES)
-			return UNNUMBERED;
-	}
-	if (*suffix != '\0')
+	for (suffix++; suffix[digits] >= '0' && suffix[digits] <= '9' && digits < DIGITS; digits++)
+		number = number * 10 + (uint32_t)(suffix[digits] - '0');
+	if (digits == 0 || suffix[digits] != '\0' || number >= PRIORITIES)
 		return UNNUMBERED;
 	return 1 + (reversed ? PRIORITIES - 1 - number : number);
 }
