@@ -3,6 +3,7 @@
 #include <cpuid.h>
 #include <pthread.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <x86intrin.h>
@@ -73,16 +74,35 @@ static double cpuid_hz(void)
 	return (double)c * b / a;
 }
 
-/* The smallest distance between two readings that differ, other than the 1 that tells apart readings in one step. */
+static int compare_ticks(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+/*
+ * Readings lie on a grid when the clock advances in steps: the least distance between durations that are seen often. Rare ones,
+ * and those that differ by 1 where two readings fall into one step, say nothing.
+ */
 static uint64_t measured_step(void)
 {
-	uint64_t smallest = UINT64_MAX;
+	uint64_t seen[STEP_TRIES], smallest = UINT64_MAX, last = UINT64_MAX;
 
 	for (int i = 0; i < STEP_TRIES; i++) {
-		uint64_t before = ticks_now(), after = ticks_now();
+		uint64_t before = ticks_now();
 
-		if (after - before > 1 && after - before < smallest)
-			smallest = after - before;
+		seen[i] = ticks_now() - before;
+	}
+	qsort(seen, STEP_TRIES, sizeof(*seen), compare_ticks);
+	for (int i = 0, run = 1; i < STEP_TRIES; i += run, run = 1) {
+		while (i + run < STEP_TRIES && seen[i + run] == seen[i])
+			run++;
+		if (run < STEP_TRIES / 100 || (last != UINT64_MAX && seen[i] - last < 2))
+			continue;
+		if (last != UINT64_MAX && seen[i] - last < smallest)
+			smallest = seen[i] - last;
+		last = seen[i];
 	}
 	return smallest == UINT64_MAX ? 1 : smallest;
 }

@@ -10,7 +10,7 @@
 
 #include "perf.h"
 
-/* Ticks that two readings differ by at least, when they differ: what is below cannot be told. At least 1. */
+/* The steps in which it advances: what is below cannot be told. At least 1. */
 uint64_t perf_tsc_step(void);
 /* "cpuid" or "measured". */
 const char *perf_tsc_source(void);

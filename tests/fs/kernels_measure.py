@@ -62,10 +62,10 @@ for _ in range(2):
     values.append(sfs.flat("kernels/count/result").get("return"))
 sfs.ok("a counter in .data begins anew in each run", values == ["6", "6"], values)
 
-text = sfs.run("nothing", "n=1 events=tsc,cycles,context-switches reps=1")[1]
+text = sfs.run("nothing", "n=1 events=tsc,cycles,context-switches")[1]
 sfs.ok("an empty function is below the clock's resolution or a few ticks",
-       "tsc below_resolution" in text or float(text.split()[1]) < 1000, text)
+       "tsc below_resolution" in text or float(text.split()[1]) < 100, text)
 result = sfs.flat("kernels/nothing/result")
 sfs.ok("an event that cannot be counted says why", "cycles " in text or "not_counted.cycles" in result, result)
-sfs.ok("sdot cycles never read 0", "cycles 0\n" not in text, text)
+sfs.ok("cycles never read 0", "cycles 0\n" not in text, text)
 sfs.done()
