@@ -349,11 +349,16 @@ static void pump(void)
 
 void inspect_start(void)
 {
+	bool fresh;
+
 	pthread_mutex_lock(&lock);
 	stopped = false;
-	slots[0].state = SLOT_STARTING;
+	fresh = slots[0].state == SLOT_EMPTY;
+	if (fresh)
+		slots[0].state = SLOT_STARTING;
 	pthread_mutex_unlock(&lock);
-	start(&slots[0]);
+	if (fresh)
+		start(&slots[0]);
 }
 
 /* A fresh one for each: wiping a used one costs as much, and no earlier inspector can hold it. */
