@@ -23,7 +23,6 @@ SANITIZER_OPTIONS = {
 }
 REPORT = re.compile(r"ERROR: \w+Sanitizer|WARNING: ThreadSanitizer|runtime error:|LeakSanitizer has encountered|assertion .* failed", re.I)
 PR_SET_CHILD_SUBREAPER = 36
-CGROUPS = "/sys/fs/cgroup"
 
 
 def not_ok(what):
@@ -62,12 +61,16 @@ def mounts():
         return [line.split()[4] for line in f]
 
 
-def cgroups():
-    """Control groups that bear the name of sandboxfs and of a process of ours: others may run tests beside us."""
+def cgroups(pids):
+    """Control groups that name one of these processes: other sandboxfs may run beside this one."""
+    names = {f"sandboxfs-{pid}" for pid in pids}
     found = []
-    for folder, below, _ in os.walk(CGROUPS):
-        found += [os.path.join(folder, name) for name in below if "sandboxfs" in name]
-    return set(found)
+    for folder, below, _ in os.walk("/sys/fs/cgroup"):
+        if names & set(folder.split("/")):
+            found.append(folder)
+        elif not names & set(below):
+            below[:] = [name for name in below if not name.startswith("sandboxfs-")]
+    return found
 
 
 class Mount:
@@ -86,7 +89,7 @@ class Mount:
             self.words += ["--config", config]
         self.env = dict(os.environ, MNT=self.point, STATE=self.state, BUILD=build, ROLE=role, LOG=self.log,
                         XDG_STATE_HOME=os.path.join(self.folder, "xdg"), **SANITIZER_OPTIONS)
-        self.process = None
+        self.process, self.pids = None, []
 
     def start(self):
         with open(self.log, "wb") as log:
@@ -98,6 +101,7 @@ class Mount:
                 not_ok(f"the daemon ended at once with status {self.process.returncode}: {self.tail()}")
                 return False
             if os.path.ismount(self.point) and os.path.exists(os.path.join(self.point, "README")):
+                self.pids = [self.process.pid] + descendants(self.process.pid)
                 return True
             time.sleep(0.02)
         not_ok(f"no mount after {START_S} s: {self.tail()}")
@@ -132,7 +136,7 @@ class Mount:
             print("# daemon: " + self.tail())
 
 
-def left_behind(before):
+def left_behind(mount, mounts_before):
     end = time.monotonic() + 3
     while descendants(os.getpid()) and time.monotonic() < end:
         reap()
@@ -141,20 +145,11 @@ def left_behind(before):
         not_ok(f"a process was left: {pid} {command_of(pid)}")
         os.kill(pid, signal.SIGKILL)
     for point in mounts():
-        if point not in before["mounts"]:
+        if point not in mounts_before:
             not_ok("a mount was left: " + point)
             subprocess.run(["umount", "-l", point], check=False)
-    for group in sorted(cgroups() - before["cgroups"]):
-        if time.time() - os.stat(group).st_ctime < 3600 and empty(group):
-            not_ok("a control group was left: " + group)
-
-
-def empty(group):
-    try:
-        with open(os.path.join(group, "cgroup.procs")) as f:
-            return not f.read()
-    except OSError:
-        return False
+    for group in cgroups(mount.pids):
+        not_ok("a control group was left: " + group)
 
 
 def reap():
@@ -179,7 +174,7 @@ def run_script(script, env, seconds):
 
 def main(script, build, role, seconds, *options):
     ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-    before = {"mounts": mounts(), "cgroups": cgroups()}
+    before = mounts()
     mount = Mount(script, build, role)
     os.chdir(mount.folder)
     status, wants = 0, "no-mount" not in options
@@ -188,7 +183,7 @@ def main(script, build, role, seconds, *options):
         status = run_script(script, mount.env, int(seconds))
     if started:
         mount.stop(role)
-    left_behind(before)
+    left_behind(mount, before)
     if wants:
         mount.reports()
     os.chdir("/")

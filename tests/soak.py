@@ -126,7 +126,7 @@ def census(pid):
     """What the daemon's processes hold now."""
     pids = [pid] + onetest.descendants(pid)
     counts = {"processes": len(pids), "fds": 0, "memfds": 0, "memory_kb": 0, "threads": 0,
-              "mounts": len(onetest.mounts()), "cgroups": len(onetest.cgroups())}
+              "mounts": len(onetest.mounts()), "cgroups": len(onetest.cgroups(pids))}
     for p in pids:
         try:
             links = [os.readlink(f"/proc/{p}/fd/{fd}") for fd in os.listdir(f"/proc/{p}/fd")]
