@@ -11,7 +11,6 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -85,7 +84,7 @@ static _Noreturn void become(const struct jail_child *child, const struct jail_s
 
 static pid_t clone_child(uint64_t flags, int *pidfd)
 {
-	struct clone_args args = { .flags = flags, .exit_signal = SIGCHLD };
+	struct clone_args args = { .flags = flags, .exit_signal = flags & CLONE_PARENT ? 0 : SIGCHLD };
 
 	if (pidfd) {
 		args.flags |= CLONE_PIDFD;
@@ -105,21 +104,46 @@ pid_t jail_spawn_init(const struct jail_env *env, const struct jail_spec *spec, 
 	return pid;
 }
 
+/* In a process of its own: enters the pid namespace for its children, and makes one that has the launcher as its parent. */
+static _Noreturn void make_sibling(const struct jail_child *child, int answer)
+{
+	pid_t pid = setns(child->init, CLONE_NEWPID) ? -errno : clone_child(CLONE_PARENT, NULL);
+
+	if (!pid)
+		become(child, zygote_steps);
+	(void)!write(answer, &pid, sizeof pid);
+	_exit(0);
+}
+
+/* An ordinary user's launcher could enter that pid namespace itself, but would never be let back into its own. */
+static pid_t clone_inside(const struct jail_child *child)
+{
+	int answer[2];
+	pid_t pid = -ESRCH;
+
+	if (pipe2(answer, O_CLOEXEC))
+		return -errno;
+	pid_t helper = clone_child(0, NULL);
+	if (!helper)
+		make_sibling(child, answer[1]);
+	(void)close(answer[1]);
+	if (helper < 0)
+		pid = helper;
+	else if (read(answer[0], &pid, sizeof pid) != (ssize_t)sizeof pid)
+		pid = -ESRCH;
+	(void)close(answer[0]);
+	while (helper > 0 && waitpid(helper, NULL, 0) < 0 && errno == EINTR)
+		;
+	return pid;
+}
+
 pid_t jail_spawn_zygote(const struct jail_env *env, const struct jail_spec *spec, int init_pidfd, int control, int report)
 {
-	bool runner = spec->kind == LAUNCH_RUNNER;
+	bool runner = spec->kind == JAIL_RUNNER;
 	struct jail_child child = { env, spec, runner ? SECCOMP_RUNNER : SECCOMP_INSPECTOR,
 				    runner ? "runner" : "inspector", control, report, init_pidfd };
 
-	/* Only children of the caller enter the other namespace, the caller does not; and it comes back at once. */
-	if (setns(init_pidfd, CLONE_NEWPID))
-		return -errno;
-	pid_t pid = clone_child(0, NULL);
-	if (!pid)
-		become(&child, zygote_steps);
-	if (setns(env->pid_namespace, CLONE_NEWPID))
-		abort(); /* whatever came next would be born in that jail */
-	return pid;
+	return clone_inside(&child);
 }
 
 /* ---- once, at the launcher's start ------------------------------------------------------------- */
@@ -194,8 +218,7 @@ int jail_start(struct jail_env *env, const struct jail_helper helpers[2])
 	if (!env->root)
 		err = own_user_namespace();
 	env->proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	env->pid_namespace = open("/proc/self/ns/pid", O_RDONLY | O_CLOEXEC);
-	if (!err && (env->proc < 0 || env->pid_namespace < 0))
+	if (!err && env->proc < 0)
 		err = -errno;
 	for (int i = 0; i < 2 && !err; i++) {
 		env->helpers[i] = seal_helper(&helpers[i]);

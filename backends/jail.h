@@ -18,8 +18,9 @@
 #include <sys/types.h>
 
 #include "cgroup.h"
-#include "launch.h"
 #include "seccomp_filter.h"
+
+enum jail_kind { JAIL_INSPECTOR, JAIL_RUNNER };
 
 struct jail_helper {
 	const void *bytes;
@@ -30,15 +31,14 @@ struct jail_env {
 	bool root;	       /* else ids stay, and the namespaces belong to a user namespace of the launcher's */
 	bool limits_processes; /* RLIMIT_NPROC counts inside of a user namespace (Linux 5.14) */
 	int proc;	       /* O_PATH of /proc */
-	int pid_namespace;     /* the launcher's own, to return to */
 	int landlock;	       /* a ruleset that allows nothing; -1: not here */
 	int landlock_abi;      /* 0: not here */
-	int helpers[2];	       /* sealed memfds, by enum launch_kind; -1: not built in */
+	int helpers[2];	       /* sealed memfds, by enum jail_kind; -1: not built in */
 	struct sock_fprog filters[SECCOMP_PROFILES];
 };
 
 struct jail_spec {
-	enum launch_kind kind;
+	enum jail_kind kind;
 	uid_t uid; /* on the host; not 0 unless the launcher is an ordinary user's */
 	gid_t gid;
 	uint64_t memory_bytes;
@@ -53,7 +53,7 @@ struct jail_report {
 	char step[28];
 };
 
-/* Enters a user namespace when not root, then makes all of env. helpers is indexed by enum launch_kind. */
+/* Enters a user namespace when not root, then makes all of env. helpers is indexed by enum jail_kind. */
 int jail_start(struct jail_env *env, const struct jail_helper helpers[2]);
 /* helper: its control socket, report: the write end; both borrowed. The pid, with a pidfd in *pidfd_out. */
 pid_t jail_spawn_init(const struct jail_env *env, const struct jail_spec *spec, int control, int report, int *pidfd_out);

@@ -3,6 +3,7 @@
  * What a future jailed process does to itself, step by step.
  */
 #include "jail_steps.h"
+#include "jailed/wire.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -399,8 +399,8 @@ int launcher_serve(const struct sfs_config *config, int channel, const struct ja
 int launcher_main(const struct sfs_config *config, int channel)
 {
 	const struct jail_helper helpers[2] = {
-		[LAUNCH_INSPECTOR] = { jailed_inspector, &jailed_inspector_size ? jailed_inspector_size : 0 },
-		[LAUNCH_RUNNER] = { jailed_runner, &jailed_runner_size ? jailed_runner_size : 0 },
+		[JAIL_INSPECTOR] = { jailed_inspector, &jailed_inspector_size ? jailed_inspector_size : 0 },
+		[JAIL_RUNNER] = { jailed_runner, &jailed_runner_size ? jailed_runner_size : 0 },
 	};
 
 	return launcher_serve(config, channel, helpers);

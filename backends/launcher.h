@@ -96,7 +96,7 @@ struct lm_probed {
 /* The process that keeps its privileges; returns its exit status when the channel has closed. See struct sfs_privileged. */
 struct sfs_config;
 int launcher_main(const struct sfs_config *config, int channel);
-/* The same with other helpers, indexed by enum launch_kind. */
+/* The same with other helpers, indexed by enum jail_kind. */
 int launcher_serve(const struct sfs_config *config, int channel, const struct jail_helper helpers[2]);
 
 #endif

@@ -38,6 +38,7 @@ static void settle(struct cell *cell)
 	if (cell->state != CELL_DEAD || cell->init || cell->zygote)
 		return;
 	run_abandon(cell);
+	cell->process_group = 0;
 	cell->deadline_ns = 0;
 	if (cell->has_group && cgroup_remove(&launcher.cgroups, cell->index, &cell->group) == -EBUSY) {
 		cell->deadline_ns = after_ms(RETRY_MS);
@@ -120,7 +121,7 @@ static void fill_spec(const struct cell *cell, struct jail_spec *out)
 	uid_t uid = id_uid(cell->slot);
 
 	*out = (struct jail_spec){
-		.kind = cell->kind,
+		.kind = cell->kind == LAUNCH_RUNNER ? JAIL_RUNNER : JAIL_INSPECTOR,
 		.uid = uid,
 		.gid = launcher.env.root ? (gid_t)uid : getegid(),
 		.memory_bytes = cell->memory_bytes,
@@ -171,10 +172,9 @@ static void start_init(struct cell *cell)
 		return;
 	}
 	cell->init = pid;
-	cell->pid_namespace = child_pid_namespace(pid);
 	err = launcher_watch(cell->report, WATCH_REPORT, cell->index, EPOLLIN);
-	if (err || !cell->pid_namespace)
-		cell_fail(cell, err ?: -EIO, "jail: its init cannot be watched");
+	if (err)
+		cell_fail(cell, err, "jail: its init cannot be watched");
 }
 
 static void start_zygote(struct cell *cell)
@@ -196,7 +196,7 @@ static void start_zygote(struct cell *cell)
 		cell_fail(cell, (int)pid, "jail: fork: %s", strerror(-(int)pid));
 		return;
 	}
-	cell->zygote = pid;
+	cell->zygote = cell->process_group = pid;
 	cell->state = CELL_ZYGOTE;
 	err = launcher_watch(cell->report, WATCH_REPORT, cell->index, EPOLLIN);
 	err = err ?: launcher_watch(cell->control, WATCH_CONTROL, cell->index, EPOLLIN);
@@ -250,7 +250,7 @@ void cell_new(struct cell *cell, const struct lm_new *order, const int *fds, uns
 		cell_fail(cell, -EOPNOTSUPP, "jails cannot be made here: %s", strerror(-launcher.start_error));
 		return;
 	}
-	if (launcher.env.helpers[cell->kind] < 0) {
+	if (launcher.env.helpers[order->kind == LAUNCH_RUNNER ? JAIL_RUNNER : JAIL_INSPECTOR] < 0) {
 		cell_fail(cell, -EOPNOTSUPP, "this helper is not built in");
 		return;
 	}

@@ -3,8 +3,9 @@
  * Whose child is it? Reaping, and the search for children whose pid nobody has told.
  *
  * Zygotes fork with CLONE_PARENT, so their children are the launcher's. A runner's child tells its pid by the kernel's
- * credentials; an inspector's child tells nothing. Which jail such a child belongs to is read from its pid namespace
- * before it is reaped: that stays readable for a zombie, no process can change it, and each jail has one of its own.
+ * credentials; an inspector's child tells nothing. Which jail such a child belongs to tells its process group: each zygote
+ * leads one of its own before its filter is installed, that filter knows no setpgid or setsid, and a zombie keeps it
+ * until it is reaped. (An ordinary user may not read the namespaces of a zombie.)
  */
 #include "launcher_state.h"
 
@@ -13,20 +14,10 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #define CHILDREN_TEXT 16384 /* of /proc/self/task/TID/children; the rest is looked at the next time */
-
-uint64_t child_pid_namespace(pid_t pid)
-{
-	char path[48];
-	struct stat st;
-
-	(void)snprintf(path, sizeof path, "%ld/ns/pid", (long)pid);
-	return fstatat(launcher.env.proc, path, &st, 0) ? 0 : st.st_ino;
-}
 
 static struct cell *find_known(pid_t pid)
 {
@@ -38,12 +29,12 @@ static struct cell *find_known(pid_t pid)
 	return NULL;
 }
 
-static struct cell *find_by_namespace(pid_t pid)
+static struct cell *find_by_group(pid_t pid)
 {
-	uint64_t inode = child_pid_namespace(pid);
+	pid_t group = getpgid(pid);
 
-	for (uint32_t i = 0; inode && i < launcher.cells_used; i++)
-		if (launcher.cells[i].state != CELL_FREE && launcher.cells[i].pid_namespace == inode)
+	for (uint32_t i = 0; group > 0 && i < launcher.cells_used; i++)
+		if (launcher.cells[i].state != CELL_FREE && launcher.cells[i].process_group == group)
 			return &launcher.cells[i];
 	return NULL;
 }
@@ -54,7 +45,7 @@ static struct cell *find_cell(pid_t pid)
 
 	if (cell)
 		return cell;
-	cell = find_by_namespace(pid);
+	cell = find_by_group(pid);
 	/* Its last words may still be in the socket, with the pid in them. */
 	while (cell && cell->control >= 0 && cell_heard(cell))
 		;
@@ -100,7 +91,7 @@ unsigned child_kill_unknown(const struct cell *cell)
 		pid_t pid = (pid_t)strtol(p, &end, 10);
 		if (end == p)
 			break;
-		if (pid == cell->init || pid == cell->zygote || child_pid_namespace(pid) != cell->pid_namespace)
+		if (pid == cell->zygote || getpgid(pid) != cell->process_group)
 			continue;
 		if (!kill(pid, SIGKILL)) /* not reaped by us yet, so the number is still its own */
 			killed++;

@@ -162,6 +162,8 @@ static void take_listener(struct cell *cell)
 	run->retry_ns = 0;
 	for (int i = 0; i < YIELDS && fd < 0; i++) {
 		fd = (int)syscall(SYS_pidfd_getfd, run->pidfd, WIRE_LISTENER_FD, 0);
+		if (fd >= 0 && !is_listener(fd)) /* what it has not closed yet */
+			launcher_close(&fd);
 		if (fd < 0)
 			(void)sched_yield();
 	}
@@ -172,8 +174,8 @@ static void take_listener(struct cell *cell)
 	launcher_close(&run->pidfd);
 	run->listener = fd;
 	run->state = RUN_GATE;
-	if (!is_listener(fd) || launcher_watch(fd, WATCH_LISTENER, cell->index, EPOLLIN | EPOLLET)) {
-		fail(run, -EIO, "the run has no filter to watch");
+	if (launcher_watch(fd, WATCH_LISTENER, cell->index, EPOLLIN | EPOLLET)) {
+		fail(run, -EIO, "the run's filter cannot be watched");
 		kill_now(cell);
 	}
 }

@@ -66,7 +66,7 @@ struct cell {
 	int init_control; /* our end; its end tells the init to go */
 	int control;	  /* the zygote's */
 	int report;	  /* the read end */
-	uint64_t pid_namespace; /* inode */
+	pid_t process_group; /* the zygote's and its children's; 0: none, or all gone */
 	uint64_t memory_bytes;
 	uint32_t pids;
 	bool has_group;
@@ -138,9 +138,8 @@ void run_reaped(struct cell *cell, pid_t pid, const siginfo_t *how, const struct
 void run_abandon(struct cell *cell); /* every process of the jail is gone */
 
 /* launcher_child.c: which children are whose */
-uint64_t child_pid_namespace(pid_t pid); /* inode, 0 when that cannot be read; also of one that is not yet reaped */
-void child_reap(void);			 /* all that have ended */
-/* Sends SIGKILL to children in the cell's pid namespace other than its init and zygote; how many. */
+void child_reap(void); /* all that have ended */
+/* Sends SIGKILL to children of the cell's process group other than its zygote; how many. */
 unsigned child_kill_unknown(const struct cell *cell);
 
 /* launcher_count.c: perf events on a run */

@@ -1,0 +1,374 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Runs in jails: how each kind of end is told, what hostile helpers get, and that the launcher outlives them all.
+ */
+#include "launch_common.h"
+
+#include <linux/audit.h>
+#include <sys/syscall.h>
+
+static struct launch_zygote *warm; /* for the tests of single runs */
+
+static void machine(void)
+{
+	const char *text = launch_machine();
+
+	CHECK_HAS(text, "jails yes\n");
+	CHECK_HAS(text, "namespaces user mnt pid net ipc uts cgroup\n");
+	CHECK_HAS(text, "landlock_abi ");
+	CHECK_HAS(text, "seccomp_notify yes\n");
+	CHECK_HAS(text, "pidfd_getfd yes\n");
+	CHECK_HAS(text, "perf_software yes\n");
+	printf("# %s: %s\n", test_role, strstr(text, "limits_by"));
+}
+
+static void ends(void)
+{
+	struct launch_exit how = run_once(warm, "empty");
+
+	CHECK_INT(how.cause, LAUNCH_EXITED);
+	CHECK_INT(how.status, 0);
+	CHECK(how.wall_ns > 0 && how.max_rss_bytes > 0);
+	how = run_once(warm, "exit3");
+	CHECK_INT(how.cause, LAUNCH_EXITED);
+	CHECK_INT(how.status, 3);
+	how = run_once(warm, "crash");
+	CHECK_INT(how.cause, LAUNCH_SIGNALED);
+	CHECK_INT(how.status, SIGSEGV);
+	how = run_once(warm, "abort");
+	CHECK_INT(how.cause, LAUNCH_SIGNALED);
+	CHECK_INT(how.status, SIGSEGV);
+}
+
+static void violations(void)
+{
+	char name[64];
+	struct launch_exit how = run_once(warm, "getpid");
+
+	CHECK_INT(how.cause, LAUNCH_SYSCALL);
+	CHECK_INT(how.syscall_nr, SYS_getpid);
+	CHECK_INT(how.syscall_arch, AUDIT_ARCH_X86_64);
+	CHECK_INT(how.syscall_args[0], 7);
+	CHECK_INT(how.syscall_args[2], 9);
+	CHECK(how.syscall_ip != 0);
+	CHECK_STR(launch_syscall_name(how.syscall_arch, how.syscall_nr, name, sizeof name), "getpid");
+	how = run_once(warm, "mmap");
+	CHECK_INT(how.cause, LAUNCH_SYSCALL);
+	CHECK_STR(launch_syscall_name(how.syscall_arch, how.syscall_nr, name, sizeof name), "mmap");
+	how = run_once(warm, "int80");
+	CHECK_INT(how.cause, LAUNCH_SYSCALL);
+	CHECK_INT(how.syscall_arch, AUDIT_ARCH_I386);
+	CHECK_STR(launch_syscall_name(how.syscall_arch, how.syscall_nr, name, sizeof name), "getpid");
+	how = run_once(warm, "x32");
+	CHECK_INT(how.cause, LAUNCH_SYSCALL);
+	CHECK_INT(how.syscall_nr, SYS_getpid | 0x40000000);
+	CHECK_STR(launch_syscall_name(how.syscall_arch, how.syscall_nr, name, sizeof name), "getpid");
+}
+
+static void timeouts(void)
+{
+	struct launch_order order = { .wall_ms = 60 };
+	struct launch_exit how = run_with(warm, "spin", &order);
+
+	CHECK_INT(how.cause, LAUNCH_TIMEOUT);
+	CHECK_MSG(how.wall_ns >= 60000000 && how.wall_ns < 400000000, "wall %llu ns", (unsigned long long)how.wall_ns);
+	CHECK(how.user_ns > 0);
+}
+
+static void kills(void)
+{
+	struct launch_order order = { .wall_ms = 5000 };
+	struct outcome out;
+	int64_t id = begin_run(warm, "spin", &order, &out);
+
+	CHECK_INT(launch_run(warm, &order, note_exit, &out), -EBUSY);
+	launch_kill(id + (1 << 16)); /* another run's */
+	usleep(20000);
+	launch_kill(id);
+	REQUIRE(await(&out.done, 5));
+	CHECK_INT(out.how.cause, LAUNCH_KILLED);
+	launch_kill(id); /* has ended: ignored */
+	id = begin_run(warm, "spin", &order, &out);
+	launch_kill(id); /* most likely before it armed */
+	REQUIRE(await(&out.done, 5));
+	CHECK_INT(out.how.cause, LAUNCH_KILLED);
+	CHECK_INT(run_once(warm, "empty").cause, LAUNCH_EXITED);
+}
+
+static void drop_while_running(void)
+{
+	struct launch_order order = { .wall_ms = 5000 };
+	struct outcome out;
+	struct launch_zygote *zygote = make_runner();
+
+	REQUIRE(zygote);
+	begin_run(zygote, "spin", &order, &out);
+	usleep(10000);
+	launch_zygote_drop(zygote);
+	REQUIRE(await(&out.done, 5));
+	CHECK_INT(out.how.cause, LAUNCH_KILLED);
+}
+
+static void memory(void)
+{
+	struct launch_exit how = run_once(warm, "allocate");
+
+	if (strstr(launch_machine(), "limits_by cgroup")) {
+		CHECK_INT(how.cause, LAUNCH_OOM);
+		CHECK(how.max_rss_bytes > 32 * MIB);
+	} else { /* the zygote had no room for it in the first place */
+		CHECK_INT(how.cause, LAUNCH_SIGNALED);
+	}
+	CHECK_INT(run_once(warm, "empty").cause, LAUNCH_EXITED);
+}
+
+static void events(void)
+{
+	struct launch_order order = { .nevents = 5, .events = {
+		{ .type = PERF_TYPE_SOFTWARE, .exclude_kernel = 1, .config = PERF_COUNT_SW_TASK_CLOCK },
+		{ .type = PERF_TYPE_SOFTWARE, .exclude_kernel = 1, .config = PERF_COUNT_SW_PAGE_FAULTS },
+		{ .type = PERF_TYPE_SOFTWARE, .exclude_kernel = 1, .config = 999 },
+		{ .type = PERF_TYPE_TRACEPOINT, .config = 1 },
+		{ .type = PERF_TYPE_SOFTWARE, .exclude_kernel = 0, .config = PERF_COUNT_SW_CONTEXT_SWITCHES },
+	} };
+	struct launch_exit how = run_with(warm, "touch", &order);
+	int error = 1;
+
+	if (!strcmp(test_role, "root") || strstr(launch_machine(), "limits_by cgroup")) {
+		CHECK_INT(how.cause, LAUNCH_EXITED);
+		CHECK_MSG(how.counts[1].value >= 64 && how.counts[1].value < 80, "%llu page faults",
+			  (unsigned long long)how.counts[1].value);
+		CHECK_INT(how.counts[4].error, 0);
+	}
+	CHECK_INT(how.nevents, 5);
+	CHECK_INT(how.counts[0].error, 0);
+	CHECK(how.counts[0].value > 0 && how.counts[0].enabled_ns >= how.counts[0].running_ns);
+	CHECK(how.counts[2].error < 0);
+	CHECK_INT(how.counts[3].error, -EACCES);
+	CHECK(launch_event_works(&order.events[0], &error) && error == 0);
+	CHECK(!launch_event_works(&order.events[2], &error) && error < 0);
+	CHECK(!launch_event_works(&order.events[3], &error) && error == -EACCES);
+}
+
+/* A run that does not keep to the protocol fails, and the next one is well if its zygote is to be believed any longer. */
+static void liars(void)
+{
+	static const struct {
+		const char *mode;
+		int rc;
+		bool fatal; /* to the zygote */
+	} lies[] = {
+		{ "early", -EIO, false },      { "armdie", -EIO, false },  { "nofilter", -ETIMEDOUT, false },
+		{ "nogate", -EIO, false },     { "silent", -ETIMEDOUT, false }, { "refuse", -ENOMEM, false },
+		{ "twice", -EIO, true },       { "badseq", -EIO, true },   { "short", -EIO, true },
+		{ "zygotearms", -EIO, true },  { "zygotedies", -ESRCH, true },
+		{ 0 },
+	};
+
+	for (int i = 0; lies[i].mode; i++) {
+		struct launch_zygote *zygote = make_runner();
+		REQUIRE(zygote);
+		struct launch_exit how = run_once(zygote, lies[i].mode);
+		CHECK_MSG(how.cause == LAUNCH_FAILED && how.rc == lies[i].rc, "%s: cause %u rc %d %s", lies[i].mode,
+			  how.cause, how.rc, how.sentence);
+		CHECK_MSG(how.sentence[0], "%s: no sentence", lies[i].mode);
+		how = run_once(zygote, "empty");
+		CHECK_MSG(how.cause == (lies[i].fatal ? LAUNCH_FAILED : LAUNCH_EXITED), "after %s: cause %u rc %d %s",
+			  lies[i].mode, how.cause, how.rc, how.sentence);
+		if (lies[i].fatal)
+			CHECK_INT(how.rc, -ESRCH);
+		launch_zygote_drop(zygote);
+	}
+}
+
+/* What a child forks before it arms is bounded, and ends with its jail. */
+static void fork_bomb(void)
+{
+	struct launch_zygote *zygote = make_runner();
+
+	REQUIRE(zygote);
+	CHECK_INT(run_once(zygote, "bomb").cause, LAUNCH_EXITED);
+	launch_zygote_drop(zygote);
+}
+
+static void escaped_text(void)
+{
+	struct launch_exit how = run_once(warm, "refuse");
+
+	CHECK_STR(how.sentence, "no \\x1b[31mroom");
+}
+
+static void escapes(void)
+{
+	struct launch_exit how = run_once(warm, "escape");
+
+	CHECK_INT(how.cause, LAUNCH_EXITED);
+	CHECK_MSG(how.status == 0, "attempt %d of the helper's list succeeded", how.status);
+}
+
+static void bad_setups(void)
+{
+	static const struct {
+		const char *misdeed;
+		int rc;
+	} setups[] = { { "fail", -ENOEXEC }, { "die", -ESRCH }, { "lie", -EIO }, { "big", -EIO }, { "hang", -ETIMEDOUT },
+		       { 0 } };
+
+	for (int i = 0; setups[i].misdeed; i++) {
+		struct outcome out;
+		struct launch_zygote *zygote = make_zygote(LAUNCH_RUNNER, 99, setups[i].misdeed, &out);
+		REQUIRE(zygote);
+		CHECK_MSG(out.rc == setups[i].rc, "%s: %d %s", setups[i].misdeed, out.rc, out.sentence);
+		CHECK(out.sentence[0]);
+		if (i == 0)
+			CHECK_STR(out.sentence, "bad\\x0aELF");
+		launch_zygote_drop(zygote);
+	}
+}
+
+static void inspector(void)
+{
+	struct launch_order order = { .wall_ms = 80 };
+	struct outcome out;
+	struct launch_zygote *zygote = make_zygote(LAUNCH_INSPECTOR, 55, NULL, &out);
+
+	REQUIRE(zygote && out.rc == 0);
+	for (int i = 0; i < 20; i++)
+		CHECK_INT(run_once(zygote, "empty").cause, LAUNCH_EXITED);
+	CHECK_INT(run_once(zygote, "exit3").status, 3);
+	CHECK_INT(run_once(zygote, "crash").cause, LAUNCH_SIGNALED);
+	struct launch_exit how = run_with(zygote, "spin", &order);
+	CHECK_INT(how.cause, LAUNCH_TIMEOUT);
+	CHECK(how.wall_ns >= 80000000 && how.user_ns > 0);
+	order.wall_ms = 5000;
+	int64_t id = begin_run(zygote, "spin", &order, &out);
+	usleep(20000);
+	launch_kill(id);
+	REQUIRE(await(&out.done, 5));
+	CHECK_INT(out.how.cause, LAUNCH_KILLED);
+	CHECK_INT(run_once(zygote, "prank").cause, LAUNCH_EXITED);
+	CHECK_INT(run_once(zygote, "empty").cause, LAUNCH_EXITED);
+	launch_zygote_drop(zygote);
+}
+
+/* Many jails at once, each with a run at the same time, dropped before they are ready in part. */
+static void many(void)
+{
+	enum { COUNT = 12 };
+	static struct outcome outs[COUNT], runs[COUNT];
+	struct launch_order orders[COUNT];
+	struct launch_zygote *zygotes[COUNT];
+
+	for (int i = 0; i < COUNT; i++) {
+		memset(&outs[i], 0, sizeof outs[i]);
+		sem_init(&outs[i].done, 0, 0);
+		zygotes[i] = launch_zygote_new(LAUNCH_RUNNER, 1000 + (unsigned)i, &test_limits, NULL, NULL, 0, note_ready,
+					       &outs[i]);
+		REQUIRE(zygotes[i]);
+		if (i % 4 == 3)
+			launch_zygote_drop(zygotes[i]);
+	}
+	for (int i = 0; i < COUNT; i++) {
+		REQUIRE(await(&outs[i].done, 20));
+		orders[i] = (struct launch_order){ .wall_ms = 5000 };
+		if (i % 4 == 3)
+			CHECK_INT(outs[i].rc, -ECANCELED);
+		else
+			begin_run(zygotes[i], "empty", &orders[i], &runs[i]);
+	}
+	for (int i = 0; i < COUNT; i++) {
+		if (i % 4 == 3)
+			continue;
+		CHECK(await(&runs[i].done, 20));
+		CHECK_INT(runs[i].how.cause, LAUNCH_EXITED);
+		launch_zygote_drop(zygotes[i]);
+	}
+}
+
+static void many_runs(void)
+{
+	for (int i = 0; i < 300; i++) {
+		struct launch_exit how = run_once(warm, "empty");
+		CHECK_MSG(how.cause == LAUNCH_EXITED, "run %d: cause %u rc %d %s", i, how.cause, how.rc, how.sentence);
+	}
+}
+
+/* A second client that breaks the rules is not served, and costs it its own jails alone. */
+static void malformed(void)
+{
+	static const struct lm_kill orders[] = {
+		{ { 4711, 0 }, 1 }, { { LM_NEW, 0 }, 1 }, { { LM_KILL, LM_JAILS_MAX }, 1 }, { { LM_DROP, 3 }, 1 },
+	};
+	struct launch_zygote *zygote = NULL;
+
+	(void)zygote;
+	for (size_t i = 0; i < sizeof orders / sizeof *orders; i++) {
+		static struct lm_machine hello;
+		int channel = test_channel, status;
+		pid_t first = test_launcher;
+		start_launcher();
+		CHECK(recv(test_channel, &hello, sizeof hello, 0) == sizeof hello);
+		CHECK(send(test_channel, &orders[i], sizeof orders[i], 0) > 0);
+		status = wait_launcher();
+		CHECK_MSG(status == 0, "order %zu: status %#x", i, status);
+		close(test_channel);
+		test_channel = channel;
+		test_launcher = first;
+	}
+}
+
+static void gone(void)
+{
+	struct launch_order order = { .wall_ms = 5000 };
+	struct outcome out;
+	int error;
+
+	begin_run(warm, "spin", &order, &out);
+	kill(test_launcher, SIGKILL);
+	REQUIRE(await(&out.done, 5));
+	CHECK_INT(out.how.cause, LAUNCH_FAILED);
+	CHECK_INT(out.how.rc, -EIO);
+	CHECK_INT(launch_run(warm, &order, note_exit, &out), -EIO);
+	CHECK(!launch_zygote_new(LAUNCH_RUNNER, 1, &test_limits, NULL, NULL, 0, note_ready, &out));
+	CHECK(!launch_event_works(&(struct launch_event){ .type = 1, .config = 77 }, &error));
+	launch_zygote_drop(warm);
+	waitpid(test_launcher, NULL, 0);
+}
+
+static void tests(void)
+{
+	start_launcher();
+	if (launch_start()) {
+		printf("not ok launch_start: %s\n", sfs_sentence());
+		check_failed_tests++;
+		return;
+	}
+	RUN_AS_ROLE(machine);
+	warm = make_runner();
+	if (!warm)
+		return;
+	RUN_AS_ROLE(ends);
+	RUN_AS_ROLE(violations);
+	RUN_AS_ROLE(timeouts);
+	RUN_AS_ROLE(kills);
+	RUN_AS_ROLE(memory);
+	RUN_AS_ROLE(events);
+	RUN_AS_ROLE(escapes);
+	RUN_AS_ROLE(escaped_text);
+	RUN_AS_ROLE(inspector);
+	RUN_AS_ROLE(drop_while_running);
+	RUN_AS_ROLE(many_runs);
+	RUN_AS_ROLE(many);
+	RUN_AS_ROLE(liars);
+	RUN_AS_ROLE(fork_bomb);
+	RUN_AS_ROLE(bad_setups);
+	RUN_AS_ROLE(malformed);
+	RUN_AS_ROLE(gone);
+	launch_stop();
+	close(test_channel);
+}
+
+int main(void)
+{
+	return launch_as(tests);
+}
