@@ -51,12 +51,14 @@ void helper_start(char **argv)
 
 	if (argv[0] && !strcmp(argv[0], "init"))
 		helper_init();
-	/* A blocked SIGSEGV would end a run without its handler; whoever started us may have blocked all. */
+	/* A blocked SIGSEGV would end a run without its handler; whoever started us may have
+	 * blocked all. */
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	signal(SIGCHLD, SIG_DFL);
 	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-	prctl(PR_SET_DUMPABLE, 1, 0, 0, 0); /* a launcher without privilege takes the listener by it */
+	prctl(PR_SET_DUMPABLE, 1, 0, 0,
+	      0); /* a launcher without privilege takes the listener by it */
 	helper_report(WIRE_READY, 0, 0, NULL);
 }
 

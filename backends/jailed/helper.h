@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the two jailed helpers share: the start of the process, the control socket, forking, filters.
+ * What the two jailed helpers share: the start of the process, the control socket, forking,
+ * filters.
  *
- * A helper is single-threaded, owns nothing but WIRE_CTL_FD, and ends when that socket does. Nothing
- * here allocates, and nothing here is believed by those outside of the jail. A failure that leaves
- * nobody to tell it to ends the process.
+ * A helper is single-threaded, owns nothing but WIRE_CTL_FD, and ends when that socket does.
+ * Nothing here allocates, and nothing here is believed by those outside of the jail. A failure that
+ * leaves nobody to tell it to ends the process.
  */
 #ifndef HELPER_H
 #define HELPER_H
@@ -29,8 +30,8 @@ struct helper_order {
 };
 
 /*
- * First call of main(). With argv[0] "init" it is the PID 1 of a jail and never returns. Otherwise it makes signals and
- * privileges what a helper needs them to be, and announces WIRE_READY.
+ * First call of main(). With argv[0] "init" it is the PID 1 of a jail and never returns. Otherwise
+ * it makes signals and privileges what a helper needs them to be, and announces WIRE_READY.
  */
 void helper_start(char **argv);
 /* Waits for an order. The end of the socket ends the process. */
@@ -38,7 +39,8 @@ void helper_receive(struct helper_order *out);
 void helper_close(struct helper_order *order);
 /* text may be NULL. */
 void helper_report(enum wire_report_type type, uint32_t seq, int rc, const char *text);
-/* A child of the parent of this process, without the handlers of fork(3). 0 in the child, its pid, or -errno. */
+/* A child of the parent of this process, without the handlers of fork(3). 0 in the child, its pid,
+ * or -errno. */
 pid_t helper_fork_sibling(void);
 /* A child of this process. */
 pid_t helper_fork_child(void);
@@ -46,12 +48,14 @@ _Noreturn void helper_exit(int status);
 
 /* Length of a file, or -errno. */
 int64_t helper_size(int fd);
-/* An anonymous copy of a whole file, which nobody else can change: NULL: not possible, or empty, or more than max. */
+/* An anonymous copy of a whole file, which nobody else can change: NULL: not possible, or empty, or
+ * more than max. */
 void *helper_copy(int fd, size_t max, size_t *size_out);
 
 /*
- * Filters, for good. All allow exit_group(2). run: everything else notifies the returned descriptor, or -errno. child:
- * everything else kills. inspect: besides, memory without execution is allowed, everything else kills.
+ * Filters, for good. All allow exit_group(2). run: everything else notifies the returned
+ * descriptor, or -errno. child: everything else kills. inspect: besides, memory without execution
+ * is allowed, everything else kills.
  */
 int helper_filter_run(void);
 int helper_filter_child(void);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The final seccomp filters of jailed children: constant BPF, so that installing one costs no building.
+ * The final seccomp filters of jailed children: constant BPF, so that installing one costs no
+ * building.
  *
- * Each compares the architecture first, since i386 system calls have numbers of their own; the numbers of x32 have a bit set and
- * so match none of the list.
+ * Each compares the architecture first, since i386 system calls have numbers of their own; the
+ * numbers of x32 have a bit set and so match none of the list.
  */
 #include "helper.h"
 
@@ -16,18 +17,24 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define LOAD(field)	     BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, field))
-#define LOAD_ARG(i)	     LOAD(args[i]) /* its low half: the machine is little-endian */
-#define EQUAL(value, yes, no) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, value, yes, no)
+#define LOAD(field) \
+	BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, field))
+#define LOAD_ARG(i)            LOAD(args[i]) /* its low half: the machine is little-endian */
+#define EQUAL(value, yes, no)  BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, value, yes, no)
 #define ANY_BIT(mask, yes, no) BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, mask, yes, no)
-#define RETURN(action)	     BPF_STMT(BPF_RET | BPF_K, action)
+#define RETURN(action)         BPF_STMT(BPF_RET | BPF_K, action)
 
+/* clang-format off */
 #define EXIT_ONLY(otherwise)                                                                       \
 	{                                                                                          \
-		LOAD(arch), EQUAL(AUDIT_ARCH_X86_64, 0, 3),                                        \
-		LOAD(nr), EQUAL(SYS_exit_group, 0, 1),                                             \
-		RETURN(SECCOMP_RET_ALLOW), RETURN(otherwise),                                      \
+		LOAD(arch),                                                                        \
+		EQUAL(AUDIT_ARCH_X86_64, 0, 3),                                                    \
+		LOAD(nr),                                                                          \
+		EQUAL(SYS_exit_group, 0, 1),                                                       \
+		RETURN(SECCOMP_RET_ALLOW),                                                         \
+		RETURN(otherwise),                                                                 \
 	}
+/* clang-format on */
 
 static struct sock_filter run_filter[] = EXIT_ONLY(SECCOMP_RET_USER_NOTIF);
 static struct sock_filter child_filter[] = EXIT_ONLY(SECCOMP_RET_KILL_PROCESS);
@@ -43,7 +50,7 @@ static struct sock_filter inspect_filter[] = {
 	EQUAL(SYS_madvise, 7, 0),
 	EQUAL(SYS_exit_group, 6, 0),
 	EQUAL(SYS_mprotect, 3, 0), /* to its protection */
-	EQUAL(SYS_mmap, 0, 5),	   /* kill */
+	EQUAL(SYS_mmap, 0, 5),     /* kill */
 	LOAD_ARG(3),
 	ANY_BIT(MAP_ANONYMOUS, 0, 3), /* kill */
 	LOAD_ARG(2),

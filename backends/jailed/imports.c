@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The address of each name of elf_imports.def: the C library's where that makes no system call and allocates nothing, our own
- * (import_NAME) where it would, a stub that ends the run, or a copy of the variable near the image.
+ * The address of each name of elf_imports.def: the C library's where that makes no system call and
+ * allocates nothing, our own (import_NAME) where it would, a stub that ends the run, or a copy of
+ * the variable near the image.
  */
 #include "imports.h"
 
@@ -14,16 +15,16 @@
 #include "imports_own.h"
 
 /*
- * SOURCE(name) is OURS, ENDS or DATA where imports_own.h says SOURCE_name, LIBRARY else: the macro's argument becomes two
- * arguments where SOURCE_name is defined.
+ * SOURCE(name) is OURS, ENDS or DATA where imports_own.h says SOURCE_name, LIBRARY else: the
+ * macro's argument becomes two arguments where SOURCE_name is defined.
  */
 enum source { LIBRARY, OURS, ENDS, DATA };
 
 #define SECOND(a, b, ...)    b
-#define SECOND_OF(...)	     SECOND(__VA_ARGS__)
-#define SOURCE(name)	     SECOND_OF(SOURCE_##name, LIBRARY, 0)
-#define PASTE(a, b)	     a##b
-#define JOIN(a, b)	     PASTE(a, b)
+#define SECOND_OF(...)       SECOND(__VA_ARGS__)
+#define SOURCE(name)         SECOND_OF(SOURCE_##name, LIBRARY, 0)
+#define PASTE(a, b)          a##b
+#define JOIN(a, b)           PASTE(a, b)
 #define SYMBOL_LIBRARY(name) #name
 #define SYMBOL_OURS(name)    "import_" #name
 #define SYMBOL_ENDS(name)    "imports_trap_stubs"
@@ -60,12 +61,10 @@ static const struct datum {
 	const char *name;
 	const void *from;
 	size_t bytes;
-} data[] = {
-	{ "__cpu_model", import_cpu_model, IMPORT_CPU_MODEL_BYTES },
-	{ "__cpu_features2", import_cpu_features2, IMPORT_CPU_FEATURES2_BYTES },
-	{ "__dso_handle", "\0\0\0\0\0\0\0", 8 },
-	{ 0 }
-};
+} data[] = { { "__cpu_model", import_cpu_model, IMPORT_CPU_MODEL_BYTES },
+	     { "__cpu_features2", import_cpu_features2, IMPORT_CPU_FEATURES2_BYTES },
+	     { "__dso_handle", "\0\0\0\0\0\0\0", 8 },
+	     { 0 } };
 #define DATUM_BYTES 64
 
 void imports_setup(void *near_bytes, void *heap_base, size_t heap_bytes)
@@ -117,7 +116,8 @@ static int allow_word(const char *word, size_t length, char *sentence, size_t si
 	memcpy(name, word, n);
 	name[n] = '\0';
 	if (!equals)
-		return 0; /* what is provided is provided to all; what is not will be missed by the linker */
+		return 0; /* what is provided is provided to all; what is not will be missed by the
+			     linker */
 	if (length - n != 5 || memcmp(equals, "=trap", 5) != 0) {
 		snprintf(sentence, size, "'%.*s' is neither NAME nor NAME=trap", (int)length, word);
 		return -EINVAL;

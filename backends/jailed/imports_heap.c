@@ -2,8 +2,9 @@
 /*
  * A heap in one bounded area: four classes of sizes for each doubling, a free list for each.
  *
- * A block is [head | bytes]; head stands right before the address handed out and says where the block begins, which
- * for stricter alignments lies further down. Nothing is coalesced: a run is short.
+ * A block is [head | bytes]; head stands right before the address handed out and says where the
+ * block begins, which for stricter alignments lies further down. Nothing is coalesced: a run is
+ * short.
  */
 #include "imports.h"
 
@@ -96,7 +97,8 @@ static struct head *head_of(const struct heap *heap, const void *block)
 
 	if (at % GRAIN || at < base + sizeof(*head) || at >= base + heap->used)
 		return NULL;
-	if (head->magic != MAGIC || head->class >= HEAP_CLASSES || head->start > at - base - sizeof(*head))
+	if (head->magic != MAGIC || head->class >= HEAP_CLASSES ||
+	    head->start > at - base - sizeof(*head))
 		return NULL;
 	return head;
 }
@@ -123,5 +125,6 @@ size_t heap_usable(const struct heap *heap, const void *block)
 
 	if (!head)
 		return 0;
-	return sizeof(*head) + class_bytes(head->class) - ((uintptr_t)block - (uintptr_t)heap->base - head->start);
+	return sizeof(*head) + class_bytes(head->class) -
+	       ((uintptr_t)block - (uintptr_t)heap->base - head->start);
 }

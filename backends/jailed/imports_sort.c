@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Sorting in place: quicksort with the median of three, heapsort where that degenerates, insertion for short pieces.
+ * Sorting in place: quicksort with the median of three, heapsort where that degenerates, insertion
+ * for short pieces.
  *
- * The C library's qsort(3) allocates, which a run must not. Every scan is bounded by the array, not by what compare says.
+ * The C library's qsort(3) allocates, which a run must not. Every scan is bounded by the array, not
+ * by what compare says.
  */
 #include "imports.h"
 

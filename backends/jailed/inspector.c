@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The inspector: judges ELF files, each in a forked child that can do nothing but compute and allocate.
+ * The inspector: judges ELF files, each in a forked child that can do nothing but compute and
+ * allocate.
  *
- * It lives in a jail and stays clean: the file's bytes are read by the child alone, and what the child writes into the table is
- * hostile to whoever reads it.
+ * It lives in a jail and stays clean: the file's bytes are read by the child alone, and what the
+ * child writes into the table is hostile to whoever reads it.
  */
 #include "elf.h"
 #include "helper.h"
@@ -21,7 +22,8 @@ static _Noreturn void refuse(const struct helper_order *order, int rc, const cha
 	helper_exit(HELPER_FAILED);
 }
 
-/* Descriptors: the file, the table. A copy of the file, since libelf writes into it and others could as well. */
+/* Descriptors: the file, the table. A copy of the file, since libelf writes into it and others
+ * could as well. */
 static _Noreturn void inspect(const struct helper_order *order)
 {
 	struct wire_table *table;
@@ -32,7 +34,8 @@ static _Noreturn void inspect(const struct helper_order *order)
 		refuse(order, -EINVAL, "an inspection needs a file and a table");
 	file = helper_copy(order->fds[0], FILE_MAX, &size);
 	if (!file)
-		refuse(order, -ENOEXEC, "the file is empty, too large, or does not fit into the jail");
+		refuse(order, -ENOEXEC,
+		       "the file is empty, too large, or does not fit into the jail");
 	table = mmap(NULL, WIRE_TABLE_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, order->fds[1], 0);
 	if (table == MAP_FAILED)
 		refuse(order, -ENOMEM, "the table does not fit into the jail");
@@ -50,7 +53,8 @@ int main(int argc, char **argv)
 
 	(void)argc;
 	helper_start(argv);
-	first = malloc(1); /* the first one asks for random bytes, which the filter of a child denies */
+	first = malloc(
+		1); /* the first one asks for random bytes, which the filter of a child denies */
 	free(first);
 	for (;;) {
 		pid_t pid;
@@ -60,7 +64,8 @@ int main(int argc, char **argv)
 		if (pid == 0)
 			inspect(&order);
 		if (pid < 0)
-			helper_report(WIRE_FORK_FAILED, order.order.seq, pid, "the jail has no room for another process");
+			helper_report(WIRE_FORK_FAILED, order.order.seq, pid,
+				      "the jail has no room for another process");
 		helper_close(&order);
 	}
 }

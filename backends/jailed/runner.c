@@ -41,13 +41,15 @@ static void serve_fork(struct helper_order *order)
 	pid_t pid = -EINVAL;
 
 	if (!runner.ready) {
-		helper_report(WIRE_FORK_FAILED, order->order.seq, -EINVAL, "this jail has no codelet");
+		helper_report(WIRE_FORK_FAILED, order->order.seq, -EINVAL,
+			      "this jail has no codelet");
 	} else {
 		pid = helper_fork_sibling();
 		if (pid == 0)
 			runner_child(order);
 		if (pid < 0)
-			helper_report(WIRE_FORK_FAILED, order->order.seq, pid, "the jail has no room for another process");
+			helper_report(WIRE_FORK_FAILED, order->order.seq, pid,
+				      "the jail has no room for another process");
 	}
 	helper_close(order);
 }

@@ -2,9 +2,10 @@
 /*
  * The runner: a template that has one codelet linked, and the runs forked from it.
  *
- * struct runner is set by WIRE_SETUP and constant from then on; what a run changes are its own copies. One thread. The order of
- * a run's life is in runner_child(): before the gate the C library is at hand and failures are told; after
- * it no function of it is called that makes a system call, and the only way out is exit_group(2) or a signal.
+ * struct runner is set by WIRE_SETUP and constant from then on; what a run changes are its own
+ * copies. One thread. The order of a run's life is in runner_child(): before the gate the C library
+ * is at hand and failures are told; after it no function of it is called that makes a system call,
+ * and the only way out is exit_group(2) or a signal.
  */
 #ifndef RUNNER_H
 #define RUNNER_H
@@ -17,16 +18,17 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define RUNNER_PAGE	    4096ull
-#define RUNNER_TLS_BYTES    (64u << 10)
-#define RUNNER_OVERHEADS    32 /* batches 1, 2, 4, ... whose empty brackets are known */
-#define RUNNER_BATCH_MAX    (1u << 30)
+#define RUNNER_PAGE                 4096ull
+#define RUNNER_TLS_BYTES            (64u << 10)
+#define RUNNER_OVERHEADS            32 /* batches 1, 2, 4, ... whose empty brackets are known */
+#define RUNNER_BATCH_MAX            (1u << 30)
 #define RUNNER_OVERHEAD_SAMPLES_MAX 1024
 
 /* Notes a sentence and returns rc. */
-int runner_refuse(struct elf_error *err, int rc, const char *format, ...) __attribute__((format(printf, 3, 4)));
+int runner_refuse(struct elf_error *err, int rc, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
 
-/* ---- one bracket of calls: runner_call.S --------------------------------------------------------------- */
+/* ---- one bracket of calls: runner_call.S ------------------------------------------- */
 
 struct runner_args {
 	uint64_t ints[6];
@@ -35,15 +37,16 @@ struct runner_args {
 	uint64_t nstack, nfloats;
 };
 
-/* The assembly finds everything here, since after a call it can trust no register. Its offsets are in runner_call.S. */
+/* The assembly finds everything here, since after a call it can trust no register. Its offsets are
+ * in runner_call.S. */
 struct runner_frame {
 	struct runner_args args;
 	uint64_t function;
-	uint64_t stack;	  /* the codelet's stack pointer at the call, where args.stack begins */
-	uint64_t count;	  /* calls in this bracket; 0 afterwards */
+	uint64_t stack;   /* the codelet's stack pointer at the call, where args.stack begins */
+	uint64_t count;   /* calls in this bracket; 0 afterwards */
 	uint64_t latency; /* not 0: lfence before each call */
 	uint64_t ret_int, ret_float; /* of the last call */
-	uint64_t begin, end;	     /* ticks */
+	uint64_t begin, end;         /* ticks */
 	uint64_t own_stack;
 	uint64_t abi; /* enum wire_abi bits so far */
 	uint64_t thread;
@@ -65,16 +68,18 @@ static inline uint64_t runner_ticks(void)
 	return (uint64_t)high << 32 | low;
 }
 
-/* ---- arguments and plan, pure: runner_plan.c --------------------------------------------------------------- */
+/* ---- arguments and plan, pure: runner_plan.c --------------------------------------- */
 
-/* Is every number of the plan in its bounds? arena_bytes: length of the arena, 0 when there is none. 0 or -EINVAL. */
+/* Is every number of the plan in its bounds? arena_bytes: length of the arena, 0 when there is
+ * none. 0 or -EINVAL. */
 int runner_plan_check(const struct wire_plan *plan, uint64_t arena_bytes, struct elf_error *err);
-/* Puts the arguments into registers and stack as the System V ABI for x86-64 says (3.2.3). addresses: of the set's buffers. */
-void runner_plan_args(const struct wire_plan *plan, const uint64_t *addresses, uint64_t (*builtin)(uint32_t fn),
-		      struct runner_args *out);
+/* Puts the arguments into registers and stack as the System V ABI for x86-64 says (3.2.3).
+ * addresses: of the set's buffers. */
+void runner_plan_args(const struct wire_plan *plan, const uint64_t *addresses,
+		      uint64_t (*builtin)(uint32_t fn), struct runner_args *out);
 uint64_t runner_median(uint64_t *values, unsigned count);
 
-/* ---- the template: runner_setup.c, runner_place.c, runner_ifunc.c ---------------------------------------------- */
+/* ---- the template: runner_setup.c, runner_place.c, runner_ifunc.c ------------------ */
 
 struct runner {
 	bool ready;
@@ -89,7 +94,7 @@ struct runner {
 	uint64_t stack, stack_bytes;
 	const struct wire_plan *plan; /* shared with the daemon: copied before it is looked at */
 	struct wire_claim *claim;     /* shared */
-	struct wire_link *link;	      /* shared, while linking */
+	struct wire_link *link;       /* shared, while linking */
 	uint64_t overheads[2][RUNNER_OVERHEADS]; /* by enum wire_mode, log2 of the batch */
 };
 
@@ -106,7 +111,7 @@ int runner_protect(bool before_ifuncs, struct elf_error *err);
 int runner_ifuncs(struct elf_error *err);
 void *runner_tls_arena(void);
 
-/* ---- a run: runner_child.c, runner_map.c, runner_measure.c, runner_fault.c ---------------------------------------- */
+/* ---- a run: runner_child.c, runner_map.c, runner_measure.c, runner_fault.c --------- */
 
 struct runner_reset {
 	void *to;
@@ -122,7 +127,8 @@ struct runner_run {
 	struct runner_args args[WIRE_SETS_MAX];
 	unsigned nresets[WIRE_SETS_MAX];
 	struct runner_reset resets[WIRE_SETS_MAX][WIRE_BUFFERS_MAX];
-	uint64_t overheads[RUNNER_OVERHEADS]; /* of power-of-two batches; or the one of plan.batch in [0] */
+	uint64_t overheads[RUNNER_OVERHEADS]; /* of power-of-two batches; or the one of plan.batch
+						 in [0] */
 	uint64_t scratch[RUNNER_OVERHEAD_SAMPLES_MAX];
 	bool has_clflushopt;
 };

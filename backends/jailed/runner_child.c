@@ -15,10 +15,30 @@
 #include <unistd.h>
 
 #define OWN_STACK_BYTES 16384
-#define STACK_TOUCHED	16384
+#define STACK_TOUCHED   16384
 
 struct runner_run runner_run;
 struct runner_frame runner_frame __attribute__((aligned(64)));
+
+/* runner_call.S counts on these. */
+#define AT(field, offset) _Static_assert(offsetof(struct runner_frame, field) == (offset), #field)
+AT(args.floats, 48);
+AT(args.stack, 112);
+AT(args.nstack, 240);
+AT(args.nfloats, 248);
+AT(function, 256);
+AT(stack, 264);
+AT(count, 272);
+AT(latency, 280);
+AT(ret_int, 288);
+AT(begin, 304);
+AT(own_stack, 320);
+AT(abi, 328);
+AT(thread, 336);
+AT(has_avx, 344);
+AT(canaries, 360);
+AT(scratch, 408);
+AT(mxcsr, 416);
 
 static void clear_claim(struct wire_claim *claim)
 {
@@ -49,8 +69,8 @@ static int find_function(struct elf_error *err)
 		runner_run.function = (uint64_t)runner_empty;
 		return 0;
 	}
-	return elf_function(runner.file, runner.file_bytes, &runner.layout, runner.place.base, runner.scratch,
-			    runner_run.plan.function, &runner_run.function, err);
+	return elf_function(runner.file, runner.file_bytes, &runner.layout, runner.place.base,
+			    runner.scratch, runner_run.plan.function, &runner_run.function, err);
 }
 
 static void prepare_calls(void)
@@ -58,7 +78,8 @@ static void prepare_calls(void)
 	const struct wire_plan *plan = &runner_run.plan;
 
 	for (unsigned set = 0; set < plan->nsets; set++)
-		runner_plan_args(plan, &runner_run.addresses[set * plan->nbuffers], imports_builtin, &runner_run.args[set]);
+		runner_plan_args(plan, &runner_run.addresses[set * plan->nbuffers], imports_builtin,
+				 &runner_run.args[set]);
 	for (unsigned i = 0; i < plan->nsets * plan->nbuffers; i++)
 		runner.claim->buffer_address[i] = runner_run.addresses[i];
 }
@@ -72,11 +93,13 @@ static int pin(struct elf_error *err)
 	CPU_ZERO(&set);
 	CPU_SET(runner_run.plan.cpu, &set);
 	if (sched_setaffinity(0, sizeof(set), &set) < 0)
-		return runner_refuse(err, -errno, "a run cannot be bound to processor %d", runner_run.plan.cpu);
+		return runner_refuse(err, -errno, "a run cannot be bound to processor %d",
+				     runner_run.plan.cpu);
 	return 0;
 }
 
-/* Pages that the harness will write, so that what is counted from the gate on are the codelet's own faults. */
+/* Pages that the harness will write, so that what is counted from the gate on are the codelet's own
+ * faults. */
 static void touch(void)
 {
 	volatile unsigned char own[OWN_STACK_BYTES];

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a run does when its codelet faults: it notes signal, address and instruction in the claim, then faults again in
- * the same way with no handler left, since it may not call kill(2).
+ * What a run does when its codelet faults: it notes signal, address and instruction in the claim,
+ * then faults again in the same way with no handler left, since it may not call kill(2).
  */
 #include "runner.h"
 
@@ -12,7 +12,8 @@
 #include <string.h>
 #include <ucontext.h>
 
-#define STACK_BYTES (64u << 10) /* the largest register file that a frame must hold takes 11 KiB */
+#define STACK_BYTES (64u << 10) /* the largest register file that a frame must hold takes 11 KiB   \
+				 */
 
 static unsigned char handler_stack[STACK_BYTES] __attribute__((aligned(64)));
 static unsigned char ending_stack[STACK_BYTES] __attribute__((aligned(64)));
@@ -22,13 +23,20 @@ static _Noreturn void end_by(int number)
 	for (;;) {
 		switch (number) {
 		case SIGFPE:
-			__asm__ volatile("xorl %%edx, %%edx\n\tmovl $1, %%eax\n\tdivl %%edx" : : : "eax", "edx");
+			__asm__ volatile("xorl %%edx, %%edx\n\tmovl $1, %%eax\n\tdivl %%edx"
+					 :
+					 :
+					 : "eax", "edx");
 			break;
 		case SIGTRAP:
 			__asm__ volatile("int3");
 			break;
 		case SIGBUS: /* with alignment checked, an unaligned access; the stack is aligned */
-			__asm__ volatile("pushfq\n\torq $0x40000, (%%rsp)\n\tpopfq\n\tmovl 1(%%rsp), %%eax" : : : "eax");
+			__asm__ volatile(
+				"pushfq\n\torq $0x40000, (%%rsp)\n\tpopfq\n\tmovl 1(%%rsp), %%eax"
+				:
+				:
+				: "eax");
 			break;
 		case SIGILL:
 			__asm__ volatile("ud2");

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * IFUNC resolvers: codelet code that has to run before the codelet can. It does so in a child under the filter of a run, which
- * reports addresses; they are believed where they lie in the text or are provided imports.
+ * IFUNC resolvers: codelet code that has to run before the codelet can. It does so in a child under
+ * the filter of a run, which reports addresses; they are believed where they lie in the text or are
+ * provided imports.
  */
 #include "runner.h"
 
@@ -27,7 +28,8 @@ static _Noreturn void resolve_all(struct answers *answers)
 	struct itimerval deadline = { .it_value = { .tv_usec = DEADLINE_US } };
 
 	signal(SIGALRM, SIG_DFL);
-	if (setitimer(ITIMER_REAL, &deadline, NULL) < 0 || close_range(0, ~0u, 0) < 0 || helper_filter_child() < 0)
+	if (setitimer(ITIMER_REAL, &deadline, NULL) < 0 || close_range(0, ~0u, 0) < 0 ||
+	    helper_filter_child() < 0)
 		helper_exit(HELPER_FAILED);
 	for (uint32_t i = 0; i < runner.linked.nifuncs; i++) {
 		runner_load_args(&(struct runner_args){ 0 });
@@ -49,7 +51,8 @@ static int wait_for(pid_t pid, struct elf_error *err)
 		waited = waitpid(pid, &status, 0);
 	while (waited < 0 && errno == EINTR);
 	if (waited != pid)
-		return runner_refuse(err, -EIO, "the resolvers of IFUNC symbols cannot be waited for");
+		return runner_refuse(err, -EIO,
+				     "the resolvers of IFUNC symbols cannot be waited for");
 	if (WIFSIGNALED(status))
 		return runner_refuse(err, -ENOEXEC, "a resolver of an IFUNC symbol was ended by %s",
 				     WTERMSIG(status) == SIGALRM  ? "its deadline"
@@ -71,9 +74,12 @@ static int fill_in(const struct answers *answers, struct elf_error *err)
 		uint64_t address = answers->addresses[i];
 
 		if (address - text >= bytes && !imports_is_function(address))
-			return runner_refuse(err, -ENOEXEC, "a resolver of an IFUNC symbol answered 0x%llx, which is no code",
-					     (unsigned long long)address);
-		memcpy((char *)runner.place.base + runner.linked.ifuncs[i].slot_offset, &address, sizeof(address));
+			return runner_refuse(
+				err, -ENOEXEC,
+				"a resolver of an IFUNC symbol answered 0x%llx, which is no code",
+				(unsigned long long)address);
+		memcpy((char *)runner.place.base + runner.linked.ifuncs[i].slot_offset, &address,
+		       sizeof(address));
 	}
 	return 0;
 }
@@ -86,13 +92,17 @@ int runner_ifuncs(struct elf_error *err)
 
 	if (!runner.linked.nifuncs)
 		return 0;
-	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
+		      0);
 	if (shared == MAP_FAILED)
 		return runner_refuse(err, -ENOMEM, "no memory for the answers of IFUNC resolvers");
 	pid = helper_fork_child();
 	if (pid == 0)
 		resolve_all(shared);
-	rc = pid < 0 ? runner_refuse(err, pid, "the jail has no room for a process that resolves IFUNC symbols") : 0;
+	rc = pid < 0 ? runner_refuse(
+			       err, pid,
+			       "the jail has no room for a process that resolves IFUNC symbols")
+		     : 0;
 	rc = rc ?: wait_for(pid, err);
 	memcpy(&answers, shared, sizeof(answers));
 	munmap(shared, sizeof(*shared));

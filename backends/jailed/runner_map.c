@@ -33,7 +33,8 @@ static int map_at(uint64_t at, const struct wire_buffer *b, int fd, uint64_t off
 {
 	if (!b->map_bytes)
 		return 0;
-	return mmap((void *)at, b->map_bytes, protection, MAP_SHARED | MAP_FIXED | MAP_POPULATE, fd, offset) == MAP_FAILED;
+	return mmap((void *)at, b->map_bytes, protection, MAP_SHARED | MAP_FIXED | MAP_POPULATE, fd,
+		    offset) == MAP_FAILED;
 }
 
 static int map_buffer(unsigned i, uint64_t at, int fd, struct elf_error *err)
@@ -45,10 +46,13 @@ static int map_buffer(unsigned i, uint64_t at, int fd, struct elf_error *err)
 		return runner_refuse(err, -ENOMEM, "buffer %u does not fit into the jail", i);
 	runner_run.addresses[i] = at + b->data_offset;
 	if (b->writable && b->map_bytes && b->pristine_offset != UINT64_MAX) {
-		char *from = mmap(NULL, b->map_bytes, PROT_READ, MAP_SHARED | MAP_POPULATE, fd, b->pristine_offset);
+		char *from = mmap(NULL, b->map_bytes, PROT_READ, MAP_SHARED | MAP_POPULATE, fd,
+				  b->pristine_offset);
 
 		if (from == MAP_FAILED)
-			return runner_refuse(err, -ENOMEM, "the pristine copy of buffer %u does not fit into the jail", i);
+			return runner_refuse(
+				err, -ENOMEM,
+				"the pristine copy of buffer %u does not fit into the jail", i);
 		runner_run.resets[set][runner_run.nresets[set]++] = (struct runner_reset){
 			.to = (void *)runner_run.addresses[i],
 			.from = from + b->data_offset,
@@ -69,7 +73,8 @@ int runner_map(int arena_fd, struct elf_error *err)
 		return 0;
 	for (unsigned i = 0; i < count; i++)
 		advance(&plan->buffers[i], &end);
-	base = mmap(NULL, end + HUGE_PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	base = mmap(NULL, end + HUGE_PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+		    -1, 0);
 	if (base == MAP_FAILED)
 		return runner_refuse(err, -ENOMEM, "the buffers do not fit into the jail");
 	at = align_up((uint64_t)base, HUGE_PAGE);

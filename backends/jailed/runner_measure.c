@@ -2,7 +2,8 @@
 /*
  * A run from the gate to its end: initialisation, checked calls, warm-up, samples, claim.
  *
- * Nothing here makes a system call but the last line; memory is copied by instructions, not by the C library.
+ * Nothing here makes a system call but the last line; memory is copied by instructions, not by the
+ * C library.
  */
 #include "runner.h"
 
@@ -31,7 +32,7 @@ void runner_load_args(const struct runner_args *args)
 	runner_frame.stack = top - 8 * ((args->nstack + 1) & ~1ull); /* 16-aligned at the call */
 }
 
-/* ---- what an empty bracket costs ------------------------------------------------------------------- */
+/* ---- what an empty bracket costs --------------------------------------------------- */
 
 uint64_t runner_overhead(uint64_t batch, unsigned samples, uint64_t *scratch)
 {
@@ -65,8 +66,8 @@ static uint64_t fixed_batch(void)
 }
 
 /*
- * With the batch to be found, every batch is measured that could be: one whose empty calls last batch_ticks
- * would be too long for any function.
+ * With the batch to be found, every batch is measured that could be: one whose empty calls last
+ * batch_ticks would be too long for any function.
  */
 void runner_measure_overhead(void)
 {
@@ -90,13 +91,17 @@ void runner_measure_overhead(void)
 		if (i && known[i - 1] > plan->batch_ticks)
 			known[i] = 2 * known[i - 1];
 		else
-			known[i] = runner_overhead(1ull << i, n > FEW ? n : FEW < samples ? FEW : samples, runner_run.scratch);
+			known[i] = runner_overhead(1ull << i,
+						   n > FEW         ? n
+						   : FEW < samples ? FEW
+								   : samples,
+						   runner_run.scratch);
 		if (1ull << i >= plan->batch_max)
 			return;
 	}
 }
 
-/* ---- calls ------------------------------------------------------------------------------------------- */
+/* ---- calls ------------------------------------------------------------------------- */
 
 static void call(unsigned set, uint64_t count)
 {
@@ -104,7 +109,8 @@ static void call(unsigned set, uint64_t count)
 	runner_frame.function = runner_run.function;
 	runner_frame.count = count;
 	for (unsigned i = 0; i < runner_run.nresets[set]; i++)
-		copy(runner_run.resets[set][i].to, runner_run.resets[set][i].from, runner_run.resets[set][i].bytes);
+		copy(runner_run.resets[set][i].to, runner_run.resets[set][i].from,
+		     runner_run.resets[set][i].bytes);
 	runner_call();
 	runner.claim->calls += count;
 	runner.claim->abi |= runner_frame.abi;
@@ -150,7 +156,7 @@ static void flush(void)
 	__asm__ volatile("mfence" : : : "memory");
 }
 
-/* ---- phases -------------------------------------------------------------------------------------------- */
+/* ---- phases ------------------------------------------------------------------------ */
 
 static void run_inits(void)
 {
@@ -237,7 +243,8 @@ static void run_samples(uint64_t batch, bool called)
 	uint64_t start;
 
 	if (!called && batch > 1 && plan->samples)
-		call_once(0, true); /* the return value of the first call, not of the first sample's last */
+		call_once(0, true); /* the return value of the first call, not of the first sample's
+				       last */
 	start = runner_ticks();
 	set_phase(WIRE_SAMPLE);
 	for (uint32_t i = 0; i < plan->samples; i++) {
@@ -264,7 +271,10 @@ static _Noreturn void finish(void)
 	set_phase(WIRE_DONE);
 	__atomic_store_n(&claim->nonce, runner_run.plan.nonce, __ATOMIC_RELEASE);
 	for (;;)
-		__asm__ volatile("syscall" : : "a"(SYS_exit_group), "D"(0) : "rcx", "r11", "memory");
+		__asm__ volatile("syscall"
+				 :
+				 : "a"(SYS_exit_group), "D"(0)
+				 : "rcx", "r11", "memory");
 }
 
 _Noreturn void runner_measure(void)

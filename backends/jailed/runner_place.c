@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Where things of a codelet stand: the image below 2 GiB at a random place, stack and heap anywhere, each
- * between inaccessible pages.
+ * Where things of a codelet stand: the image below 2 GiB at a random place, stack and heap
+ * anywhere, each between inaccessible pages.
  */
 #include "runner.h"
 
@@ -10,9 +10,9 @@
 #include <sys/auxv.h>
 #include <sys/mman.h>
 
-#define LOWEST	(256ull << 20)
-#define HIGHEST (2ull << 30)
-#define TRIES	64
+#define LOWEST      (256ull << 20)
+#define HIGHEST     (2ull << 30)
+#define TRIES       64
 #define STACK_LEAST (64u << 10)
 #define MEMORY_MOST (64ull << 30)
 
@@ -23,7 +23,8 @@ void *runner_tls_arena(void)
 	return tls_arena;
 }
 
-/* Vigna's splitmix64, from what the kernel gave at exec: a system call less than asking for more. */
+/* Vigna's splitmix64, from what the kernel gave at exec: a system call less than asking for more.
+ */
 static uint64_t next_random(void)
 {
 	static uint64_t state;
@@ -41,7 +42,8 @@ static uint64_t next_random(void)
 
 static unsigned char *reserve(uint64_t address, uint64_t bytes, int flags)
 {
-	void *at = mmap((void *)address, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | flags, -1, 0);
+	void *at = mmap((void *)address, bytes, PROT_NONE,
+			MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | flags, -1, 0);
 
 	return at == MAP_FAILED ? NULL : at;
 }
@@ -80,7 +82,8 @@ int runner_place_image(struct elf_error *err)
 	if (!rc && runner.layout.image_bytes)
 		rc = mprotect(at + lead, runner.layout.image_bytes, PROT_READ | PROT_WRITE);
 	if (rc)
-		return runner_refuse(err, -ENOMEM, "an image of %llu bytes exceeds the jail's memory",
+		return runner_refuse(err, -ENOMEM,
+				     "an image of %llu bytes exceeds the jail's memory",
 				     (unsigned long long)runner.layout.image_bytes);
 	return 0;
 }
@@ -90,8 +93,8 @@ static int guarded(uint64_t bytes, const char *what, uint64_t *address_out, stru
 	unsigned char *at = bytes <= MEMORY_MOST ? reserve(0, bytes + 2 * RUNNER_PAGE, 0) : NULL;
 
 	if (!at || (bytes && mprotect(at + RUNNER_PAGE, bytes, PROT_READ | PROT_WRITE)))
-		return runner_refuse(err, -ENOMEM, "a %s of %llu bytes exceeds the jail's memory", what,
-				     (unsigned long long)bytes);
+		return runner_refuse(err, -ENOMEM, "a %s of %llu bytes exceeds the jail's memory",
+				     what, (unsigned long long)bytes);
 	*address_out = (uint64_t)at + RUNNER_PAGE;
 	return 0;
 }
@@ -106,7 +109,7 @@ int runner_place_memory(uint64_t arena_bytes, uint64_t stack_bytes, struct elf_e
 	runner.arena_bytes = page_up(arena_bytes);
 	runner.stack_bytes = page_up(stack_bytes < STACK_LEAST ? STACK_LEAST : stack_bytes);
 	return guarded(runner.stack_bytes, "stack", &runner.stack, err)
-		?: guarded(runner.arena_bytes, "heap", &runner.arena, err);
+		       ?: guarded(runner.arena_bytes, "heap", &runner.arena, err);
 }
 
 static int protect(enum elf_segment_kind kind, int protection)

@@ -7,9 +7,9 @@
 #include <errno.h>
 #include <string.h>
 
-#define MAP_MAX	    (1ull << 40) /* bytes of all buffers together */
-#define CPU_MAX	    1024
-#define REGISTERS   6
+#define MAP_MAX       (1ull << 40) /* bytes of all buffers together */
+#define CPU_MAX       1024
+#define REGISTERS     6
 #define SSE_REGISTERS 8
 
 static bool paged(uint64_t bytes)
@@ -22,16 +22,20 @@ static bool within(uint64_t offset, uint64_t bytes, uint64_t limit)
 	return bytes <= limit && offset <= limit - bytes;
 }
 
-static int check_buffer(const struct wire_buffer *b, unsigned i, uint64_t arena_bytes, struct elf_error *err)
+static int check_buffer(const struct wire_buffer *b, unsigned i, uint64_t arena_bytes,
+			struct elf_error *err)
 {
-	if (!paged(b->file_offset) || !paged(b->map_bytes) || !within(b->file_offset, b->map_bytes, arena_bytes))
+	if (!paged(b->file_offset) || !paged(b->map_bytes) ||
+	    !within(b->file_offset, b->map_bytes, arena_bytes))
 		return runner_refuse(err, -EINVAL, "buffer %u does not lie in the arena", i);
 	if (b->map_bytes ? !within(b->data_offset, b->data_bytes, b->map_bytes)
 			 : b->data_offset >= RUNNER_PAGE || b->data_bytes)
-		return runner_refuse(err, -EINVAL, "the data of buffer %u does not lie in its mapping", i);
+		return runner_refuse(err, -EINVAL,
+				     "the data of buffer %u does not lie in its mapping", i);
 	if (b->pristine_offset != UINT64_MAX &&
 	    (!paged(b->pristine_offset) || !within(b->pristine_offset, b->map_bytes, arena_bytes)))
-		return runner_refuse(err, -EINVAL, "the pristine copy of buffer %u does not lie in the arena", i);
+		return runner_refuse(err, -EINVAL,
+				     "the pristine copy of buffer %u does not lie in the arena", i);
 	if (b->writable > 1)
 		return runner_refuse(err, -EINVAL, "buffer %u is neither writable nor not", i);
 	return 0;
@@ -45,7 +49,8 @@ static int check_buffers(const struct wire_plan *plan, uint64_t arena_bytes, str
 	if (plan->nsets < 1 || plan->nsets > WIRE_SETS_MAX)
 		return runner_refuse(err, -EINVAL, "%u sets of buffers", plan->nsets);
 	if (plan->nbuffers > WIRE_BUFFERS_MAX / plan->nsets)
-		return runner_refuse(err, -EINVAL, "%u sets of %u buffers", plan->nsets, plan->nbuffers);
+		return runner_refuse(err, -EINVAL, "%u sets of %u buffers", plan->nsets,
+				     plan->nbuffers);
 	for (unsigned i = 0; i < plan->nsets * plan->nbuffers && !rc; i++) {
 		rc = check_buffer(&plan->buffers[i], i, arena_bytes, err);
 		total += plan->buffers[i].map_bytes; /* each at most the arena, which is a file */
@@ -65,7 +70,8 @@ static int check_args(const struct wire_plan *plan, struct elf_error *err)
 		if (a->class < WIRE_INT || a->class > WIRE_FN)
 			return runner_refuse(err, -EINVAL, "argument %u is of no known class", i);
 		if (a->class == WIRE_PTR && a->buffer >= plan->nbuffers)
-			return runner_refuse(err, -EINVAL, "argument %u is the address of no buffer", i);
+			return runner_refuse(err, -EINVAL,
+					     "argument %u is the address of no buffer", i);
 		if (a->class == WIRE_FN && (a->buffer < WIRE_CMP_U32 || a->buffer > WIRE_CMP_U32_R))
 			return runner_refuse(err, -EINVAL, "argument %u is no known function", i);
 	}
@@ -78,7 +84,8 @@ static int check_numbers(const struct wire_plan *plan, struct elf_error *err)
 		return runner_refuse(err, -EINVAL, "the name of the function does not end");
 	if (plan->ret > WIRE_RET_F64 || plan->mode > WIRE_LATENCY || plan->cache > WIRE_FLUSH)
 		return runner_refuse(err, -EINVAL, "return type, mode or cache state is not known");
-	if (plan->samples > WIRE_SAMPLES_MAX || plan->overhead_samples > RUNNER_OVERHEAD_SAMPLES_MAX)
+	if (plan->samples > WIRE_SAMPLES_MAX ||
+	    plan->overhead_samples > RUNNER_OVERHEAD_SAMPLES_MAX)
 		return runner_refuse(err, -EINVAL, "too many samples");
 	if (plan->batch > RUNNER_BATCH_MAX || plan->batch_max > RUNNER_BATCH_MAX)
 		return runner_refuse(err, -EINVAL, "the batch is too large");
@@ -95,8 +102,8 @@ int runner_plan_check(const struct wire_plan *plan, uint64_t arena_bytes, struct
 	return rc ?: check_args(plan, err);
 }
 
-void runner_plan_args(const struct wire_plan *plan, const uint64_t *addresses, uint64_t (*builtin)(uint32_t fn),
-		      struct runner_args *out)
+void runner_plan_args(const struct wire_plan *plan, const uint64_t *addresses,
+		      uint64_t (*builtin)(uint32_t fn), struct runner_args *out)
 {
 	unsigned ints = 0;
 

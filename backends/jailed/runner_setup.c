@@ -31,15 +31,21 @@ static void *map_shared(int fd, uint64_t bytes, int protection)
 static int map_files(const struct helper_order *order, struct elf_error *err)
 {
 	if (order->nfds != FDS)
-		return runner_refuse(err, -EINVAL, "a codelet is set up with %d descriptors, not %u", FDS, order->nfds);
+		return runner_refuse(err, -EINVAL,
+				     "a codelet is set up with %d descriptors, not %u", FDS,
+				     order->nfds);
 	runner.link = map_shared(order->fds[FD_LINK], WIRE_LINK_BYTES, PROT_READ | PROT_WRITE);
 	runner.plan = map_shared(order->fds[FD_PLAN], WIRE_PLAN_BYTES, PROT_READ);
 	runner.claim = map_shared(order->fds[FD_CLAIM], WIRE_CLAIM_BYTES, PROT_READ | PROT_WRITE);
 	if (!runner.link || !runner.plan || !runner.claim)
-		return runner_refuse(err, -EINVAL, "the pages shared with a run are too short, or the jail is too small");
+		return runner_refuse(
+			err, -EINVAL,
+			"the pages shared with a run are too short, or the jail is too small");
 	runner.file = helper_copy(order->fds[FD_CODELET], ELF_IMAGE_MAX, &runner.file_bytes);
 	if (!runner.file)
-		return runner_refuse(err, -ENOEXEC, "the codelet is empty, too large, or does not fit into the jail");
+		return runner_refuse(
+			err, -ENOEXEC,
+			"the codelet is empty, too large, or does not fit into the jail");
 	return 0;
 }
 
@@ -51,12 +57,16 @@ static int measure(struct elf_error *err)
 	if (rc)
 		return rc;
 	if (runner.layout.tls_bytes > RUNNER_TLS_BYTES || runner.layout.tls_align > RUNNER_PAGE)
-		return runner_refuse(err, -E2BIG, "the codelet's thread-local storage exceeds %u bytes, or pages in alignment",
+		return runner_refuse(err, -E2BIG,
+				     "the codelet's thread-local storage exceeds %u bytes, or "
+				     "pages in alignment",
 				     RUNNER_TLS_BYTES);
 	bytes = (runner.layout.scratch_bytes + RUNNER_PAGE) & ~(RUNNER_PAGE - 1);
-	runner.scratch = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	runner.scratch =
+		mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (runner.scratch == MAP_FAILED)
-		return runner_refuse(err, -ENOMEM, "linking needs %llu bytes, more than the jail has",
+		return runner_refuse(err, -ENOMEM,
+				     "linking needs %llu bytes, more than the jail has",
 				     (unsigned long long)runner.layout.scratch_bytes);
 	return 0;
 }
@@ -88,10 +98,11 @@ static int link_image(struct elf_error *err)
 	runner.place.tls_get_addr = (uint64_t)import___tls_get_addr;
 	runner.place.tlsdesc_resolver = (uint64_t)imports_tlsdesc;
 	runner.place.import = import;
-	rc = elf_link(runner.file, runner.file_bytes, &runner.layout, &runner.place, (void *)runner.place.base,
-		      runner.scratch, &runner.linked, err);
+	rc = elf_link(runner.file, runner.file_bytes, &runner.layout, &runner.place,
+		      (void *)runner.place.base, runner.scratch, &runner.linked, err);
 	if (!rc)
-		memcpy(tls, (char *)runner.place.base + runner.layout.tls_offset, runner.layout.tls_file_bytes);
+		memcpy(tls, (char *)runner.place.base + runner.layout.tls_offset,
+		       runner.layout.tls_file_bytes);
 	return rc;
 }
 
@@ -105,7 +116,8 @@ static void prepare_frame(void)
 	runner_frame.has_avx = __builtin_cpu_supports("avx") != 0;
 	runner_frame.has_fsgsbase = (getauxval(AT_HWCAP2) & HWCAP2_FSGSBASE_BIT) != 0;
 	runner_frame.mxcsr = 0x1f80;
-	for (unsigned i = 0; i < sizeof(runner_frame.canaries) / sizeof(runner_frame.canaries[0]); i++)
+	for (unsigned i = 0; i < sizeof(runner_frame.canaries) / sizeof(runner_frame.canaries[0]);
+	     i++)
 		runner_frame.canaries[i] = 0x5af3107a4000c0de + i;
 	if (__get_cpuid_count(7, 0, &a, &b, &c, &d))
 		runner_run.has_clflushopt = b >> 23 & 1;
@@ -125,7 +137,8 @@ static void measure_overheads(void)
 			uint64_t batch = 1ull << i;
 
 			if (batch <= OVERHEAD_BATCH_MAX)
-				known[i] = runner_overhead(batch, batch > 64 ? 3 : OVERHEAD_SAMPLES, scratch);
+				known[i] = runner_overhead(batch, batch > 64 ? 3 : OVERHEAD_SAMPLES,
+							   scratch);
 			else
 				known[i] = 2 * known[i - 1];
 		}
@@ -166,7 +179,8 @@ static void publish(void)
 	link->stack_address = runner.stack;
 	link->stack_bytes = runner.stack_bytes;
 	link->overhead_ticks = runner.overheads[WIRE_THROUGHPUT][0];
-	elf_functions(runner.file, runner.file_bytes, &runner.layout, runner.place.base, runner.scratch, note_symbol, link);
+	elf_functions(runner.file, runner.file_bytes, &runner.layout, runner.place.base,
+		      runner.scratch, note_symbol, link);
 	sort_array(link->symbols, link->count, sizeof(link->symbols[0]), by_address, NULL);
 	munmap(link, WIRE_LINK_BYTES);
 	runner.link = NULL;

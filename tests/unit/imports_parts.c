@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The imports that are our own and the plan of a run, in this process and under its sanitizers: heap, sorting, length checks,
- * arithmetic helpers, small floats, bounds of plans.
+ * The imports that are our own and the plan of a run, in this process and under its sanitizers:
+ * heap, sorting, length checks, arithmetic helpers, small floats, bounds of plans.
  */
 #include "check.h"
 
@@ -15,7 +15,7 @@
 #include <setjmp.h>
 #include <stdlib.h>
 
-/* ---- what the runner gives them --------------------------------------------------------------------------------------- */
+/* ---- what the runner gives them ---------------------------------------------------- */
 
 static jmp_buf ended_at;
 static const char *volatile ended_by;
@@ -27,12 +27,12 @@ _Noreturn void imports_ended(const char *name, const uint64_t *sp)
 	longjmp(ended_at, 1);
 }
 
-#define CHECK_ENDS(call, name)                                                                                         \
-	do {                                                                                                           \
-		ended_by = NULL;                                                                                       \
-		if (!setjmp(ended_at))                                                                                 \
-			(void)(call);                                                                                  \
-		CHECK_STR(ended_by, name);                                                                             \
+#define CHECK_ENDS(call, name)                                                                     \
+	do {                                                                                       \
+		ended_by = NULL;                                                                   \
+		if (!setjmp(ended_at))                                                             \
+			(void)(call);                                                              \
+		CHECK_STR(ended_by, name);                                                         \
 	} while (0)
 
 int runner_refuse(struct elf_error *err, int rc, const char *format, ...)
@@ -54,7 +54,7 @@ static uint64_t next(void)
 	return random_state ^= random_state << 17;
 }
 
-/* ---- heap --------------------------------------------------------------------------------------------------------------- */
+/* ---- heap -------------------------------------------------------------------------- */
 
 #define AREA (1u << 20)
 static _Alignas(4096) unsigned char area[AREA];
@@ -65,7 +65,8 @@ static void sizes_have_classes(void)
 		unsigned class = class_of(bytes);
 
 		CHECK_MSG(class_bytes(class) >= bytes, "%zu bytes in class %u", bytes, class);
-		CHECK_MSG(class == 0 || class_bytes(class - 1) < bytes, "%zu bytes in class %u", bytes, class);
+		CHECK_MSG(class == 0 || class_bytes(class - 1) < bytes, "%zu bytes in class %u",
+			  bytes, class);
 	}
 	CHECK(class_of(1ull << 48) < HEAP_CLASSES);
 }
@@ -95,7 +96,8 @@ static void blocks_do_not_overlap(void)
 		if (!live[k].at)
 			continue;
 		CHECK_INT((uintptr_t)live[k].at % align, 0);
-		REQUIRE(live[k].at >= area && live[k].at + heap_usable(&heap, live[k].at) <= area + AREA);
+		REQUIRE(live[k].at >= area &&
+			live[k].at + heap_usable(&heap, live[k].at) <= area + AREA);
 		REQUIRE(heap_usable(&heap, live[k].at) >= live[k].bytes);
 		memset(live[k].at, live[k].fill, live[k].bytes);
 	}
@@ -160,7 +162,7 @@ static void the_malloc_family(void)
 	CHECK_ENDS((import_free(area + 8), 0), "free of what malloc did not give");
 }
 
-/* ---- sorting -------------------------------------------------------------------------------------------------------------- */
+/* ---- sorting ----------------------------------------------------------------------- */
 
 static int by_word(const void *a, const void *b)
 {
@@ -204,7 +206,8 @@ static void check_sorting(size_t count, size_t size, unsigned kind)
 		memcpy(&value, array + i * size, 4);
 		after += value * 2654435761u;
 		CHECK(i == 0 || by_word(array + (i - 1) * size, array + i * size) <= 0);
-		CHECK(size == 4 || array[i * size + size - 1] == (unsigned char)value); /* elements move whole */
+		CHECK(size == 4 ||
+		      array[i * size + size - 1] == (unsigned char)value); /* elements move whole */
 	}
 	CHECK(before == after);
 	free(array);
@@ -212,7 +215,8 @@ static void check_sorting(size_t count, size_t size, unsigned kind)
 
 static void arrays_get_sorted(void)
 {
-	static const size_t counts[] = { 0, 1, 2, 3, 12, 13, 100, 1000, 20000 }, sizes[] = { 4, 5, 8, 12, 24 };
+	static const size_t counts[] = { 0, 1, 2, 3, 12, 13, 100, 1000, 20000 },
+			    sizes[] = { 4, 5, 8, 12, 24 };
 
 	for (unsigned c = 0; c < 9; c++)
 		for (unsigned s = 0; s < 5; s++)
@@ -247,7 +251,7 @@ static void inconsistent_orders_end(void)
 	free(array);
 }
 
-/* ---- length checks, helpers ------------------------------------------------------------------------------------------------ */
+/* ---- length checks, helpers -------------------------------------------------------- */
 
 static void lengths_are_checked(void)
 {
@@ -291,14 +295,15 @@ static void half_precision(void)
 		float value = import___gnu_h2f_ieee(half);
 
 		if ((half & 0x7fff) > 0x7c00)
-			CHECK(isnan(value) && isnan(import___gnu_h2f_ieee(import___gnu_f2h_ieee(value))));
+			CHECK(isnan(value) &&
+			      isnan(import___gnu_h2f_ieee(import___gnu_f2h_ieee(value))));
 		else
 			CHECK_INT(import___gnu_f2h_ieee(value), half);
 	}
 	CHECK_INT(import___gnu_f2h_ieee(65519.0f), 0x7bff);
 	CHECK_INT(import___gnu_f2h_ieee(65520.0f), 0x7c00);
 	CHECK_INT(import___gnu_f2h_ieee(1e30f), 0x7c00);
-	CHECK_INT(import___gnu_f2h_ieee(0x1p-25f), 0);	    /* a tie, to even */
+	CHECK_INT(import___gnu_f2h_ieee(0x1p-25f), 0); /* a tie, to even */
 	CHECK_INT(import___gnu_f2h_ieee(0x1.8p-25f), 1);
 	CHECK_INT(import___gnu_f2h_ieee(1 + 0x1p-11f), 0x3c00);
 	CHECK_INT(import___gnu_f2h_ieee(1 + 0x3p-11f), 0x3c02);
@@ -312,32 +317,39 @@ static void brain_floats(void)
 	CHECK_INT(bits_of(import___truncsfbf2(1 + 0x3p-8f)), 0x3f82);
 	CHECK_INT(bits_of(import___truncsfbf2(INFINITY)), 0x7f80);
 	CHECK((bits_of(import___truncsfbf2(NAN)) & 0x7fff) > 0x7f80);
-	CHECK_INT(bits_of(import___truncdfbf2(1 + 0x1p-8 + 0x1p-40)), 0x3f81); /* rounding twice would give 0x3f80 */
+	CHECK_INT(bits_of(import___truncdfbf2(1 + 0x1p-8 + 0x1p-40)),
+		  0x3f81); /* rounding twice would give 0x3f80 */
 	CHECK_INT(bits_of(import___truncdfbf2(1 + 0x1p-8 - 0x1p-40)), 0x3f80);
 	CHECK_INT(bits_of(import___truncdfbf2(-(1 + 0x3p-8 - 0x1p-40))), 0xbf81);
 }
 
-/* ---- plans ------------------------------------------------------------------------------------------------------------------ */
+/* ---- plans ------------------------------------------------------------------------- */
 
 static struct wire_plan good_plan(void)
 {
-	struct wire_plan plan = { .nsets = 2, .nbuffers = 1, .nargs = 2, .cpu = -1, .function = "f" };
+	struct wire_plan plan = {
+		.nsets = 2, .nbuffers = 1, .nargs = 2, .cpu = -1, .function = "f"
+	};
 
 	for (unsigned i = 0; i < 2; i++)
-		plan.buffers[i] = (struct wire_buffer){ .file_offset = i * 8192, .map_bytes = 8192, .data_offset = 100,
-							.data_bytes = 8092, .pristine_offset = UINT64_MAX };
+		plan.buffers[i] = (struct wire_buffer){ .file_offset = i * 8192,
+							.map_bytes = 8192,
+							.data_offset = 100,
+							.data_bytes = 8092,
+							.pristine_offset = UINT64_MAX };
 	plan.args[0] = (struct wire_arg){ .class = WIRE_PTR, .value = 8 };
 	plan.args[1] = (struct wire_arg){ .class = WIRE_FN, .buffer = WIRE_CMP_F64 };
 	return plan;
 }
 
-#define REFUSED(change)                                                                                                \
-	do {                                                                                                           \
-		struct wire_plan plan = good_plan();                                                                   \
-		struct elf_error err = { .text = "" };                                                                 \
-                                                                                                                       \
-		change;                                                                                                \
-		CHECK_MSG(runner_plan_check(&plan, 16384, &err) == -EINVAL && err.text[0], "accepted: %s", #change);   \
+#define REFUSED(change)                                                                            \
+	do {                                                                                       \
+		struct wire_plan plan = good_plan();                                               \
+		struct elf_error err = { .text = "" };                                             \
+                                                                                                   \
+		change;                                                                            \
+		CHECK_MSG(runner_plan_check(&plan, 16384, &err) == -EINVAL && err.text[0],         \
+			  "accepted: %s", #change);                                                \
 	} while (0)
 
 static void plans_have_bounds(void)
@@ -385,7 +397,8 @@ static void arguments_become_registers(void)
 
 	plan.nargs = WIRE_ARGS_MAX;
 	for (unsigned i = 2; i < WIRE_ARGS_MAX; i++)
-		plan.args[i] = (struct wire_arg){ .class = i % 2 ? WIRE_F64 : WIRE_INT, .value = i };
+		plan.args[i] =
+			(struct wire_arg){ .class = i % 2 ? WIRE_F64 : WIRE_INT, .value = i };
 	plan.args[15].class = WIRE_INT;
 	runner_plan_args(&plan, &address, imports_builtin, &args);
 	CHECK_INT(args.ints[0], 4104);

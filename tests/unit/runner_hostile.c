@@ -4,7 +4,7 @@
  */
 #include "runner_codelet.h"
 
-/* ---- hostility ---------------------------------------------------------------------------------------------------------- */
+/* ---- hostility --------------------------------------------------------------------- */
 
 static void notifies_system_calls(void)
 {
@@ -12,7 +12,8 @@ static void notifies_system_calls(void)
 
 	run_function("own_pid", &e);
 	CHECK(e.syscall && e.call.nr == SYS_getpid && e.call.arch == AUDIT_ARCH_X86_64);
-	CHECK(e.call.instruction_pointer - codelet->link->text_address <= codelet->link->text_bytes);
+	CHECK(e.call.instruction_pointer - codelet->link->text_address <=
+	      codelet->link->text_bytes);
 	CHECK(!e.claimed);
 	run_function("x32", &e);
 	CHECK(e.syscall && e.call.nr == 0x40000027 && e.call.arch == AUDIT_ARCH_X86_64);
@@ -37,9 +38,11 @@ static void ends_by_the_signal_it_caught(void)
 		const char *function;
 		int number, code;
 	} rows[] = {
-		{ "null", SIGSEGV, SEGV_MAPERR }, { "wild", SIGSEGV, SEGV_MAPERR }, { "zero", SIGFPE, FPE_INTDIV },
-		{ "trap", SIGTRAP, SI_KERNEL },	  { "bad", SIGILL, ILL_ILLOPN },    { "unaligned", SIGBUS, BUS_ADRALN },
-		{ "deep", SIGSEGV, SEGV_ACCERR }, { "self", SIGSEGV, SEGV_ACCERR }, { "heap_code", SIGSEGV, SEGV_ACCERR },
+		{ "null", SIGSEGV, SEGV_MAPERR },      { "wild", SIGSEGV, SEGV_MAPERR },
+		{ "zero", SIGFPE, FPE_INTDIV },        { "trap", SIGTRAP, SI_KERNEL },
+		{ "bad", SIGILL, ILL_ILLOPN },         { "unaligned", SIGBUS, BUS_ADRALN },
+		{ "deep", SIGSEGV, SEGV_ACCERR },      { "self", SIGSEGV, SEGV_ACCERR },
+		{ "heap_code", SIGSEGV, SEGV_ACCERR },
 	};
 	struct ending e;
 
@@ -47,8 +50,8 @@ static void ends_by_the_signal_it_caught(void)
 		plan_for(codelet, rows[i].function);
 		plan_arg(codelet, WIRE_INT, 0, strcmp(rows[i].function, "deep") ? 0 : 1);
 		e = play(codelet, -1, 2000);
-		CHECK_MSG(WIFSIGNALED(e.status) && WTERMSIG(e.status) == rows[i].number, "%s: status %d",
-			  rows[i].function, e.status);
+		CHECK_MSG(WIFSIGNALED(e.status) && WTERMSIG(e.status) == rows[i].number,
+			  "%s: status %d", rows[i].function, e.status);
 		CHECK_MSG((int)codelet->claim->fault_signal == rows[i].number &&
 				  (int)codelet->claim->fault_code == rows[i].code,
 			  "%s: signal %u code %u", rows[i].function, codelet->claim->fault_signal,
@@ -95,7 +98,8 @@ static void survives_a_broken_abi(void)
 	e = play(codelet, -1, 2000);
 	CHECK_ENDED_WELL(codelet, e);
 	CHECK_INT(codelet->claim->samples, 100);
-	CHECK_INT(codelet->claim->abi, WIRE_ABI_REGISTERS | WIRE_ABI_FLAGS | WIRE_ABI_MXCSR | WIRE_ABI_X87);
+	CHECK_INT(codelet->claim->abi,
+		  WIRE_ABI_REGISTERS | WIRE_ABI_FLAGS | WIRE_ABI_MXCSR | WIRE_ABI_X87);
 	plan_for(codelet, "unwind");
 	codelet->plan->samples = 10;
 	codelet->plan->batch = 4;
@@ -104,7 +108,7 @@ static void survives_a_broken_abi(void)
 	CHECK_INT(codelet->claim->abi, WIRE_ABI_STACK);
 }
 
-/* ---- refusals ------------------------------------------------------------------------------------------------------------ */
+/* ---- refusals ---------------------------------------------------------------------- */
 
 static void refuses_bad_plans(void)
 {
@@ -129,7 +133,8 @@ static void refuses_bad_plans(void)
 	CHECK_ENDED_WELL(codelet, e);
 }
 
-static void set_up_fails(const char *name, const char *text, const char *allow, const char *sentence)
+static void set_up_fails(const char *name, const char *text, const char *allow,
+			 const char *sentence)
 {
 	struct template *t = template_new(compile(name, "", text), 1 << 20, allow);
 
@@ -142,15 +147,21 @@ static void refuses_bad_codelets(void)
 {
 	set_up_fails("absent", "int f(void); int g(void) { return f(); }", "", "f");
 	set_up_fails("words", "int g(void) { return 1; }", "f=stop", "f=stop");
-	set_up_fails("resolver", "static void *r(void) { for (;;) __asm__(\"\"); }\nint g(void) __attribute__((ifunc(\"r\")));",
+	set_up_fails("resolver",
+		     "static void *r(void) { for (;;) __asm__(\"\"); }\nint g(void) "
+		     "__attribute__((ifunc(\"r\")));",
 		     "", "deadline");
-	set_up_fails("calling",
-		     "static void *r(void) { __asm__ volatile(\"syscall\" : : \"a\"(39)); return r; }\n"
-		     "int g(void) __attribute__((ifunc(\"r\")));",
-		     "", "system call");
-	set_up_fails("lying", "static void *r(void) { return (void *)0x1000; }\nint g(void) __attribute__((ifunc(\"r\")));", "",
-		     "0x1000");
-	set_up_fails("wide", "__thread char t[1 << 20]; char *g(int i) { return &t[i]; }", "", "thread-local");
+	set_up_fails(
+		"calling",
+		"static void *r(void) { __asm__ volatile(\"syscall\" : : \"a\"(39)); return r; }\n"
+		"int g(void) __attribute__((ifunc(\"r\")));",
+		"", "system call");
+	set_up_fails("lying",
+		     "static void *r(void) { return (void *)0x1000; }\nint g(void) "
+		     "__attribute__((ifunc(\"r\")));",
+		     "", "0x1000");
+	set_up_fails("wide", "__thread char t[1 << 20]; char *g(int i) { return &t[i]; }", "",
+		     "thread-local");
 }
 
 int main(void)

@@ -21,7 +21,8 @@ static int inspect(const void *bytes, size_t size, struct wire_report *refusal)
 		munmap(table, WIRE_TABLE_BYTES);
 	fds[1] = memory_file(WIRE_TABLE_BYTES, (void **)&table);
 	CHECK(send_order(inspector, &order, fds, 2));
-	if (waitid(P_ALL, 0, &info, WEXITED | WNOWAIT) == 0) /* the child, since the inspector lives on */
+	if (waitid(P_ALL, 0, &info, WEXITED | WNOWAIT) ==
+	    0) /* the child, since the inspector lives on */
 		waitpid(info.si_pid, &status, 0);
 	memset(refusal, 0, sizeof(*refusal));
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 122)
@@ -48,7 +49,8 @@ static void judges_files(void)
 	size = fread(bytes, 1, sizeof(bytes), file);
 	fclose(file);
 	CHECK_INT(inspect(bytes, size, &refusal), 0);
-	CHECK_MSG(table->rc == 0 && table->done == 1, "rc %d done %u: %.200s", table->rc, table->done, table->text);
+	CHECK_MSG(table->rc == 0 && table->done == 1, "rc %d done %u: %.200s", table->rc,
+		  table->done, table->text);
 	CHECK_INT(table->machine, 62);
 	CHECK_INT(inspect("no ELF", 6, &refusal), 0);
 	CHECK(table->rc == -ENOEXEC && table->done == 1 && table->text[0]);

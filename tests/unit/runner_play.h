@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Plays launcher and daemon to a runner without a jail: starts the embedded helper, sets a codelet up, forks runs, answers their
- * gate and notes how they end. For tests of the runner; one template at a time.
+ * Plays launcher and daemon to a runner without a jail: starts the embedded helper, sets a codelet
+ * up, forks runs, answers their gate and notes how they end. For tests of the runner; one template
+ * at a time.
  */
 #ifndef RUNNER_PLAY_H
 #define RUNNER_PLAY_H
@@ -33,7 +34,8 @@
 extern const unsigned char jailed_runner[], jailed_inspector[];
 extern const size_t jailed_runner_size, jailed_inspector_size;
 
-struct template {
+struct template
+{
 	pid_t pid;
 	int control;
 	int plan_fd, claim_fd;
@@ -50,7 +52,7 @@ struct ending {
 	bool syscall;
 	struct seccomp_data call;
 	bool timeout;
-	int status; /* of wait(2) */
+	int status;   /* of wait(2) */
 	bool claimed; /* the claim holds the nonce */
 	struct rusage usage;
 	uint64_t fork_to_exit_ns;
@@ -76,7 +78,8 @@ static inline int memory_file(uint64_t bytes, void **map_out)
 	return fd;
 }
 
-static inline void exec_helper(const unsigned char *bytes, size_t size, const char *name, int control)
+static inline void exec_helper(const unsigned char *bytes, size_t size, const char *name,
+			       int control)
 {
 	char *argv[] = { (char *)name, NULL }, *envp[] = { NULL };
 	int fd = memfd_create("helper", MFD_CLOEXEC);
@@ -94,7 +97,8 @@ static inline void exec_helper(const unsigned char *bytes, size_t size, const ch
 }
 
 /* The helper's end of the socket goes with it. */
-static inline pid_t start_helper(const unsigned char *bytes, size_t size, const char *name, int *control_out)
+static inline pid_t start_helper(const unsigned char *bytes, size_t size, const char *name,
+				 int *control_out)
 {
 	int pair[2], one = 1;
 	pid_t pid;
@@ -110,7 +114,8 @@ static inline pid_t start_helper(const unsigned char *bytes, size_t size, const 
 	return pid;
 }
 
-static inline bool send_order(int control, const struct wire_order *order, const int *fds, unsigned nfds)
+static inline bool send_order(int control, const struct wire_order *order, const int *fds,
+			      unsigned nfds)
 {
 	union {
 		struct cmsghdr align;
@@ -122,9 +127,9 @@ static inline bool send_order(int control, const struct wire_order *order, const
 	if (nfds) {
 		msg.msg_control = &rights;
 		msg.msg_controllen = CMSG_SPACE(nfds * sizeof(int));
-		*CMSG_FIRSTHDR(&msg) = (struct cmsghdr){
-			.cmsg_len = CMSG_LEN(nfds * sizeof(int)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS
-		};
+		*CMSG_FIRSTHDR(&msg) = (struct cmsghdr){ .cmsg_len = CMSG_LEN(nfds * sizeof(int)),
+							 .cmsg_level = SOL_SOCKET,
+							 .cmsg_type = SCM_RIGHTS };
 		memcpy(CMSG_DATA(CMSG_FIRSTHDR(&msg)), fds, nfds * sizeof(int));
 	}
 	return sendmsg(control, &msg, MSG_NOSIGNAL) == sizeof(*order);
@@ -138,13 +143,15 @@ static inline pid_t get_report(int control, struct wire_report *out)
 		char bytes[CMSG_SPACE(sizeof(struct ucred))];
 	} credentials;
 	struct iovec iov = { .iov_base = out, .iov_len = sizeof(*out) };
-	struct msghdr msg = {
-		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &credentials, .msg_controllen = sizeof(credentials)
-	};
+	struct msghdr msg = { .msg_iov = &iov,
+			      .msg_iovlen = 1,
+			      .msg_control = &credentials,
+			      .msg_controllen = sizeof(credentials) };
 	struct pollfd wait = { .fd = control, .events = POLLIN };
 	struct ucred from;
 
-	if (poll(&wait, 1, 10000) != 1 || recvmsg(control, &msg, 0) != sizeof(*out) || !CMSG_FIRSTHDR(&msg))
+	if (poll(&wait, 1, 10000) != 1 || recvmsg(control, &msg, 0) != sizeof(*out) ||
+	    !CMSG_FIRSTHDR(&msg))
 		return -1;
 	memcpy(&from, CMSG_DATA(CMSG_FIRSTHDR(&msg)), sizeof(from));
 	return from.pid;
@@ -160,9 +167,12 @@ static inline int file_of(const char *path)
 }
 
 /* Starts a template and has it link the object at path. */
-static inline struct template *template_new(const char *path, uint64_t arena_bytes, const char *allow)
+static inline struct template *template_new(const char *path, uint64_t arena_bytes,
+					    const char *allow)
 {
-	struct wire_order order = { .type = WIRE_SETUP, .seq = 7, .arena_bytes = arena_bytes, .stack_bytes = 256 << 10 };
+	struct wire_order order = {
+		.type = WIRE_SETUP, .seq = 7, .arena_bytes = arena_bytes, .stack_bytes = 256 << 10
+	};
 	struct template *t = calloc(1, sizeof(*t));
 	struct wire_report ready;
 	void *map;
@@ -180,7 +190,8 @@ static inline struct template *template_new(const char *path, uint64_t arena_byt
 	t->setup.rc = -EIO;
 	CHECK(get_report(t->control, &ready) == t->pid && ready.type == WIRE_READY);
 	CHECK(send_order(t->control, &order, fds, 4));
-	CHECK(get_report(t->control, &t->setup) == t->pid && t->setup.type == WIRE_SETUP_DONE && t->setup.seq == 7);
+	CHECK(get_report(t->control, &t->setup) == t->pid && t->setup.type == WIRE_SETUP_DONE &&
+	      t->setup.seq == 7);
 	for (unsigned i = 0; i < 4; i++)
 		close(fds[i]);
 	return t;
@@ -212,9 +223,11 @@ static inline void plan_for(struct template *t, const char *function)
 	t->plan->cpu = -1;
 }
 
-static inline void plan_arg(struct template *t, enum wire_arg_class class, uint32_t buffer, uint64_t value)
+static inline void plan_arg(struct template *t, enum wire_arg_class class, uint32_t buffer,
+			    uint64_t value)
 {
-	t->plan->args[t->plan->nargs++] = (struct wire_arg){ .class = class, .buffer = buffer, .value = value };
+	t->plan->args[t->plan->nargs++] =
+		(struct wire_arg){ .class = class, .buffer = buffer, .value = value };
 }
 
 /* The listener of a run that is arming. */
@@ -232,9 +245,10 @@ static inline int take_listener(int pidfd)
 
 static inline int count_faults(pid_t pid)
 {
-	struct perf_event_attr attr = {
-		.size = sizeof(attr), .type = PERF_TYPE_SOFTWARE, .config = PERF_COUNT_SW_PAGE_FAULTS, .exclude_kernel = 1
-	};
+	struct perf_event_attr attr = { .size = sizeof(attr),
+					.type = PERF_TYPE_SOFTWARE,
+					.config = PERF_COUNT_SW_PAGE_FAULTS,
+					.exclude_kernel = 1 };
 
 	return syscall(SYS_perf_event_open, &attr, pid, -1, -1, PERF_FLAG_FD_CLOEXEC);
 }
@@ -253,13 +267,15 @@ static inline void answer_gate(int listener, struct ending *out)
 
 static inline void watch(pid_t pid, int pidfd, int listener, int timeout_ms, struct ending *out)
 {
-	struct pollfd waits[] = { { .fd = pidfd, .events = POLLIN }, { .fd = listener, .events = POLLIN } };
+	struct pollfd waits[] = { { .fd = pidfd, .events = POLLIN },
+				  { .fd = listener, .events = POLLIN } };
 	struct seccomp_notif notif = { 0 };
 
 	if (poll(waits, 2, timeout_ms) == 0) {
 		out->timeout = true;
 		kill(pid, SIGKILL);
-	} else if ((waits[1].revents & POLLIN) && ioctl(listener, SECCOMP_IOCTL_NOTIF_RECV, &notif) == 0) {
+	} else if ((waits[1].revents & POLLIN) &&
+		   ioctl(listener, SECCOMP_IOCTL_NOTIF_RECV, &notif) == 0) {
 		out->syscall = true;
 		out->call = notif.data;
 		kill(pid, SIGKILL);
@@ -293,17 +309,22 @@ static inline struct ending play(struct template *t, int arena, int timeout_ms)
 	if (pid != t->pid)
 		CHECK_INT(wait4(pid, &out.status, 0, &out.usage), pid);
 	out.fork_to_exit_ns = now_ns() - begin;
-	if (counter >= 0 && (read(counter, &out.faults, sizeof(out.faults)) < 0 || close(counter) < 0))
+	if (counter >= 0 &&
+	    (read(counter, &out.faults, sizeof(out.faults)) < 0 || close(counter) < 0))
 		out.faults = -1;
 	out.claimed = t->claim->nonce == t->plan->nonce;
 	return out;
 }
 
-#define CHECK_ENDED_WELL(t, ending)                                                                                    \
-	CHECK_(WIFEXITED((ending).status) && WEXITSTATUS((ending).status) == 0 && (ending).claimed, (void)0,           \
-	       "status %d, claimed %d, syscall %d %d, signal %u code %u at %llx ip %llx %s; %s", (ending).status,      \
-	       (ending).claimed, (ending).syscall, (ending).call.nr, (t)->claim->fault_signal, (t)->claim->fault_code, \
-	       (unsigned long long)(t)->claim->fault_address, (unsigned long long)(t)->claim->fault_ip,                \
-	       (t)->claim->fault_name, (ending).refusal.text)
+#define CHECK_ENDED_WELL(t, ending)                                                                \
+	CHECK_(WIFEXITED((ending).status) && WEXITSTATUS((ending).status) == 0 &&                  \
+		       (ending).claimed,                                                           \
+	       (void)0,                                                                            \
+	       "status %d, claimed %d, syscall %d %d, signal %u code %u at %llx ip %llx %s; %s",   \
+	       (ending).status, (ending).claimed, (ending).syscall, (ending).call.nr,              \
+	       (t)->claim->fault_signal, (t)->claim->fault_code,                                   \
+	       (unsigned long long)(t)->claim->fault_address,                                      \
+	       (unsigned long long)(t)->claim->fault_ip, (t)->claim->fault_name,                   \
+	       (ending).refusal.text)
 
 #endif

@@ -6,7 +6,7 @@
 
 #include <math.h>
 
-/* ---- calls ------------------------------------------------------------------------------------------------------------ */
+/* ---- calls ------------------------------------------------------------------------- */
 
 static void calls_without_arguments(void)
 {
@@ -113,7 +113,8 @@ static void returns_floats(void)
 
 static void begins_every_run_anew(void)
 {
-	static const char *const functions[] = { "count", "thread", "inited", "call_chosen", "chosen", "jump" };
+	static const char *const functions[] = { "count",       "thread", "inited",
+						 "call_chosen", "chosen", "jump" };
 	static const int expected[] = { 0, 5, 7, 100, 99, 3 };
 	struct ending e;
 
@@ -141,7 +142,7 @@ static void allocates_from_the_arena(void)
 	CHECK_INT(codelet->claim->ret[0], -1);
 }
 
-/* ---- buffers ---------------------------------------------------------------------------------------------------------- */
+/* ---- buffers ----------------------------------------------------------------------- */
 
 /* One page of the arena with ints flush against its end. */
 static int *plan_ints(unsigned n, bool writable, int *arena_out)
@@ -275,7 +276,8 @@ static void hands_over_functions(void)
 
 static void links_every_model(void)
 {
-	static const char *const flags[] = { "-fno-pic -fno-pie", "-fPIC", "-fPIC -fno-plt", "-mcmodel=large -fno-pie",
+	static const char *const flags[] = { "-fno-pic -fno-pie",        "-fPIC",
+					     "-fPIC -fno-plt",           "-mcmodel=large -fno-pie",
 					     "-fPIC -mtls-dialect=gnu2", "-O3 -march=native" };
 	struct template *shared = codelet;
 	char name[16];

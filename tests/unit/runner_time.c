@@ -4,7 +4,7 @@
  */
 #include "runner_codelet.h"
 
-/* ---- time ----------------------------------------------------------------------------------------------------------------- */
+/* ---- time -------------------------------------------------------------------------- */
 
 static double median_ticks(uint64_t n, uint32_t batch)
 {
@@ -35,8 +35,10 @@ static void measures_twice_the_work(void)
 		once = median_ticks(1000, 0);
 		ratio = median_ticks(2000, 0) / once;
 	}
-	printf("# 1000 multiplications: %.1f ticks, batch %u, overhead %llu; 2000: %.3f times that\n", once,
-	       codelet->claim->batch, (unsigned long long)codelet->claim->overhead_ticks, ratio);
+	printf("# 1000 multiplications: %.1f ticks, batch %u, overhead %llu; 2000: %.3f times "
+	       "that\n",
+	       once, codelet->claim->batch, (unsigned long long)codelet->claim->overhead_ticks,
+	       ratio);
 	CHECK_MSG(ratio > 1.5 && ratio < 2.6, "ratio %g", ratio);
 	CHECK(codelet->claim->batch > 1);
 }
@@ -55,14 +57,56 @@ static void measures_itself(void)
 		e = play(codelet, -1, 5000);
 		CHECK_ENDED_WELL(codelet, e);
 		CHECK_INT(codelet->claim->samples, 101);
-		printf("# 16 empty calls, %s: first %llu ticks, overhead %llu, template %llu\n", mode ? "latency" : "throughput",
-		       (unsigned long long)codelet->claim->ticks[50], (unsigned long long)codelet->claim->overhead_ticks,
+		printf("# 16 empty calls, %s: first %llu ticks, overhead %llu, template %llu\n",
+		       mode ? "latency" : "throughput",
+		       (unsigned long long)codelet->claim->ticks[50],
+		       (unsigned long long)codelet->claim->overhead_ticks,
 		       (unsigned long long)codelet->link->overhead_ticks);
 	}
 	codelet->plan->stop_ticks = 1;
 	e = play(codelet, -1, 5000);
 	CHECK_ENDED_WELL(codelet, e);
 	CHECK_INT(codelet->claim->samples, 1);
+}
+
+/* The first touch of a line that was evicted takes longer than of one that was not. */
+static uint64_t least_ticks(enum wire_cache cache)
+{
+	uint64_t least = UINT64_MAX;
+	struct ending e;
+	void *map;
+	int arena = memory_file(64 * 4096, &map);
+
+	plan_for(codelet, "sum");
+	codelet->plan->nbuffers = 1;
+	codelet->plan->buffers[0] = (struct wire_buffer){ .map_bytes = 64 * 4096,
+							  .data_bytes = 64 * 4096,
+							  .pristine_offset = UINT64_MAX };
+	plan_arg(codelet, WIRE_PTR, 0, 0);
+	plan_arg(codelet, WIRE_INT, 0, 16);
+	codelet->plan->cache = cache;
+	codelet->plan->warmup = 5;
+	codelet->plan->samples = 300;
+	codelet->plan->batch_max = 64;
+	codelet->plan->batch = cache == WIRE_HOT ? 1 : 0; /* found to be 1 */
+	e = play(codelet, arena, 5000);
+	CHECK_ENDED_WELL(codelet, e);
+	CHECK_INT(codelet->claim->batch, 1);
+	for (unsigned i = 0; i < codelet->claim->samples; i++)
+		if (codelet->claim->ticks[i] < least)
+			least = codelet->claim->ticks[i];
+	munmap(map, 64 * 4096);
+	close(arena);
+	return least;
+}
+
+static void evicts_buffers(void)
+{
+	uint64_t hot = least_ticks(WIRE_HOT), cold = least_ticks(WIRE_FLUSH);
+
+	printf("# sum of 16: hot %llu ticks, flushed %llu\n", (unsigned long long)hot,
+	       (unsigned long long)cold);
+	CHECK(cold > hot + 50);
 }
 
 static void counts_the_faults_of_the_codelet(void)
@@ -84,7 +128,8 @@ static void counts_the_faults_of_the_codelet(void)
 		check_skip("page faults cannot be counted here");
 		return;
 	}
-	printf("# page faults: %lld, with 80 pages more %lld\n", (long long)e[0].faults, (long long)e[1].faults);
+	printf("# page faults: %lld, with 80 pages more %lld\n", (long long)e[0].faults,
+	       (long long)e[1].faults);
 	CHECK(e[0].faults < 16);
 	CHECK_INT((e[1].faults - e[0].faults + 4) / 8, 10);
 }
@@ -115,7 +160,8 @@ static void begins_quickly(void)
 	}
 	sched_setaffinity(0, sizeof(before), &before);
 	qsort(times, 200, sizeof(times[0]), by_size);
-	printf("# from WIRE_FORK to exit: p10 %llu us, median %llu us, p90 %llu us; %ld minor faults\n",
+	printf("# from WIRE_FORK to exit: p10 %llu us, median %llu us, p90 %llu us; %ld minor "
+	       "faults\n",
 	       (unsigned long long)times[20] / 1000, (unsigned long long)times[100] / 1000,
 	       (unsigned long long)times[180] / 1000, e.usage.ru_minflt);
 }
@@ -126,6 +172,7 @@ int main(void)
 		return 1;
 	RUN(measures_twice_the_work);
 	RUN(measures_itself);
+	RUN(evicts_buffers);
 	RUN(counts_the_faults_of_the_codelet);
 	RUN(begins_quickly);
 	return codelet_stop();
