@@ -32,6 +32,7 @@
 static int test_channel = -1;
 static pid_t test_launcher;
 static const char *test_role;
+static bool test_drops; /* the launcher alone becomes an ordinary user's, the test itself stays privileged */
 static struct jail_helper test_helper;
 
 __attribute__((weak)) int sfs_privileged_fd(void);
@@ -87,6 +88,9 @@ __attribute__((unused)) static void start_launcher(void)
 	test_launcher = fork();
 	if (!test_launcher) {
 		close(pair[0]);
+		if (test_drops && (setgroups(0, NULL) || setresgid(NOBODY, NOBODY, NOBODY) ||
+				   setresuid(NOBODY, NOBODY, NOBODY) || prctl(PR_SET_DUMPABLE, 1, 0, 0, 0)))
+			_exit(1);
 		_exit(launcher_serve(&test_config, pair[1], helpers));
 	}
 	close(pair[1]);
