@@ -2,7 +2,8 @@
 /*
  * The judgement on one ELF file: what it is, whether it is accepted, and what is in it.
  *
- * The file has passed elf_check() before libelf sees it, and each index that libelf returns is checked again.
+ * The file has passed elf_check() before libelf sees it, and each index that libelf returns is
+ * checked again.
  */
 #include "elf_inspect.h"
 
@@ -23,13 +24,18 @@ const char *elf_inspect_section_name(struct elf_inspection *in, uint32_t i)
 	return elf_strptr(in->elf, in->names, section.sh_name);
 }
 
-/* ---- the specification ------------------------------------------------------------------------- */
+/* ---- the specification ------------------------------------------------------------------ */
 
-/* The length of one character of text in UTF-8, or 0. Tab and newline are the only control characters. */
+/* The length of one character of text in UTF-8, or 0. Tab and newline are the only control
+ * characters. */
 static size_t character(const unsigned char *text, size_t left)
 {
 	static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
-	size_t len = *text < 0x80 ? 1 : *text >> 5 == 6 ? 2 : *text >> 4 == 14 ? 3 : *text >> 3 == 30 ? 4 : 0;
+	size_t len = *text < 0x80       ? 1
+		     : *text >> 5 == 6  ? 2
+		     : *text >> 4 == 14 ? 3
+		     : *text >> 3 == 30 ? 4
+					: 0;
 	uint32_t c;
 
 	if (len == 1)
@@ -51,14 +57,19 @@ static int take_spec(struct elf_inspection *in, const unsigned char *text, uint6
 	while (bytes > 0 && text[bytes - 1] == '\0')
 		bytes--;
 	if (bytes > SPEC_MAX)
-		return elf_refuse(&in->err, -ENOEXEC, "the specification in section " SPEC_NAME " has %ju bytes, at most %u "
-				  "are possible", (uintmax_t)bytes, SPEC_MAX);
+		return elf_refuse(&in->err, -ENOEXEC,
+				  "the specification in section " SPEC_NAME
+				  " has %ju bytes, at most %u "
+				  "are possible",
+				  (uintmax_t)bytes, SPEC_MAX);
 	for (size_t at = 0; at < bytes;) {
 		size_t len = character(text + at, bytes - at);
 
 		if (len == 0)
-			return elf_refuse(&in->err, -ENOEXEC, "the specification in section " SPEC_NAME
-					  " is not text: byte %zu is \\x%02x", at, text[at]);
+			return elf_refuse(&in->err, -ENOEXEC,
+					  "the specification in section " SPEC_NAME
+					  " is not text: byte %zu is \\x%02x",
+					  at, text[at]);
 		at += len;
 	}
 	memcpy((char *)in->table + in->used, text, bytes);
@@ -77,13 +88,18 @@ static int find_spec(struct elf_inspection *in, const unsigned char *file)
 		GElf_Shdr section;
 		int rc;
 
-		if (!name || strcmp(name, SPEC_NAME) != 0 || !gelf_getshdr(elf_getscn(in->elf, i), &section))
+		if (!name || strcmp(name, SPEC_NAME) != 0 ||
+		    !gelf_getshdr(elf_getscn(in->elf, i), &section))
 			continue;
 		if (found)
-			return elf_refuse(&in->err, -ENOEXEC, "there is more than one section " SPEC_NAME);
+			return elf_refuse(&in->err, -ENOEXEC,
+					  "there is more than one section " SPEC_NAME);
 		if (section.sh_type != SHT_PROGBITS || (section.sh_flags & SHF_COMPRESSED))
-			return elf_refuse(&in->err, -ENOEXEC, "section " SPEC_NAME " is of type 0x%x with flags 0x%jx, not "
-					  "plain PROGBITS", section.sh_type, (uintmax_t)section.sh_flags);
+			return elf_refuse(&in->err, -ENOEXEC,
+					  "section " SPEC_NAME
+					  " is of type 0x%x with flags 0x%jx, not "
+					  "plain PROGBITS",
+					  section.sh_type, (uintmax_t)section.sh_flags);
 		found = true;
 		rc = take_spec(in, file + section.sh_offset, section.sh_size);
 		if (rc != 0)
@@ -92,9 +108,10 @@ static int find_spec(struct elf_inspection *in, const unsigned char *file)
 	return 0;
 }
 
-/* ---- the whole --------------------------------------------------------------------------------- */
+/* ---- the whole -------------------------------------------------------------------------- */
 
-/* An object that can never be linked is refused now, not at its first run. Missing imports may yet come. */
+/* An object that can never be linked is refused now, not at its first run. Missing imports may yet
+ * come. */
 static int check_link(struct elf_inspection *in, const void *file)
 {
 	struct elf_layout layout;
@@ -118,7 +135,8 @@ static int find_symbols(struct elf_inspection *in)
 	for (uint32_t i = 1; i < in->facts.nsections; i++) {
 		if (!gelf_getshdr(elf_getscn(in->elf, i), &section))
 			return refuse_library(in);
-		if (section.sh_type != SHT_DYNSYM && (section.sh_type != SHT_SYMTAB || in->symbol_table != 0))
+		if (section.sh_type != SHT_DYNSYM &&
+		    (section.sh_type != SHT_SYMTAB || in->symbol_table != 0))
 			continue;
 		if (section.sh_type == SHT_DYNSYM && object)
 			continue;
@@ -133,7 +151,9 @@ static int find_symbols(struct elf_inspection *in)
 		return refuse_library(in);
 	if (object)
 		in->wanted = calloc(in->nsymbols, 1);
-	return object && !in->wanted ? elf_refuse(&in->err, -ENOEXEC, "too many symbols for the inspector") : 0;
+	return object && !in->wanted
+		       ? elf_refuse(&in->err, -ENOEXEC, "too many symbols for the inspector")
+		       : 0;
 }
 
 static int open_library(struct elf_inspection *in, void *file)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Judges every header of an ELF file before a library is given the file, since libraries believe headers.
+ * Judges every header of an ELF file before a library is given the file, since libraries believe
+ * headers.
  */
 #include "elf_inspect.h"
 
@@ -23,7 +24,8 @@ static Elf64_Shdr section_at(const struct bytes *bytes, uint32_t i)
 {
 	Elf64_Shdr section;
 
-	memcpy(&section, bytes->file + bytes->header.e_shoff + (uint64_t)i * sizeof(section), sizeof(section));
+	memcpy(&section, bytes->file + bytes->header.e_shoff + (uint64_t)i * sizeof(section),
+	       sizeof(section));
 	return section;
 }
 
@@ -31,11 +33,12 @@ static Elf64_Phdr segment_at(const struct bytes *bytes, uint32_t i)
 {
 	Elf64_Phdr segment;
 
-	memcpy(&segment, bytes->file + bytes->header.e_phoff + (uint64_t)i * sizeof(segment), sizeof(segment));
+	memcpy(&segment, bytes->file + bytes->header.e_phoff + (uint64_t)i * sizeof(segment),
+	       sizeof(segment));
 	return segment;
 }
 
-/* ---- the header -------------------------------------------------------------------------------- */
+/* ---- the header ------------------------------------------------------------------------- */
 
 static int check_kind(const Elf64_Ehdr *header, struct elf_error *err)
 {
@@ -46,18 +49,23 @@ static int check_kind(const Elf64_Ehdr *header, struct elf_error *err)
 	if (ident[EI_CLASS] != ELFCLASS64)
 		return elf_refuse(err, -ENOEXEC, "ELF class %u is not 64-bit", ident[EI_CLASS]);
 	if (ident[EI_DATA] != ELFDATA2LSB)
-		return elf_refuse(err, -ENOEXEC, "ELF data encoding %u is not little-endian", ident[EI_DATA]);
+		return elf_refuse(err, -ENOEXEC, "ELF data encoding %u is not little-endian",
+				  ident[EI_DATA]);
 	if (ident[EI_VERSION] != EV_CURRENT || header->e_version != EV_CURRENT)
 		return elf_refuse(err, -ENOEXEC, "ELF version %u is not 1", header->e_version);
 	if (ident[EI_OSABI] != ELFOSABI_SYSV && ident[EI_OSABI] != ELFOSABI_GNU)
-		return elf_refuse(err, -ENOEXEC, "OS ABI %u is neither System V nor GNU", ident[EI_OSABI]);
+		return elf_refuse(err, -ENOEXEC, "OS ABI %u is neither System V nor GNU",
+				  ident[EI_OSABI]);
 	if (header->e_type != ET_REL && header->e_type != ET_DYN && header->e_type != ET_EXEC)
-		return elf_refuse(err, -ENOEXEC, "ELF type %u is no object, shared object or executable",
+		return elf_refuse(err, -ENOEXEC,
+				  "ELF type %u is no object, shared object or executable",
 				  header->e_type);
 	if (header->e_machine != EM_X86_64 && header->e_machine != EM_AARCH64)
-		return elf_refuse(err, -ENOEXEC, "machine %u is neither x86-64 nor aarch64", header->e_machine);
+		return elf_refuse(err, -ENOEXEC, "machine %u is neither x86-64 nor aarch64",
+				  header->e_machine);
 	if (header->e_ehsize != sizeof(*header))
-		return elf_refuse(err, -ENOEXEC, "an ELF header of %u bytes instead of 64", header->e_ehsize);
+		return elf_refuse(err, -ENOEXEC, "an ELF header of %u bytes instead of 64",
+				  header->e_ehsize);
 	return 0;
 }
 
@@ -72,16 +80,19 @@ static int count_sections(struct bytes *bytes, struct elf_error *err)
 	if (header->e_shoff == 0)
 		return 0;
 	if (header->e_shentsize != sizeof(Elf64_Shdr))
-		return elf_refuse(err, -ENOEXEC, "section headers of %u bytes instead of 64", header->e_shentsize);
+		return elf_refuse(err, -ENOEXEC, "section headers of %u bytes instead of 64",
+				  header->e_shentsize);
 	if (!within(header->e_shoff, sizeof(Elf64_Shdr), bytes->size))
 		return elf_refuse(err, -ENOEXEC, "section headers at 0x%jx lie outside of the file",
 				  (uintmax_t)header->e_shoff);
 	if (count == 0)
 		count = section_at(bytes, 0).sh_size;
 	if (count > ELF_SECTIONS_MAX)
-		return elf_refuse(err, -ENOEXEC, "%ju sections are more than %u", (uintmax_t)count, ELF_SECTIONS_MAX);
+		return elf_refuse(err, -ENOEXEC, "%ju sections are more than %u", (uintmax_t)count,
+				  ELF_SECTIONS_MAX);
 	if (count == 0 || !within(header->e_shoff, count * sizeof(Elf64_Shdr), bytes->size))
-		return elf_refuse(err, -ENOEXEC, "%ju section headers do not lie within the file", (uintmax_t)count);
+		return elf_refuse(err, -ENOEXEC, "%ju section headers do not lie within the file",
+				  (uintmax_t)count);
 	bytes->nsections = (uint32_t)count;
 	return 0;
 }
@@ -96,14 +107,16 @@ static int count_segments(struct bytes *bytes, struct elf_error *err)
 	if (header->e_phnum == 0)
 		return 0;
 	if (header->e_phentsize != sizeof(Elf64_Phdr))
-		return elf_refuse(err, -ENOEXEC, "program headers of %u bytes instead of 56", header->e_phentsize);
+		return elf_refuse(err, -ENOEXEC, "program headers of %u bytes instead of 56",
+				  header->e_phentsize);
 	if (!within(header->e_phoff, (uint64_t)header->e_phnum * sizeof(Elf64_Phdr), bytes->size))
-		return elf_refuse(err, -ENOEXEC, "%u program headers at 0x%jx do not lie within the file",
+		return elf_refuse(err, -ENOEXEC,
+				  "%u program headers at 0x%jx do not lie within the file",
 				  header->e_phnum, (uintmax_t)header->e_phoff);
 	return 0;
 }
 
-/* ---- sections ---------------------------------------------------------------------------------- */
+/* ---- sections --------------------------------------------------------------------------- */
 
 static uint64_t entry_bytes(uint32_t type)
 {
@@ -143,7 +156,8 @@ static const char *section_fault(const struct bytes *bytes, const Elf64_Shdr *se
 
 	if (section->sh_type == SHT_NULL)
 		return NULL;
-	if (section->sh_type != SHT_NOBITS && !within(section->sh_offset, section->sh_size, bytes->size))
+	if (section->sh_type != SHT_NOBITS &&
+	    !within(section->sh_offset, section->sh_size, bytes->size))
 		return "lies outside of the file";
 	if (section->sh_addralign & (section->sh_addralign - 1))
 		return "has an alignment that is no power of two";
@@ -156,8 +170,9 @@ static const char *section_fault(const struct bytes *bytes, const Elf64_Shdr *se
 	if (section->sh_flags & SHF_COMPRESSED)
 		return "is compressed";
 	if (section->sh_type == SHT_SYMTAB || section->sh_type == SHT_DYNSYM)
-		return section->sh_size / entry > ELF_SYMBOLS_MAX ? "has too many symbols"
-								  : string_fault(bytes, section->sh_link);
+		return section->sh_size / entry > ELF_SYMBOLS_MAX
+			       ? "has too many symbols"
+			       : string_fault(bytes, section->sh_link);
 	return NULL;
 }
 
@@ -185,11 +200,13 @@ static int check_sections(const struct bytes *bytes, struct elf_error *err)
 	return tables > 1 ? elf_refuse(err, -ENOEXEC, "%u symbol tables", tables) : 0;
 }
 
-/* ---- segments ---------------------------------------------------------------------------------- */
+/* ---- segments --------------------------------------------------------------------------- */
 
-static const char *segment_fault(const struct bytes *bytes, const Elf64_Phdr *segment, uint64_t *end)
+static const char *segment_fault(const struct bytes *bytes, const Elf64_Phdr *segment,
+				 uint64_t *end)
 {
-	if (segment->p_type != PT_NULL && !within(segment->p_offset, segment->p_filesz, bytes->size))
+	if (segment->p_type != PT_NULL &&
+	    !within(segment->p_offset, segment->p_filesz, bytes->size))
 		return "lies outside of the file";
 	if (segment->p_align & (segment->p_align - 1))
 		return "has an alignment that is no power of two";
@@ -245,6 +262,7 @@ int elf_check(const void *file, size_t size, struct elf_facts *out, struct elf_e
 	rc = rc ?: check_sections(&bytes, err);
 	rc = rc ?: check_segments(&bytes, err);
 	if (rc == 0)
-		*out = (struct elf_facts){ bytes.header.e_type, bytes.header.e_machine, bytes.nsections };
+		*out = (struct elf_facts){ bytes.header.e_type, bytes.header.e_machine,
+					   bytes.nsections };
 	return rc;
 }

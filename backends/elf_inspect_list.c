@@ -31,6 +31,7 @@ void elf_list_add(struct elf_list *list, const char *format, ...)
 size_t elf_list_end(struct elf_list *list)
 {
 	if (list->more != 0)
-		list->used += (size_t)snprintf(list->text + list->used, TAIL, "... %ju more\n", (uintmax_t)list->more);
+		list->used += (size_t)snprintf(list->text + list->used, TAIL, "... %ju more\n",
+					       (uintmax_t)list->more);
 	return list->used;
 }

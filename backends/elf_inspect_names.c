@@ -11,70 +11,79 @@ struct number {
 	const char *name;
 };
 
-#define ROW(prefix, name) { prefix##name, #name }
-#define END { 0, NULL }
+#define ROW(prefix, name)                                                                          \
+	{                                                                                          \
+		prefix##name, #name                                                                \
+	}
+#define END                                                                                        \
+	{                                                                                          \
+		0, NULL                                                                            \
+	}
 
-static const struct number section_types[] = {
-	ROW(SHT_, NULL), ROW(SHT_, PROGBITS), ROW(SHT_, SYMTAB), ROW(SHT_, STRTAB), ROW(SHT_, RELA),
-	ROW(SHT_, HASH), ROW(SHT_, DYNAMIC), ROW(SHT_, NOTE), ROW(SHT_, NOBITS), ROW(SHT_, REL),
-	ROW(SHT_, DYNSYM), ROW(SHT_, INIT_ARRAY), ROW(SHT_, FINI_ARRAY), ROW(SHT_, PREINIT_ARRAY),
-	ROW(SHT_, GROUP), ROW(SHT_, SYMTAB_SHNDX), ROW(SHT_, GNU_ATTRIBUTES), ROW(SHT_, GNU_HASH),
-	ROW(SHT_, GNU_verdef), ROW(SHT_, GNU_verneed), ROW(SHT_, GNU_versym), END
-};
+static const struct number section_types[] = { ROW(SHT_, NULL),           ROW(SHT_, PROGBITS),
+					       ROW(SHT_, SYMTAB),         ROW(SHT_, STRTAB),
+					       ROW(SHT_, RELA),           ROW(SHT_, HASH),
+					       ROW(SHT_, DYNAMIC),        ROW(SHT_, NOTE),
+					       ROW(SHT_, NOBITS),         ROW(SHT_, REL),
+					       ROW(SHT_, DYNSYM),         ROW(SHT_, INIT_ARRAY),
+					       ROW(SHT_, FINI_ARRAY),     ROW(SHT_, PREINIT_ARRAY),
+					       ROW(SHT_, GROUP),          ROW(SHT_, SYMTAB_SHNDX),
+					       ROW(SHT_, GNU_ATTRIBUTES), ROW(SHT_, GNU_HASH),
+					       ROW(SHT_, GNU_verdef),     ROW(SHT_, GNU_verneed),
+					       ROW(SHT_, GNU_versym),     END };
 
 static const struct number symbol_types[] = {
-	ROW(STT_, NOTYPE), ROW(STT_, OBJECT), ROW(STT_, FUNC), ROW(STT_, SECTION),
-	ROW(STT_, FILE),   ROW(STT_, COMMON), ROW(STT_, TLS),  ROW(STT_, GNU_IFUNC), END
+	ROW(STT_, NOTYPE),  ROW(STT_, OBJECT),    ROW(STT_, FUNC),
+	ROW(STT_, SECTION), ROW(STT_, FILE),      ROW(STT_, COMMON),
+	ROW(STT_, TLS),     ROW(STT_, GNU_IFUNC), END
 };
 
-static const struct number symbol_binds[] = {
-	ROW(STB_, LOCAL), ROW(STB_, GLOBAL), ROW(STB_, WEAK), ROW(STB_, GNU_UNIQUE), END
-};
+static const struct number symbol_binds[] = { ROW(STB_, LOCAL), ROW(STB_, GLOBAL), ROW(STB_, WEAK),
+					      ROW(STB_, GNU_UNIQUE), END };
 
-static const struct number x86_64_relocs[] = {
-	{ R_X86_64_NONE, "R_X86_64_NONE" },
-	{ R_X86_64_64, "R_X86_64_64" },
-	{ R_X86_64_PC32, "R_X86_64_PC32" },
-	{ R_X86_64_GOT32, "R_X86_64_GOT32" },
-	{ R_X86_64_PLT32, "R_X86_64_PLT32" },
-	{ R_X86_64_COPY, "R_X86_64_COPY" },
-	{ R_X86_64_GLOB_DAT, "R_X86_64_GLOB_DAT" },
-	{ R_X86_64_JUMP_SLOT, "R_X86_64_JUMP_SLOT" },
-	{ R_X86_64_RELATIVE, "R_X86_64_RELATIVE" },
-	{ R_X86_64_GOTPCREL, "R_X86_64_GOTPCREL" },
-	{ R_X86_64_32, "R_X86_64_32" },
-	{ R_X86_64_32S, "R_X86_64_32S" },
-	{ R_X86_64_16, "R_X86_64_16" },
-	{ R_X86_64_PC16, "R_X86_64_PC16" },
-	{ R_X86_64_8, "R_X86_64_8" },
-	{ R_X86_64_PC8, "R_X86_64_PC8" },
-	{ R_X86_64_DTPMOD64, "R_X86_64_DTPMOD64" },
-	{ R_X86_64_DTPOFF64, "R_X86_64_DTPOFF64" },
-	{ R_X86_64_TPOFF64, "R_X86_64_TPOFF64" },
-	{ R_X86_64_TLSGD, "R_X86_64_TLSGD" },
-	{ R_X86_64_TLSLD, "R_X86_64_TLSLD" },
-	{ R_X86_64_DTPOFF32, "R_X86_64_DTPOFF32" },
-	{ R_X86_64_GOTTPOFF, "R_X86_64_GOTTPOFF" },
-	{ R_X86_64_TPOFF32, "R_X86_64_TPOFF32" },
-	{ R_X86_64_PC64, "R_X86_64_PC64" },
-	{ R_X86_64_GOTOFF64, "R_X86_64_GOTOFF64" },
-	{ R_X86_64_GOTPC32, "R_X86_64_GOTPC32" },
-	{ R_X86_64_GOT64, "R_X86_64_GOT64" },
-	{ R_X86_64_GOTPCREL64, "R_X86_64_GOTPCREL64" },
-	{ R_X86_64_GOTPC64, "R_X86_64_GOTPC64" },
-	{ R_X86_64_GOTPLT64, "R_X86_64_GOTPLT64" },
-	{ R_X86_64_PLTOFF64, "R_X86_64_PLTOFF64" },
-	{ R_X86_64_SIZE32, "R_X86_64_SIZE32" },
-	{ R_X86_64_SIZE64, "R_X86_64_SIZE64" },
-	{ R_X86_64_GOTPC32_TLSDESC, "R_X86_64_GOTPC32_TLSDESC" },
-	{ R_X86_64_TLSDESC_CALL, "R_X86_64_TLSDESC_CALL" },
-	{ R_X86_64_TLSDESC, "R_X86_64_TLSDESC" },
-	{ R_X86_64_IRELATIVE, "R_X86_64_IRELATIVE" },
-	{ R_X86_64_RELATIVE64, "R_X86_64_RELATIVE64" },
-	{ R_X86_64_GOTPCRELX, "R_X86_64_GOTPCRELX" },
-	{ R_X86_64_REX_GOTPCRELX, "R_X86_64_REX_GOTPCRELX" },
-	END
-};
+static const struct number x86_64_relocs[] = { { R_X86_64_NONE, "R_X86_64_NONE" },
+					       { R_X86_64_64, "R_X86_64_64" },
+					       { R_X86_64_PC32, "R_X86_64_PC32" },
+					       { R_X86_64_GOT32, "R_X86_64_GOT32" },
+					       { R_X86_64_PLT32, "R_X86_64_PLT32" },
+					       { R_X86_64_COPY, "R_X86_64_COPY" },
+					       { R_X86_64_GLOB_DAT, "R_X86_64_GLOB_DAT" },
+					       { R_X86_64_JUMP_SLOT, "R_X86_64_JUMP_SLOT" },
+					       { R_X86_64_RELATIVE, "R_X86_64_RELATIVE" },
+					       { R_X86_64_GOTPCREL, "R_X86_64_GOTPCREL" },
+					       { R_X86_64_32, "R_X86_64_32" },
+					       { R_X86_64_32S, "R_X86_64_32S" },
+					       { R_X86_64_16, "R_X86_64_16" },
+					       { R_X86_64_PC16, "R_X86_64_PC16" },
+					       { R_X86_64_8, "R_X86_64_8" },
+					       { R_X86_64_PC8, "R_X86_64_PC8" },
+					       { R_X86_64_DTPMOD64, "R_X86_64_DTPMOD64" },
+					       { R_X86_64_DTPOFF64, "R_X86_64_DTPOFF64" },
+					       { R_X86_64_TPOFF64, "R_X86_64_TPOFF64" },
+					       { R_X86_64_TLSGD, "R_X86_64_TLSGD" },
+					       { R_X86_64_TLSLD, "R_X86_64_TLSLD" },
+					       { R_X86_64_DTPOFF32, "R_X86_64_DTPOFF32" },
+					       { R_X86_64_GOTTPOFF, "R_X86_64_GOTTPOFF" },
+					       { R_X86_64_TPOFF32, "R_X86_64_TPOFF32" },
+					       { R_X86_64_PC64, "R_X86_64_PC64" },
+					       { R_X86_64_GOTOFF64, "R_X86_64_GOTOFF64" },
+					       { R_X86_64_GOTPC32, "R_X86_64_GOTPC32" },
+					       { R_X86_64_GOT64, "R_X86_64_GOT64" },
+					       { R_X86_64_GOTPCREL64, "R_X86_64_GOTPCREL64" },
+					       { R_X86_64_GOTPC64, "R_X86_64_GOTPC64" },
+					       { R_X86_64_GOTPLT64, "R_X86_64_GOTPLT64" },
+					       { R_X86_64_PLTOFF64, "R_X86_64_PLTOFF64" },
+					       { R_X86_64_SIZE32, "R_X86_64_SIZE32" },
+					       { R_X86_64_SIZE64, "R_X86_64_SIZE64" },
+					       { R_X86_64_GOTPC32_TLSDESC,
+						 "R_X86_64_GOTPC32_TLSDESC" },
+					       { R_X86_64_TLSDESC_CALL, "R_X86_64_TLSDESC_CALL" },
+					       { R_X86_64_TLSDESC, "R_X86_64_TLSDESC" },
+					       { R_X86_64_IRELATIVE, "R_X86_64_IRELATIVE" },
+					       { R_X86_64_RELATIVE64, "R_X86_64_RELATIVE64" },
+					       { R_X86_64_GOTPCRELX, "R_X86_64_GOTPCRELX" },
+					       { R_X86_64_REX_GOTPCRELX, "R_X86_64_REX_GOTPCRELX" },
+					       END };
 
 static const struct number aarch64_relocs[] = {
 	{ R_AARCH64_NONE, "R_AARCH64_NONE" },
@@ -250,9 +259,10 @@ const char *elf_flag_letters(uint64_t flags, char out[ELF_NUMBER])
 		uint64_t flag;
 		char letter;
 	} letters[] = {
-		{ SHF_WRITE, 'W' },	 { SHF_ALLOC, 'A' },	  { SHF_EXECINSTR, 'X' }, { SHF_MERGE, 'M' },
-		{ SHF_STRINGS, 'S' },	 { SHF_INFO_LINK, 'I' },  { SHF_LINK_ORDER, 'L' }, { SHF_GROUP, 'G' },
-		{ SHF_TLS, 'T' },	 { SHF_COMPRESSED, 'C' }, { SHF_EXCLUDE, 'E' },
+		{ SHF_WRITE, 'W' },      { SHF_ALLOC, 'A' },   { SHF_EXECINSTR, 'X' },
+		{ SHF_MERGE, 'M' },      { SHF_STRINGS, 'S' }, { SHF_INFO_LINK, 'I' },
+		{ SHF_LINK_ORDER, 'L' }, { SHF_GROUP, 'G' },   { SHF_TLS, 'T' },
+		{ SHF_COMPRESSED, 'C' }, { SHF_EXCLUDE, 'E' },
 	};
 	size_t used = 0;
 

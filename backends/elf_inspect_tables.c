@@ -6,15 +6,17 @@
 
 #include <string.h>
 
-/* The most that each list may take of the table; together they leave room for its head and the spec. */
+/* The most that each list may take of the table; together they leave room for its head and the
+ * spec. */
 static const size_t list_max[WIRE_TEXTS] = {
-	[WIRE_SYMBOLS] = 1024u << 10,	  [WIRE_SECTIONS] = 384u << 10, [WIRE_IMPORTS] = 384u << 10,
+	[WIRE_SYMBOLS] = 1024u << 10,     [WIRE_SECTIONS] = 384u << 10, [WIRE_IMPORTS] = 384u << 10,
 	[WIRE_RELOCATIONS] = 1024u << 10, [WIRE_EXPORTS] = 768u << 10,
 };
 
 static void list_begin(struct elf_inspection *in, enum wire_text which)
 {
-	in->list = (struct elf_list){ .text = (char *)in->table + in->used, .max = list_max[which] };
+	in->list =
+		(struct elf_list){ .text = (char *)in->table + in->used, .max = list_max[which] };
 }
 
 static void list_end(struct elf_inspection *in, enum wire_text which)
@@ -24,7 +26,7 @@ static void list_end(struct elf_inspection *in, enum wire_text which)
 	in->used += in->table->texts[which].bytes;
 }
 
-/* ---- names ------------------------------------------------------------------------------------- */
+/* ---- names ------------------------------------------------------------------------------ */
 
 static const char *label(const char *name, char out[ELF_LINE])
 {
@@ -60,7 +62,7 @@ static const char *symbol_place(struct elf_inspection *in, const GElf_Sym *symbo
 	}
 }
 
-/* ---- lists ------------------------------------------------------------------------------------- */
+/* ---- lists ------------------------------------------------------------------------------ */
 
 void elf_inspect_sections(struct elf_inspection *in)
 {
@@ -70,9 +72,14 @@ void elf_inspect_sections(struct elf_inspection *in)
 
 	list_begin(in, WIRE_SECTIONS);
 	for (uint32_t i = 1; i < in->facts.nsections; i++) {
+		if (elf_list_full(&in->list)) {
+			in->list.more += in->facts.nsections - i;
+			break;
+		}
 		if (!gelf_getshdr(elf_getscn(in->elf, i), &section))
 			continue;
-		elf_list_add(&in->list, "%u %s %s %s %ju %ju\n", i, label(elf_inspect_section_name(in, i), in->label),
+		elf_list_add(&in->list, "%u %s %s %s %ju %ju\n", i,
+			     label(elf_inspect_section_name(in, i), in->label),
 			     elf_section_type_name(in->facts.machine, section.sh_type, type),
 			     elf_flag_letters(section.sh_flags, flags), (uintmax_t)section.sh_size,
 			     (uintmax_t)section.sh_addralign);
@@ -94,10 +101,12 @@ void elf_inspect_symbols(struct elf_inspection *in)
 		}
 		if (!gelf_getsym(in->symbols, (int)i, &symbol))
 			continue;
-		elf_list_add(&in->list, "%s %s %s %s 0x%jx %ju\n", label(symbol_name(in, &symbol), in->label),
+		elf_list_add(&in->list, "%s %s %s %s 0x%jx %ju\n",
+			     label(symbol_name(in, &symbol), in->label),
 			     elf_symbol_type_name(GELF_ST_TYPE(symbol.st_info), type),
-			     elf_symbol_bind_name(GELF_ST_BIND(symbol.st_info), bind), symbol_place(in, &symbol),
-			     (uintmax_t)symbol.st_value, (uintmax_t)symbol.st_size);
+			     elf_symbol_bind_name(GELF_ST_BIND(symbol.st_info), bind),
+			     symbol_place(in, &symbol), (uintmax_t)symbol.st_value,
+			     (uintmax_t)symbol.st_size);
 	}
 	list_end(in, WIRE_SYMBOLS);
 }
@@ -129,7 +138,8 @@ void elf_inspect_exports(struct elf_inspection *in)
 			continue;
 		name = elf_strptr(in->elf, in->symbol_names, symbol.st_name);
 		if (name && *name != '\0')
-			elf_list_add(&in->list, "%s\n", elf_list_full(&in->list) ? "" : label(name, in->label));
+			elf_list_add(&in->list, "%s\n",
+				     elf_list_full(&in->list) ? "" : label(name, in->label));
 	}
 	list_end(in, WIRE_EXPORTS);
 }
@@ -160,7 +170,8 @@ void elf_inspect_imports(struct elf_inspection *in)
 		if (GELF_ST_TYPE(symbol.st_info) == STT_TLS || !elf_provides(name))
 			state = GELF_ST_BIND(symbol.st_info) == STB_WEAK ? "weak" : "missing";
 		in->table->missing += *state == 'm';
-		elf_list_add(&in->list, "%s %s\n", elf_list_full(&in->list) ? "" : label(name, in->label), state);
+		elf_list_add(&in->list, "%s %s\n",
+			     elf_list_full(&in->list) ? "" : label(name, in->label), state);
 	}
 	list_end(in, WIRE_IMPORTS);
 }
@@ -180,9 +191,10 @@ static void list_reloc(struct elf_inspection *in, const GElf_Rela *rela, const c
 	if (elf_list_full(&in->list))
 		in->list.more++;
 	else
-		elf_list_add(&in->list, "%s 0x%jx %s %s %jd\n", section, (uintmax_t)rela->r_offset,
-			     elf_reloc_type_name(in->facts.machine, GELF_R_TYPE(rela->r_info), number),
-			     label(name, in->label), (intmax_t)rela->r_addend);
+		elf_list_add(
+			&in->list, "%s 0x%jx %s %s %jd\n", section, (uintmax_t)rela->r_offset,
+			elf_reloc_type_name(in->facts.machine, GELF_R_TYPE(rela->r_info), number),
+			label(name, in->label), (intmax_t)rela->r_addend);
 }
 
 static void list_relocs(struct elf_inspection *in, uint32_t i, const GElf_Shdr *table)
@@ -208,8 +220,9 @@ void elf_inspect_relocations(struct elf_inspection *in)
 	for (uint32_t i = 1; i < in->facts.nsections; i++) {
 		if (!gelf_getshdr(elf_getscn(in->elf, i), &section) || section.sh_type != SHT_RELA)
 			continue;
-		if (in->facts.type == ET_REL && (!gelf_getshdr(elf_getscn(in->elf, section.sh_info), &target) ||
-						 !elf_loaded(&target)))
+		if (in->facts.type == ET_REL &&
+		    (!gelf_getshdr(elf_getscn(in->elf, section.sh_info), &target) ||
+		     !elf_loaded(&target)))
 			continue;
 		if (section.sh_link != in->symbol_table || section.sh_size > left)
 			continue;

@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* ---- scratch: offsets of sections, then states of symbols -------------------------------------- */
+/* ---- scratch: offsets of sections, then states of symbols ------------------------------- */
 
 static uint64_t states_offset(const struct elf_object *object)
 {
@@ -26,7 +26,7 @@ struct elf_state *elf_scratch_states(const struct elf_object *object, const void
 	return (struct elf_state *)((uintptr_t)scratch + states_offset(object));
 }
 
-/* ---- contents ---------------------------------------------------------------------------------- */
+/* ---- contents --------------------------------------------------------------------------- */
 
 static void copy_sections(struct elf_link *link)
 {
@@ -42,12 +42,13 @@ static void copy_sections(struct elf_link *link)
 	}
 }
 
-/* ---- initialisers ------------------------------------------------------------------------------ */
+/* ---- initialisers ----------------------------------------------------------------------- */
 
-/* In the order of ld's SORT_BY_INIT_PRIORITY: .ctors counts down from 65535, and no number comes last. */
+/* In the order of ld's SORT_BY_INIT_PRIORITY: .ctors counts down from 65535, and no number comes
+ * last. */
 #define PRIORITIES 65536u
-#define PREINIT	   0u
-#define DIGITS	   8u /* of a number, with zeros before it */
+#define PREINIT    0u
+#define DIGITS     8u /* of a number, with zeros before it */
 #define UNNUMBERED (PRIORITIES + 1)
 
 struct init_section {
@@ -78,7 +79,9 @@ static bool init_section(const struct elf_link *link, uint32_t i, struct init_se
 
 	if (!elf_loaded(&section) || (section.sh_flags & SHF_TLS) || section.sh_type == SHT_NOBITS)
 		return false;
-	*out = (struct init_section){ .at = link->offsets[i], .count = section.sh_size / 8, .key = PREINIT };
+	*out = (struct init_section){ .at = link->offsets[i],
+				      .count = section.sh_size / 8,
+				      .key = PREINIT };
 	if (section.sh_type == SHT_PREINIT_ARRAY)
 		return true;
 	if (strncmp(name, ".init_array", 11) == 0 && (name[11] == '\0' || name[11] == '.'))
@@ -86,7 +89,8 @@ static bool init_section(const struct elf_link *link, uint32_t i, struct init_se
 	else if (section.sh_type == SHT_INIT_ARRAY)
 		out->key = UNNUMBERED;
 	else
-		out->reversed = strncmp(name, ".ctors", 6) == 0 && (name[6] == '\0' || name[6] == '.');
+		out->reversed =
+			strncmp(name, ".ctors", 6) == 0 && (name[6] == '\0' || name[6] == '.');
 	if (out->reversed)
 		out->key = priority(name + 6, true);
 	return out->key != PREINIT;
@@ -109,8 +113,8 @@ static int insert(struct elf_linked *out, uint32_t *keys, uint64_t address, uint
 	return 0;
 }
 
-static int take_section(const struct elf_link *link, const struct init_section *list, struct elf_linked *out,
-			uint32_t *keys, struct elf_error *err)
+static int take_section(const struct elf_link *link, const struct init_section *list,
+			struct elf_linked *out, uint32_t *keys, struct elf_error *err)
 {
 	uint64_t text = elf_image_address(link, link->plan->layout.segments[ELF_TEXT].offset);
 	uint64_t bytes = link->plan->layout.segments[ELF_TEXT].bytes;
@@ -123,10 +127,12 @@ static int take_section(const struct elf_link *link, const struct init_section *
 		if (list->reversed && (address == 0 || address == UINT64_MAX))
 			continue;
 		if (address - text >= bytes)
-			return elf_refuse(err, -ENOEXEC, "initialiser %ju, 0x%jx, is not in the text", (uintmax_t)i,
-					  (uintmax_t)address);
+			return elf_refuse(err, -ENOEXEC,
+					  "initialiser %ju, 0x%jx, is not in the text",
+					  (uintmax_t)i, (uintmax_t)address);
 		if (insert(out, keys, address, list->key) != 0)
-			return elf_refuse(err, -E2BIG, "there are more than %u initialisers", ELF_INITS_MAX);
+			return elf_refuse(err, -E2BIG, "there are more than %u initialisers",
+					  ELF_INITS_MAX);
 	}
 	return 0;
 }
@@ -143,7 +149,7 @@ int elf_inits(const struct elf_link *link, struct elf_linked *out, struct elf_er
 	return rc;
 }
 
-/* ---- the whole --------------------------------------------------------------------------------- */
+/* ---- the whole -------------------------------------------------------------------------- */
 
 static int refuse_missing(struct elf_link *link, struct elf_error *err)
 {
@@ -151,23 +157,28 @@ static int refuse_missing(struct elf_link *link, struct elf_error *err)
 
 	*err = link->names;
 	if (link->unnamed != 0)
-		(void)snprintf(err->text + used, sizeof(err->text) - used, " and %u more", link->unnamed);
+		(void)snprintf(err->text + used, sizeof(err->text) - used, " and %u more",
+			       link->unnamed);
 	return -ENOENT;
 }
 
-static int check_place(const struct elf_plan *plan, const struct elf_place *place, struct elf_error *err)
+static int check_place(const struct elf_plan *plan, const struct elf_place *place,
+		       struct elf_error *err)
 {
 	if (place->base % plan->layout.align != 0)
-		return elf_refuse(err, -ENOEXEC, "the image cannot stand at 0x%jx: it is aligned to 0x%jx",
+		return elf_refuse(err, -ENOEXEC,
+				  "the image cannot stand at 0x%jx: it is aligned to 0x%jx",
 				  (uintmax_t)place->base, (uintmax_t)plan->layout.align);
 	if (plan->layout.tls_bytes != 0 && place->tls_address % plan->layout.tls_align != 0)
-		return elf_refuse(err, -ENOEXEC, "the TLS block cannot stand at 0x%jx: it is aligned to 0x%jx",
+		return elf_refuse(err, -ENOEXEC,
+				  "the TLS block cannot stand at 0x%jx: it is aligned to 0x%jx",
 				  (uintmax_t)place->tls_address, (uintmax_t)plan->layout.tls_align);
 	return 0;
 }
 
-int elf_link(const void *file, size_t size, const struct elf_layout *layout, const struct elf_place *place, void *image,
-	     void *scratch, struct elf_linked *out, struct elf_error *err)
+int elf_link(const void *file, size_t size, const struct elf_layout *layout,
+	     const struct elf_place *place, void *image, void *scratch, struct elf_linked *out,
+	     struct elf_error *err)
 {
 	struct elf_object object;
 	struct elf_plan plan;

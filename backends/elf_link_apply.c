@@ -11,7 +11,7 @@
 struct spot {
 	struct elf_reloc reloc;
 	struct elf_state *state;
-	uint64_t at;	/* in the image */
+	uint64_t at;    /* in the image */
 	uint64_t place; /* the address that the code will see */
 };
 
@@ -39,7 +39,8 @@ static uint64_t threaded_value(struct elf_link *link, const struct spot *spot)
 
 	switch ((enum elf_formula)spot->reloc.type->formula) {
 	case ELF_F_TPOFF:
-		return link->place->tls_address + state->value - link->place->thread_pointer + addend;
+		return link->place->tls_address + state->value - link->place->thread_pointer +
+		       addend;
 	case ELF_F_DTPOFF:
 		return state->value + addend;
 	case ELF_F_TLSGD:
@@ -82,8 +83,9 @@ static uint64_t plain_value(struct elf_link *link, const struct spot *spot, uint
 }
 
 /*
- * An import may stand anywhere, so where 32 bits do not reach it they lead to a stub, as they do for what a linker finds in
- * a shared library. A weak function that nobody provides may be called (if that is never reached), but not pointed to.
+ * An import may stand anywhere, so where 32 bits do not reach it they lead to a stub, as they do
+ * for what a linker finds in a shared library. A weak function that nobody provides may be called
+ * (if that is never reached), but not pointed to.
  */
 static bool may_detour(const struct spot *spot)
 {
@@ -108,7 +110,8 @@ static int apply_one(struct elf_link *link, const struct spot *spot, struct elf_
 		value = plain_value(link, spot, elf_stub(link, spot->state));
 	if (!fits(value, type)) {
 		(void)snprintf(why, sizeof(why), "0x%jx (symbol 0x%jx, place 0x%jx) does not fit",
-			       (uintmax_t)value, (uintmax_t)spot->state->value, (uintmax_t)spot->place);
+			       (uintmax_t)value, (uintmax_t)spot->state->value,
+			       (uintmax_t)spot->place);
 		return elf_reloc_refuse(link->object, &spot->reloc, why, err);
 	}
 	elf_put(link, spot->at, value, type->width);
@@ -136,7 +139,8 @@ static int apply_section(struct elf_link *link, const Elf64_Shdr *rela, struct e
 			return rc;
 		spot.state = &link->states[spot.reloc.symbol];
 		spot.at = start + spot.reloc.offset + (threaded ? layout->tls_offset : 0);
-		spot.place = start + spot.reloc.offset + (threaded ? link->place->tls_address : link->place->base);
+		spot.place = start + spot.reloc.offset +
+			     (threaded ? link->place->tls_address : link->place->base);
 		if (spot.state->kind != ELF_MISSING)
 			rc = apply_one(link, &spot, err);
 		if (rc != 0)

@@ -25,8 +25,8 @@ struct functions {
 	uint64_t base;
 };
 
-static int open_functions(struct functions *list, struct elf_object *object, const void *file, size_t size,
-			  struct elf_error *err)
+static int open_functions(struct functions *list, struct elf_object *object, const void *file,
+			  size_t size, struct elf_error *err)
 {
 	int rc = elf_object_open(object, file, size, err);
 
@@ -63,7 +63,7 @@ static bool function_at(const struct functions *list, uint32_t i, struct functio
 	return *out->name != '\0';
 }
 
-/* ---- one, by name ------------------------------------------------------------------------------ */
+/* ---- one, by name ----------------------------------------------------------------------- */
 
 /* Names what could have been meant, as far as it fits. */
 static int refuse_function(const struct functions *list, const char *why, struct elf_error *err)
@@ -77,7 +77,8 @@ static int refuse_function(const struct functions *list, const char *why, struct
 	for (uint32_t i = 1; i < list->object->nsymbols; i++) {
 		if (!function_at(list, i, &function) || function.local || !function.typed)
 			continue;
-		(void)elf_escape(function.name, strnlen(function.name, ELF_LABEL), label, sizeof(label));
+		(void)elf_escape(function.name, strnlen(function.name, ELF_LABEL), label,
+				 sizeof(label));
 		if (used + strlen(label) + 1 >= room) {
 			(void)snprintf(err->text + used, sizeof(err->text) - used, " ...");
 			return -ENOENT;
@@ -101,20 +102,24 @@ static int find_only(const struct functions *list, uint64_t *address_out, struct
 	for (uint32_t i = 1; i < list->object->nsymbols; i++) {
 		if (!function_at(list, i, &function) || function.local)
 			continue;
-		many[function.typed] |= found[function.typed] && address[function.typed] != function.address;
+		many[function.typed] |=
+			found[function.typed] && address[function.typed] != function.address;
 		found[function.typed] = true;
 		address[function.typed] = function.address;
 	}
 	if (!found[1] && !found[0])
 		return refuse_function(list, "the object has no global function", err);
 	if (many[found[1]])
-		return refuse_function(list, "the object has more than one global function, so '*' names none", err);
+		return refuse_function(
+			list, "the object has more than one global function, so '*' names none",
+			err);
 	*address_out = address[found[1]];
 	return 0;
 }
 
-int elf_function(const void *file, size_t size, const struct elf_layout *layout, uint64_t base, const void *scratch,
-		 const char *name, uint64_t *address_out, struct elf_error *err)
+int elf_function(const void *file, size_t size, const struct elf_layout *layout, uint64_t base,
+		 const void *scratch, const char *name, uint64_t *address_out,
+		 struct elf_error *err)
 {
 	struct functions list = { .layout = layout, .offsets = scratch, .base = base };
 	struct elf_object object;
@@ -147,10 +152,12 @@ int elf_function(const void *file, size_t size, const struct elf_layout *layout,
 	return refuse_function(&list, why, err);
 }
 
-/* ---- all of them ------------------------------------------------------------------------------- */
+/* ---- all of them ------------------------------------------------------------------------ */
 
-int elf_functions(const void *file, size_t size, const struct elf_layout *layout, uint64_t base, const void *scratch,
-		  int (*each)(void *arg, const char *name, uint64_t address, uint64_t bytes), void *arg)
+int elf_functions(const void *file, size_t size, const struct elf_layout *layout, uint64_t base,
+		  const void *scratch,
+		  int (*each)(void *arg, const char *name, uint64_t address, uint64_t bytes),
+		  void *arg)
 {
 	struct functions list = { .layout = layout, .offsets = scratch, .base = base };
 	struct elf_object object;

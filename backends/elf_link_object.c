@@ -2,8 +2,8 @@
 /*
  * A checked view of an ELF object: its header, its sections, its symbol table.
  *
- * Structures are copied out, never overlaid: a file promises no alignment. Sums cannot overflow, since each
- * offset is compared with the file's size first.
+ * Structures are copied out, never overlaid: a file promises no alignment. Sums cannot overflow,
+ * since each offset is compared with the file's size first.
  */
 #include "elf_link.h"
 
@@ -31,7 +31,8 @@ Elf64_Shdr elf_section(const struct elf_object *object, uint32_t i)
 {
 	Elf64_Shdr section;
 
-	memcpy(&section, object->file + object->section_offset + (uint64_t)i * sizeof(section), sizeof(section));
+	memcpy(&section, object->file + object->section_offset + (uint64_t)i * sizeof(section),
+	       sizeof(section));
 	return section;
 }
 
@@ -46,7 +47,8 @@ Elf64_Sym elf_symbol(const struct elf_object *object, uint32_t i)
 {
 	Elf64_Sym symbol;
 
-	memcpy(&symbol, object->file + object->symbol_offset + (uint64_t)i * sizeof(symbol), sizeof(symbol));
+	memcpy(&symbol, object->file + object->symbol_offset + (uint64_t)i * sizeof(symbol),
+	       sizeof(symbol));
 	return symbol;
 }
 
@@ -72,7 +74,8 @@ uint32_t elf_symbol_section(const struct elf_object *object, uint32_t i, const E
 	case SHN_XINDEX:
 		if (i >= object->nindexes)
 			return ELF_UNKNOWN;
-		memcpy(&index, object->file + object->index_offset + (uint64_t)i * sizeof(index), sizeof(index));
+		memcpy(&index, object->file + object->index_offset + (uint64_t)i * sizeof(index),
+		       sizeof(index));
 		break;
 	default:
 		if (index >= SHN_LORESERVE)
@@ -122,14 +125,15 @@ const char *elf_label(const struct elf_object *object, uint32_t i, char out[ELF_
 	return out;
 }
 
-/* ---- the header -------------------------------------------------------------------------------- */
+/* ---- the header ------------------------------------------------------------------------- */
 
 static int check_identity(const Elf64_Ehdr *header, struct elf_error *err)
 {
 	if (memcmp(header->e_ident, ELFMAG, SELFMAG) != 0)
 		return elf_refuse(err, -ENOEXEC, "not an ELF file");
 	if (header->e_ident[EI_CLASS] != ELFCLASS64)
-		return elf_refuse(err, -ENOEXEC, "ELF class %u is not 64-bit", header->e_ident[EI_CLASS]);
+		return elf_refuse(err, -ENOEXEC, "ELF class %u is not 64-bit",
+				  header->e_ident[EI_CLASS]);
 	if (header->e_ident[EI_DATA] != ELFDATA2LSB)
 		return elf_refuse(err, -ENOEXEC, "ELF data encoding %u is not little-endian",
 				  header->e_ident[EI_DATA]);
@@ -139,16 +143,19 @@ static int check_identity(const Elf64_Ehdr *header, struct elf_error *err)
 		return elf_refuse(err, -ENOEXEC, "OS ABI %u is neither System V nor GNU",
 				  header->e_ident[EI_OSABI]);
 	if (header->e_type != ET_REL)
-		return elf_refuse(err, -ENOEXEC, "ELF type %u cannot be linked: only relocatable objects are",
+		return elf_refuse(err, -ENOEXEC,
+				  "ELF type %u cannot be linked: only relocatable objects are",
 				  header->e_type);
 	if (header->e_machine == EM_AARCH64)
 		return elf_refuse(err, -ENOEXEC, "objects for aarch64 are not linked yet");
 	if (header->e_machine != EM_X86_64)
-		return elf_refuse(err, -ENOEXEC, "objects for machine %u are not linked here", header->e_machine);
+		return elf_refuse(err, -ENOEXEC, "objects for machine %u are not linked here",
+				  header->e_machine);
 	return 0;
 }
 
-/* The number of sections, and which names them, stand in section 0 when they do not fit the header. */
+/* The number of sections, and which names them, stand in section 0 when they do not fit the header.
+ */
 static int open_sections(struct elf_object *object, const Elf64_Ehdr *header, uint32_t *names_out,
 			 struct elf_error *err)
 {
@@ -158,7 +165,8 @@ static int open_sections(struct elf_object *object, const Elf64_Ehdr *header, ui
 	if (header->e_shoff == 0)
 		return elf_refuse(err, -ENOEXEC, "the object has no section headers");
 	if (header->e_shentsize != sizeof(Elf64_Shdr))
-		return elf_refuse(err, -ENOEXEC, "section headers of %u bytes instead of 64", header->e_shentsize);
+		return elf_refuse(err, -ENOEXEC, "section headers of %u bytes instead of 64",
+				  header->e_shentsize);
 	if (!within(header->e_shoff, sizeof(Elf64_Shdr), object->size))
 		return elf_refuse(err, -ENOEXEC, "section headers at 0x%jx lie outside of the file",
 				  (uintmax_t)header->e_shoff);
@@ -170,16 +178,19 @@ static int open_sections(struct elf_object *object, const Elf64_Ehdr *header, ui
 	if (header->e_shstrndx == SHN_XINDEX)
 		*names_out = first.sh_link;
 	if (count > ELF_SECTIONS_MAX)
-		return elf_refuse(err, -E2BIG, "%ju sections are more than %u", (uintmax_t)count, ELF_SECTIONS_MAX);
+		return elf_refuse(err, -E2BIG, "%ju sections are more than %u", (uintmax_t)count,
+				  ELF_SECTIONS_MAX);
 	if (count == 0 || !within(header->e_shoff, count * sizeof(Elf64_Shdr), object->size))
-		return elf_refuse(err, -ENOEXEC, "%ju section headers do not lie within the file", (uintmax_t)count);
+		return elf_refuse(err, -ENOEXEC, "%ju section headers do not lie within the file",
+				  (uintmax_t)count);
 	object->nsections = (uint32_t)count;
 	return 0;
 }
 
-/* ---- sections ---------------------------------------------------------------------------------- */
+/* ---- sections --------------------------------------------------------------------------- */
 
-static int refuse_section(const struct elf_object *object, uint32_t i, const char *why, struct elf_error *err)
+static int refuse_section(const struct elf_object *object, uint32_t i, const char *why,
+			  struct elf_error *err)
 {
 	Elf64_Shdr section = elf_section(object, i);
 	const char *name = elf_section_name(object, &section);
@@ -190,13 +201,14 @@ static int refuse_section(const struct elf_object *object, uint32_t i, const cha
 }
 
 /* Strings that are looked at end with NUL, so that no name runs out of its table. */
-static int open_strings(const struct elf_object *object, uint32_t i, uint64_t *offset_out, uint64_t *bytes_out,
-			struct elf_error *err)
+static int open_strings(const struct elf_object *object, uint32_t i, uint64_t *offset_out,
+			uint64_t *bytes_out, struct elf_error *err)
 {
 	Elf64_Shdr section;
 
 	if (i == 0 || i >= object->nsections)
-		return elf_refuse(err, -ENOEXEC, "string table %u is not one of %u sections", i, object->nsections);
+		return elf_refuse(err, -ENOEXEC, "string table %u is not one of %u sections", i,
+				  object->nsections);
 	section = elf_section(object, i);
 	if (section.sh_type != SHT_STRTAB || (section.sh_flags & SHF_COMPRESSED))
 		return elf_refuse(err, -ENOEXEC, "section %u is no string table", i);
@@ -233,7 +245,8 @@ static const char *section_fault(const struct elf_object *object, const Elf64_Sh
 	return NULL;
 }
 
-static int open_symbols(struct elf_object *object, uint32_t i, const Elf64_Shdr *section, struct elf_error *err)
+static int open_symbols(struct elf_object *object, uint32_t i, const Elf64_Shdr *section,
+			struct elf_error *err)
 {
 	if (object->symbol_section != 0)
 		return refuse_section(object, i, "is a second symbol table", err);
@@ -243,14 +256,17 @@ static int open_symbols(struct elf_object *object, uint32_t i, const Elf64_Shdr 
 		return refuse_section(object, i, "is compressed", err);
 	if (section->sh_size / sizeof(Elf64_Sym) > ELF_SYMBOLS_MAX)
 		return elf_refuse(err, -E2BIG, "%ju symbols are more than %u",
-				  (uintmax_t)(section->sh_size / sizeof(Elf64_Sym)), ELF_SYMBOLS_MAX);
+				  (uintmax_t)(section->sh_size / sizeof(Elf64_Sym)),
+				  ELF_SYMBOLS_MAX);
 	object->symbol_section = i;
 	object->symbol_offset = section->sh_offset;
 	object->nsymbols = (uint32_t)(section->sh_size / sizeof(Elf64_Sym));
-	return open_strings(object, section->sh_link, &object->name_offset, &object->name_bytes, err);
+	return open_strings(object, section->sh_link, &object->name_offset, &object->name_bytes,
+			    err);
 }
 
-/* The indexes may stand before the symbols that they belong to, so they are looked for afterwards. */
+/* The indexes may stand before the symbols that they belong to, so they are looked for afterwards.
+ */
 static int open_indexes(struct elf_object *object, struct elf_error *err)
 {
 	for (uint32_t i = 1; i < object->nsections; i++) {
@@ -283,7 +299,8 @@ int elf_object_open(struct elf_object *object, const void *file, size_t size, st
 	rc = check_identity(&header, err);
 	rc = rc ?: open_sections(object, &header, &names, err);
 	if (rc == 0 && names != 0)
-		rc = open_strings(object, names, &object->section_name_offset, &object->section_name_bytes, err);
+		rc = open_strings(object, names, &object->section_name_offset,
+				  &object->section_name_bytes, err);
 	for (uint32_t i = 1; rc == 0 && i < object->nsections; i++) {
 		Elf64_Shdr section = elf_section(object, i);
 		const char *why = section_fault(object, &section);

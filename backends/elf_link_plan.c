@@ -2,8 +2,8 @@
 /*
  * The first pass of a link: judges every relocation, and decides where everything will stand.
  *
- * Slots and stubs are counted without memory of which symbol has one already, so their numbers are bounds: no
- * more than there are relocations that ask, and no more than there are symbols.
+ * Slots and stubs are counted without memory of which symbol has one already, so their numbers are
+ * bounds: no more than there are relocations that ask, and no more than there are symbols.
  */
 #include "elf_link.h"
 
@@ -32,7 +32,7 @@ static void widen(uint64_t *align, uint64_t wanted)
 		*align = wanted;
 }
 
-/* ---- symbols ----------------------------------------------------------------------------------- */
+/* ---- symbols ---------------------------------------------------------------------------- */
 
 bool elf_is_ifunc(const struct elf_object *object, uint32_t i, const Elf64_Sym *symbol)
 {
@@ -45,11 +45,12 @@ bool elf_is_ifunc(const struct elf_object *object, uint32_t i, const Elf64_Sym *
 	if (index == SHN_UNDEF || index >= object->nsections)
 		return false;
 	section = elf_section(object, index);
-	return elf_loaded(&section) && (section.sh_flags & SHF_EXECINSTR) && symbol->st_value < section.sh_size;
+	return elf_loaded(&section) && (section.sh_flags & SHF_EXECINSTR) &&
+	       symbol->st_value < section.sh_size;
 }
 
-static const char *defined_fault(const struct elf_object *object, uint32_t index, const Elf64_Sym *symbol,
-				 bool *threaded_out)
+static const char *defined_fault(const struct elf_object *object, uint32_t index,
+				 const Elf64_Sym *symbol, bool *threaded_out)
 {
 	Elf64_Shdr section = elf_section(object, index);
 
@@ -99,16 +100,18 @@ static const char *symbol_fault(const struct elf_object *object, const struct el
 	return threaded ? "the symbol is thread-local" : "the symbol is not thread-local";
 }
 
-int elf_symbol_check(const struct elf_object *object, const struct elf_reloc *reloc, struct elf_error *err)
+int elf_symbol_check(const struct elf_object *object, const struct elf_reloc *reloc,
+		     struct elf_error *err)
 {
 	const char *why = reloc->type->formula == ELF_F_NONE ? NULL : symbol_fault(object, reloc);
 
 	return why ? elf_reloc_refuse(object, reloc, why, err) : 0;
 }
 
-/* ---- counting ---------------------------------------------------------------------------------- */
+/* ---- counting --------------------------------------------------------------------------- */
 
-static int count_symbols(const struct elf_object *object, struct elf_plan *plan, struct elf_error *err)
+static int count_symbols(const struct elf_object *object, struct elf_plan *plan,
+			 struct elf_error *err)
 {
 	plan->counts.symbols = object->nsymbols;
 	for (uint32_t i = 1; i < object->nsymbols; i++) {
@@ -125,7 +128,8 @@ static int count_symbols(const struct elf_object *object, struct elf_plan *plan,
 	return 0;
 }
 
-static void count_reloc(const struct elf_object *object, const struct elf_reloc *reloc, struct elf_counts *counts)
+static void count_reloc(const struct elf_object *object, const struct elf_reloc *reloc,
+			struct elf_counts *counts)
 {
 	switch ((enum elf_formula)reloc->type->formula) {
 	case ELF_F_GOT:
@@ -157,8 +161,8 @@ static void count_reloc(const struct elf_object *object, const struct elf_reloc 
 	}
 }
 
-static int count_section(const struct elf_object *object, const Elf64_Shdr *rela, struct elf_plan *plan,
-			 struct elf_error *err)
+static int count_section(const struct elf_object *object, const Elf64_Shdr *rela,
+			 struct elf_plan *plan, struct elf_error *err)
 {
 	uint64_t n = elf_reloc_count(rela);
 	int rc = 0;
@@ -175,7 +179,8 @@ static int count_section(const struct elf_object *object, const Elf64_Shdr *rela
 }
 
 /* Tables that share bytes would make the work a product of two numbers that the file chooses. */
-static int count_relocs(const struct elf_object *object, struct elf_plan *plan, struct elf_error *err)
+static int count_relocs(const struct elf_object *object, struct elf_plan *plan,
+			struct elf_error *err)
 {
 	uint64_t left = object->size;
 
@@ -204,7 +209,7 @@ static void bound_counts(struct elf_counts *counts)
 	counts->imports = smaller(counts->imports, counts->undefined);
 }
 
-/* ---- placing ----------------------------------------------------------------------------------- */
+/* ---- placing ---------------------------------------------------------------------------- */
 
 static enum elf_segment_kind segment_of(const Elf64_Shdr *section)
 {
@@ -213,15 +218,16 @@ static enum elf_segment_kind segment_of(const Elf64_Shdr *section)
 	return section->sh_flags & SHF_WRITE ? ELF_DATA : ELF_RODATA;
 }
 
-static int place_sections(const struct elf_object *object, enum elf_segment_kind kind, uint64_t *cursor,
-			  struct elf_layout *layout, uint64_t *offsets)
+static int place_sections(const struct elf_object *object, enum elf_segment_kind kind,
+			  uint64_t *cursor, struct elf_layout *layout, uint64_t *offsets)
 {
 	uint64_t at;
 
 	for (uint32_t i = 1; i < object->nsections; i++) {
 		Elf64_Shdr section = elf_section(object, i);
 
-		if (!elf_loaded(&section) || (section.sh_flags & SHF_TLS) || segment_of(&section) != kind)
+		if (!elf_loaded(&section) || (section.sh_flags & SHF_TLS) ||
+		    segment_of(&section) != kind)
 			continue;
 		widen(&layout->align, section.sh_addralign);
 		if (elf_advance(cursor, section.sh_addralign, section.sh_size, &at) != 0)
@@ -233,7 +239,8 @@ static int place_sections(const struct elf_object *object, enum elf_segment_kind
 }
 
 /* The block begins with what has bytes in the file. */
-static int place_threaded(const struct elf_object *object, bool nobits, struct elf_layout *layout, uint64_t *offsets)
+static int place_threaded(const struct elf_object *object, bool nobits, struct elf_layout *layout,
+			  uint64_t *offsets)
 {
 	uint64_t at;
 
@@ -244,7 +251,8 @@ static int place_threaded(const struct elf_object *object, bool nobits, struct e
 		    (section.sh_type == SHT_NOBITS) != nobits)
 			continue;
 		widen(&layout->tls_align, section.sh_addralign);
-		if (elf_advance(&layout->tls_bytes, section.sh_addralign, section.sh_size, &at) != 0)
+		if (elf_advance(&layout->tls_bytes, section.sh_addralign, section.sh_size, &at) !=
+		    0)
 			return -E2BIG;
 		if (offsets)
 			offsets[i] = at;
@@ -252,7 +260,8 @@ static int place_threaded(const struct elf_object *object, bool nobits, struct e
 	return 0;
 }
 
-static int place_tls(const struct elf_object *object, uint64_t *cursor, struct elf_layout *layout, uint64_t *offsets)
+static int place_tls(const struct elf_object *object, uint64_t *cursor, struct elf_layout *layout,
+		     uint64_t *offsets)
 {
 	int rc;
 
@@ -261,7 +270,9 @@ static int place_tls(const struct elf_object *object, uint64_t *cursor, struct e
 	layout->tls_file_bytes = layout->tls_bytes;
 	rc = rc ?: place_threaded(object, true, layout, offsets);
 	widen(&layout->align, layout->tls_align);
-	return rc ?: elf_advance(cursor, layout->tls_align, layout->tls_file_bytes, &layout->tls_offset);
+	return rc
+		       ?: elf_advance(cursor, layout->tls_align, layout->tls_file_bytes,
+				      &layout->tls_offset);
 }
 
 static int place_slots(struct elf_plan *plan, uint64_t *cursor)
@@ -274,7 +285,9 @@ static int place_slots(struct elf_plan *plan, uint64_t *cursor)
 	rc = rc ?: elf_advance(cursor, 16, 16 * counts->gd, &plan->gd_offset);
 	rc = rc ?: elf_advance(cursor, 16, 16 * counts->ld, &plan->ld_offset);
 	rc = rc ?: elf_advance(cursor, 16, 16 * counts->desc, &plan->desc_offset);
-	return rc ?: elf_advance(cursor, 8, 8 * (counts->imports + counts->ifuncs), &plan->slot_offset);
+	return rc
+		       ?: elf_advance(cursor, 8, 8 * (counts->imports + counts->ifuncs),
+				      &plan->slot_offset);
 }
 
 static int place_common(const struct elf_object *object, uint64_t *cursor, struct elf_plan *plan,
@@ -290,20 +303,26 @@ static int place_common(const struct elf_object *object, uint64_t *cursor, struc
 		if (elf_symbol_section(object, i, &symbol) != ELF_COMMON)
 			continue;
 		/* The value of a common symbol is its alignment. */
-		if ((symbol.st_value & (symbol.st_value - 1)) != 0 || symbol.st_value > ELF_ALIGN_MAX)
-			return elf_refuse(err, -ENOEXEC, "common symbol '%s' has the alignment 0x%jx",
+		if ((symbol.st_value & (symbol.st_value - 1)) != 0 ||
+		    symbol.st_value > ELF_ALIGN_MAX)
+			return elf_refuse(err, -ENOEXEC,
+					  "common symbol '%s' has the alignment 0x%jx",
 					  elf_label(object, i, label), (uintmax_t)symbol.st_value);
 		widen(&plan->layout.align, symbol.st_value);
 		if (elf_advance(cursor, symbol.st_value, symbol.st_size, &at) != 0)
-			return elf_refuse(err, -E2BIG, "common symbol '%s' of %ju bytes makes the image too large",
-					  elf_label(object, i, label), (uintmax_t)symbol.st_size);
+			return elf_refuse(
+				err, -E2BIG,
+				"common symbol '%s' of %ju bytes makes the image too large",
+				elf_label(object, i, label), (uintmax_t)symbol.st_size);
 	}
 	return 0;
 }
 
 static int close_segment(struct elf_layout *layout, enum elf_segment_kind kind, uint64_t *cursor)
 {
-	uint64_t start = kind == ELF_TEXT ? 0 : layout->segments[kind - 1].offset + layout->segments[kind - 1].bytes;
+	uint64_t start = kind == ELF_TEXT ? 0
+					  : layout->segments[kind - 1].offset +
+						    layout->segments[kind - 1].bytes;
 	uint64_t end;
 
 	if (elf_advance(cursor, ELF_PAGE, 0, &end) != 0)
@@ -314,7 +333,8 @@ static int close_segment(struct elf_layout *layout, enum elf_segment_kind kind, 
 	return 0;
 }
 
-static int place_all(const struct elf_object *object, struct elf_plan *plan, uint64_t *offsets, struct elf_error *err)
+static int place_all(const struct elf_object *object, struct elf_plan *plan, uint64_t *offsets,
+		     struct elf_error *err)
 {
 	struct elf_layout *layout = &plan->layout;
 	uint64_t stubs = plan->counts.imports + plan->counts.ifuncs;
@@ -330,14 +350,16 @@ static int place_all(const struct elf_object *object, struct elf_plan *plan, uin
 	rc = rc ?: close_segment(layout, ELF_RODATA, &cursor);
 	rc = rc ?: place_sections(object, ELF_DATA, &cursor, layout, offsets);
 	if (rc != 0)
-		return elf_refuse(err, rc, "the image would be larger than %llu bytes", ELF_IMAGE_MAX);
+		return elf_refuse(err, rc, "the image would be larger than %llu bytes",
+				  ELF_IMAGE_MAX);
 	rc = place_common(object, &cursor, plan, err);
 	if (rc != 0)
 		return rc;
 	if (cursor == 0)
 		cursor = 1; /* an empty object is an image, too: no mapping has 0 bytes */
 	if (close_segment(layout, ELF_DATA, &cursor) != 0)
-		return elf_refuse(err, -E2BIG, "the image would be larger than %llu bytes", ELF_IMAGE_MAX);
+		return elf_refuse(err, -E2BIG, "the image would be larger than %llu bytes",
+				  ELF_IMAGE_MAX);
 	return 0;
 }
 
@@ -358,7 +380,8 @@ static int check_bytes(const struct elf_object *object, struct elf_error *err)
 	return 0;
 }
 
-int elf_plan(const struct elf_object *object, struct elf_plan *plan, uint64_t *offsets, struct elf_error *err)
+int elf_plan(const struct elf_object *object, struct elf_plan *plan, uint64_t *offsets,
+	     struct elf_error *err)
 {
 	int rc;
 

@@ -2,7 +2,8 @@
 /*
  * Relocations of x86-64: what each type writes, and how one is read.
  *
- * System V ABI, AMD64 supplement 1.0, table 4.9 (and 4.10 for TLS); the CODE_n types belong to the APX extension.
+ * System V ABI, AMD64 supplement 1.0, table 4.9 (and 4.10 for TLS); the CODE_n types belong to the
+ * APX extension.
  */
 #include "elf_link.h"
 
@@ -10,9 +11,13 @@
 #include <stdio.h>
 #include <string.h>
 
-#define ROW(name, width, formula, range) { R_X86_64_##name, "R_X86_64_" #name, width, formula, range }
+#define ROW(name, width, formula, range)                                                           \
+	{                                                                                          \
+		R_X86_64_##name, "R_X86_64_" #name, width, formula, range                          \
+	}
 
-/* The relaxations that the X types permit are never made: the slot that they describe always exists. */
+/* The relaxations that the X types permit are never made: the slot that they describe always
+ * exists. */
 static const struct elf_reloc_type types[] = {
 	ROW(NONE, 0, ELF_F_NONE, ELF_ANY),
 	ROW(64, 8, ELF_F_ABS, ELF_ANY),
@@ -79,8 +84,8 @@ bool elf_threaded(enum elf_formula formula)
 	       formula == ELF_F_GOTTPOFF || formula == ELF_F_TLSDESC;
 }
 
-int elf_reloc_refuse(const struct elf_object *object, const struct elf_reloc *reloc, const char *why,
-		     struct elf_error *err)
+int elf_reloc_refuse(const struct elf_object *object, const struct elf_reloc *reloc,
+		     const char *why, struct elf_error *err)
 {
 	Elf64_Shdr section = elf_section(object, reloc->section);
 	const char *name = elf_section_name(object, &section);
@@ -89,7 +94,8 @@ int elf_reloc_refuse(const struct elf_object *object, const struct elf_reloc *re
 
 	(void)elf_escape(name, strnlen(name, sizeof(place)), place, sizeof(place));
 	return elf_refuse(err, -ENOEXEC, "%s to '%s' at %s+0x%jx: %s", reloc->type->name,
-			  elf_label(object, reloc->symbol, label), place, (uintmax_t)reloc->offset, why);
+			  elf_label(object, reloc->symbol, label), place, (uintmax_t)reloc->offset,
+			  why);
 }
 
 uint64_t elf_reloc_count(const Elf64_Shdr *rela)
@@ -97,33 +103,36 @@ uint64_t elf_reloc_count(const Elf64_Shdr *rela)
 	return rela->sh_size / sizeof(Elf64_Rela);
 }
 
-int elf_reloc_section(const struct elf_object *object, const Elf64_Shdr *section, struct elf_error *err)
+int elf_reloc_section(const struct elf_object *object, const Elf64_Shdr *section,
+		      struct elf_error *err)
 {
 	Elf64_Shdr target;
 
-	if (section->sh_type != SHT_RELA && section->sh_type != SHT_REL && section->sh_type != ELF_SHT_CREL)
+	if (section->sh_type != SHT_RELA && section->sh_type != SHT_REL &&
+	    section->sh_type != ELF_SHT_CREL)
 		return 0;
 	if (section->sh_info == 0 || section->sh_info >= object->nsections)
-		return elf_refuse(err, -ENOEXEC, "relocations for section %u of %u", section->sh_info,
-				  object->nsections);
+		return elf_refuse(err, -ENOEXEC, "relocations for section %u of %u",
+				  section->sh_info, object->nsections);
 	target = elf_section(object, section->sh_info);
 	if (!elf_loaded(&target) || section->sh_size == 0)
 		return 0;
 	if (section->sh_type != SHT_RELA)
 		return elf_refuse(err, -ENOEXEC, "relocations of section type 0x%x instead of RELA",
 				  section->sh_type);
-	if (section->sh_entsize != sizeof(Elf64_Rela) || section->sh_size % sizeof(Elf64_Rela) != 0 ||
-	    (section->sh_flags & SHF_COMPRESSED))
+	if (section->sh_entsize != sizeof(Elf64_Rela) ||
+	    section->sh_size % sizeof(Elf64_Rela) != 0 || (section->sh_flags & SHF_COMPRESSED))
 		return elf_refuse(err, -ENOEXEC, "relocations for section %u are not of 24 bytes",
 				  section->sh_info);
 	if (section->sh_link != object->symbol_section)
-		return elf_refuse(err, -ENOEXEC, "relocations for section %u refer to symbol table %u",
+		return elf_refuse(err, -ENOEXEC,
+				  "relocations for section %u refer to symbol table %u",
 				  section->sh_info, section->sh_link);
 	return 1;
 }
 
-int elf_reloc_read(const struct elf_object *object, const Elf64_Shdr *rela, uint64_t i, struct elf_reloc *out,
-		   struct elf_error *err)
+int elf_reloc_read(const struct elf_object *object, const Elf64_Shdr *rela, uint64_t i,
+		   struct elf_reloc *out, struct elf_error *err)
 {
 	Elf64_Shdr target = elf_section(object, rela->sh_info);
 	Elf64_Rela raw;
@@ -137,8 +146,10 @@ int elf_reloc_read(const struct elf_object *object, const Elf64_Shdr *rela, uint
 		.section = rela->sh_info,
 	};
 	if (!out->type)
-		return elf_refuse(err, -ENOEXEC, "relocation type %u at section %u+0x%jx is not known to the linker",
-				  (unsigned)ELF64_R_TYPE(raw.r_info), rela->sh_info, (uintmax_t)raw.r_offset);
+		return elf_refuse(
+			err, -ENOEXEC,
+			"relocation type %u at section %u+0x%jx is not known to the linker",
+			(unsigned)ELF64_R_TYPE(raw.r_info), rela->sh_info, (uintmax_t)raw.r_offset);
 	if (out->symbol != 0 && out->symbol >= object->nsymbols)
 		return elf_reloc_refuse(object, out, "there is no such symbol", err);
 	if (out->type->width == 0)

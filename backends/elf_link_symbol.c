@@ -15,10 +15,11 @@ uint64_t elf_image_address(const struct elf_link *link, uint64_t offset)
 
 void elf_put(struct elf_link *link, uint64_t offset, uint64_t value, unsigned width)
 {
-	memcpy(link->image + offset, &value, width); /* little-endian, as is every machine linked here */
+	/* Little-endian, as is every machine linked here. */
+	memcpy(link->image + offset, &value, width);
 }
 
-/* ---- slots and stubs --------------------------------------------------------------------------- */
+/* ---- slots and stubs -------------------------------------------------------------------- */
 
 static uint64_t thread_offset(const struct elf_link *link, const struct elf_state *state)
 {
@@ -29,7 +30,8 @@ uint64_t elf_got_slot(struct elf_link *link, struct elf_state *state)
 {
 	if (state->got == 0) {
 		state->got = (uint32_t)++link->used.got;
-		elf_put(link, link->plan->got_offset + 8 * (uint64_t)(state->got - 1), state->value, 8);
+		elf_put(link, link->plan->got_offset + 8 * (uint64_t)(state->got - 1), state->value,
+			8);
 	}
 	return elf_image_address(link, link->plan->got_offset + 8 * (uint64_t)(state->got - 1));
 }
@@ -38,7 +40,8 @@ uint64_t elf_ie_slot(struct elf_link *link, struct elf_state *state)
 {
 	if (state->ie == 0) {
 		state->ie = (uint32_t)++link->used.ie;
-		elf_put(link, link->plan->ie_offset + 8 * (uint64_t)(state->ie - 1), thread_offset(link, state), 8);
+		elf_put(link, link->plan->ie_offset + 8 * (uint64_t)(state->ie - 1),
+			thread_offset(link, state), 8);
 	}
 	return elf_image_address(link, link->plan->ie_offset + 8 * (uint64_t)(state->ie - 1));
 }
@@ -90,8 +93,8 @@ static uint64_t stub_slot(const struct elf_link *link, uint32_t stub)
 /* endbr64; jmp *slot(%rip); padding that traps. */
 static uint32_t make_stub(struct elf_link *link, uint64_t target)
 {
-	unsigned char code[ELF_STUB_BYTES] = { 0xf3, 0x0f, 0x1e, 0xfa, 0xff, 0x25, 0,	  0,
-					       0,    0,	   0xcc, 0xcc, 0xcc, 0xcc, 0xcc, 0xcc };
+	unsigned char code[ELF_STUB_BYTES] = { 0xf3, 0x0f, 0x1e, 0xfa, 0xff, 0x25, 0,    0,
+					       0,    0,    0xcc, 0xcc, 0xcc, 0xcc, 0xcc, 0xcc };
 	uint32_t stub = (uint32_t)(++link->used.imports + link->used.ifuncs);
 	uint64_t at = stub_offset(link, stub);
 	uint32_t distance = (uint32_t)(stub_slot(link, stub) - (at + 10));
@@ -109,9 +112,10 @@ uint64_t elf_stub(struct elf_link *link, struct elf_state *state)
 	return elf_image_address(link, stub_offset(link, state->stub));
 }
 
-/* ---- symbols ----------------------------------------------------------------------------------- */
+/* ---- symbols ---------------------------------------------------------------------------- */
 
-static int prepare_ifunc(struct elf_link *link, uint32_t i, const Elf64_Sym *symbol, struct elf_linked *out)
+static int prepare_ifunc(struct elf_link *link, uint32_t i, const Elf64_Sym *symbol,
+			 struct elf_linked *out)
 {
 	uint32_t index = elf_symbol_section(link->object, i, symbol);
 	struct elf_state *state = &link->states[i];
@@ -185,7 +189,8 @@ static void resolve_import(struct elf_link *link, struct elf_state *state, const
 	} else if (!threaded && strcmp(name, "__tls_get_addr") == 0) {
 		state->value = link->place->tls_get_addr;
 		state->import = true;
-	} else if (!threaded && *name != '\0' && strnlen(name, ELF_IMPORT_LENGTH + 1) <= ELF_IMPORT_LENGTH &&
+	} else if (!threaded && *name != '\0' &&
+		   strnlen(name, ELF_IMPORT_LENGTH + 1) <= ELF_IMPORT_LENGTH &&
 		   link->place->import(link->place->arg, name, &address)) {
 		state->value = address;
 		state->import = true;
