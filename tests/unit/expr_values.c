@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Expressions: values, refusals with their columns, limits, and random ones against a second evaluator. */
+/* Expressions: values, refusals with their columns, limits, and random ones against a second
+ * evaluator. */
 #include "check.h"
 
 #include <errno.h>
@@ -54,8 +55,9 @@ static void expect_int(const char *text, expr_int expected)
 	if (eval(text, &v, &err))
 		check_fail(__FILE__, __LINE__, "%s: column %d: %s", text, err.column, err.text);
 	else
-		CHECK_MSG(v.kind == EXPR_INT && v.i == expected, "%s is %lld (kind %d), expected %lld", text, (long long)v.i,
-			  v.kind, (long long)expected);
+		CHECK_MSG(v.kind == EXPR_INT && v.i == expected,
+			  "%s is %lld (kind %d), expected %lld", text, (long long)v.i, v.kind,
+			  (long long)expected);
 }
 
 static void expect_real(const char *text, double expected)
@@ -66,8 +68,8 @@ static void expect_real(const char *text, double expected)
 	if (eval(text, &v, &err))
 		check_fail(__FILE__, __LINE__, "%s: column %d: %s", text, err.column, err.text);
 	else
-		CHECK_MSG(v.kind == EXPR_REAL && v.f == expected, "%s is %.17g (kind %d), expected %.17g", text, v.f, v.kind,
-			  expected);
+		CHECK_MSG(v.kind == EXPR_REAL && v.f == expected,
+			  "%s is %.17g (kind %d), expected %.17g", text, v.f, v.kind, expected);
 }
 
 static void expect_refusal(const char *text, int code, int column, const char *sentence)
@@ -105,7 +107,8 @@ static void integers(void)
 	expect_int("0 ^ 0", 1);
 	expect_int("(-1) ^ 1000000000001", -1);
 	expect_int("2^63 - 1 + 2^63 == 18446744073709551615", 1);
-	expect_int("u8 + u16 + u32 + u64 + i8 + i16 + i32 + i64 + f32 + f64 + bool", 1 + 2 + 4 + 8 + 1 + 2 + 4 + 8 + 4 + 8 + 1);
+	expect_int("u8 + u16 + u32 + u64 + i8 + i16 + i32 + i64 + f32 + f64 + bool",
+		   1 + 2 + 4 + 8 + 1 + 2 + 4 + 8 + 4 + 8 + 1);
 }
 
 static void logic(void)
@@ -310,10 +313,12 @@ static long long check_range(struct random_text *r, __int128 v)
 
 static long long random_value(struct random_text *r, int depth);
 
-/* Writes "(a op b)" and returns its value; numbers are kept small, so that the second evaluator needs no care. */
+/* Writes "(a op b)" and returns its value; numbers are kept small, so that the second evaluator
+ * needs no care. */
 static long long random_binary(struct random_text *r, int depth)
 {
-	static const char *const operators[] = { "+", "-", "*", "/", "%", "==", "!=", "<", "<=", ">", ">=" };
+	static const char *const operators[] = { "+",  "-", "*",  "/", "%", "==",
+						 "!=", "<", "<=", ">", ">=" };
 	unsigned op = (unsigned)rand() % 11;
 	long long a, b;
 
@@ -411,7 +416,8 @@ static void random_expressions(void)
 	CHECK_MSG(judged > 5000, "only %d were judged", judged);
 }
 
-/* Without parentheses: the operators of C have the same order, so the compiler of this file is the reference. */
+/* Without parentheses: the operators of C have the same order, so the compiler of this file is the
+ * reference. */
 #define SAME(text) expect_int(#text, (expr_int)(text))
 
 static void precedence(void)

@@ -18,7 +18,8 @@ static const struct {
 	{ "!", 0, -EINVAL, "no name in [kernel]" },
 	{ "![kernel]\nname = t\n", 0, -EINVAL, "no function in [kernel]" },
 	{ "![kernel]\nname = 9t\n", 2, -EINVAL, "name is '9t'" },
-	{ "![kernel]\nname = u\nfunction = *\n", 0, -EINVAL, "[kernel] name is 'u', not 't' as the directory" },
+	{ "![kernel]\nname = u\nfunction = *\n", 0, -EINVAL,
+	  "[kernel] name is 'u', not 't' as the directory" },
 	{ "!name = t\n", 1, -EINVAL, "'name' stands before the first section" },
 	{ "![kernel\nname = t\n", 1, -EINVAL, "no ']' after '[kernel'" },
 	{ "![kernel] x\nname = t\n", 1, -EINVAL, "'x' after ']'" },
@@ -35,21 +36,26 @@ static const struct {
 	{ "bogus = 1\n", 4, -EINVAL, "unknown key 'bogus' in [kernel]" },
 	{ "name = t\n", 4, -EINVAL, "'name' was given on line 2 already" },
 	{ "junk\n", 4, -EINVAL, "neither '[section]' nor 'key = value'" },
-	{ "returns = int\n", 4, -EINVAL, "returns is 'int', not one of: void f32 f64 i32 u32 i64 u64 ptr" },
+	{ "returns = int\n", 4, -EINVAL,
+	  "returns is 'int', not one of: void f32 f64 i32 u32 i64 u64 ptr" },
 	{ "[param.x]\ndefault = 1\n", 5, -EINVAL, "no type in [param.x]" },
 	{ "[param.x]\ntype = int\n", 5, -EINVAL, "type is 'int', not one of" },
 	{ "[param.x]\ntype = u8\nbogus = 1\n", 6, -EINVAL, "unknown key 'bogus' in [param.x]" },
 	{ "[param.x]\ntype = u8\ntype = u8\n", 6, -EINVAL, "'type' was given on line 5 already" },
-	{ "[param.x]\ntype = u8\ndefault = x\n", 6, -EINVAL, "default: column 1: unknown name 'x'" },
-	{ "[param.x]\ntype = u8\ndefault = 1 + y\n[param.y]\ntype = u8\n", 6, -EINVAL, "column 5: unknown name 'y'" },
+	{ "[param.x]\ntype = u8\ndefault = x\n", 6, -EINVAL,
+	  "default: column 1: unknown name 'x'" },
+	{ "[param.x]\ntype = u8\ndefault = 1 + y\n[param.y]\ntype = u8\n", 6, -EINVAL,
+	  "column 5: unknown name 'y'" },
 	{ "[param.x]\ntype = u8\nvalues = 1, two\n", 6, -EINVAL, "values: 'two' is no number" },
-	{ "[param.x]\ntype = u8\nvalues = 1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17\n", 6, -E2BIG, "more than 16 values" },
+	{ "[param.x]\ntype = u8\nvalues = 1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17\n", 6, -E2BIG,
+	  "more than 16 values" },
 	{ "[param.codelet]\ntype = u8\n", 5, -EINVAL, "the name 'codelet' is reserved" },
 	{ "[param.seed]\ntype = u8\n", 5, -EINVAL, "the name 'seed' is reserved" },
 	{ "[param.u8]\ntype = u8\n", 5, -EINVAL, "the name 'u8' is reserved" },
 	{ "[param.min]\ntype = u8\n", 5, -EINVAL, "the name 'min' is reserved" },
 	{ "[param.ref_abs]\ntype = u8\n", 5, -EINVAL, "the name 'ref_abs' is reserved" },
-	{ "[param.x]\ntype = u8\n[buffer.x]\ntype = u8\n", 7, -EINVAL, "the name 'x' is given twice" },
+	{ "[param.x]\ntype = u8\n[buffer.x]\ntype = u8\n", 7, -EINVAL,
+	  "the name 'x' is given twice" },
 	{ "[param.x]\ntype = u8\n[let]\nx = 1\n", 7, -EINVAL, "the name 'x' is given twice" },
 	{ "[let]\na = b\nb = 1\n", 5, -EINVAL, "a: column 1: unknown name 'b'" },
 	{ "[let]\n9a = 1\n", 5, -EINVAL, "'9a' is no name" },
@@ -59,7 +65,8 @@ static const struct {
 	{ "[buffer.x]\ncount = 1\n", 5, -EINVAL, "no type in [buffer.x]" },
 	{ "[buffer.x]\ncount = 1\ntype = u8\n", 5, -EINVAL, "no access in [buffer.x]" },
 	{ "[buffer.x]\naccess = x\n", 5, -EINVAL, "access is 'x', not one of: r w rw" },
-	{ "[buffer.x]\nguard = x\n", 5, -EINVAL, "guard is 'x', not one of: none before after both" },
+	{ "[buffer.x]\nguard = x\n", 5, -EINVAL,
+	  "guard is 'x', not one of: none before after both" },
 	{ "[buffer.x]\npages = 1g\n", 5, -EINVAL, "pages is '1g', not one of: 4k 2m" },
 	{ "[buffer.x]\ninit = bogus\n", 5, -EINVAL, "init: unknown generator 'bogus'" },
 	{ "[buffer.x]\ninit = uniform(1\n", 5, -EINVAL, "init: no ')' at the end" },
@@ -73,35 +80,44 @@ static const struct {
 	{ "[call]\nargs = u64 1,\n", 5, -EINVAL, "args: '' is not TYPE EXPRESSION" },
 	{ "[call]\nargs = int 1\n", 5, -EINVAL, "args: unknown type 'int'" },
 	{ "[call]\nargs = ptr x\n", 5, -EINVAL, "args: no buffer 'x'" },
-	{ "[call]\nargs = fn builtin:cmp_u8\n", 5, -EINVAL, "args: 'builtin:cmp_u8' is not builtin:cmp_u32" },
-	{ "[call]\nargs = u8 1,u8 1,u8 1,u8 1,u8 1,u8 1,u8 1,u8 1,u8 1,u8 1,u8 1,u8 1,u8 1,u8 1,u8 1,u8 1,u8 1\n", 5, -E2BIG,
-	  "args: more than 16" },
-	{ "[buffer.x]\ntype=u8\ncount=1\naccess=r\n[call]\nargs = ptr x * 2\n", 9, -EINVAL, "args: expected '+' after buffer 'x'" },
-	{ "[check]\nreference = magic\n", 5, -EINVAL, "reference is 'magic', not none, builtin:NAME(...)" },
+	{ "[call]\nargs = fn builtin:cmp_u8\n", 5, -EINVAL,
+	  "args: 'builtin:cmp_u8' is not builtin:cmp_u32" },
+	{ "[call]\nargs = u8 1,u8 1,u8 1,u8 1,u8 1,u8 1,u8 1,u8 1,u8 1,u8 1,u8 1,u8 1,u8 1,u8 1,u8 "
+	  "1,u8 1,u8 1\n",
+	  5, -E2BIG, "args: more than 16" },
+	{ "[buffer.x]\ntype=u8\ncount=1\naccess=r\n[call]\nargs = ptr x * 2\n", 9, -EINVAL,
+	  "args: expected '+' after buffer 'x'" },
+	{ "[check]\nreference = magic\n", 5, -EINVAL,
+	  "reference is 'magic', not none, builtin:NAME(...)" },
 	{ "[check]\nreference = codelet:a\n", 5, -EINVAL, "reference is 'codelet:a'" },
 	{ "[check]\nreference = builtin:magic(1)\n", 5, -EINVAL, "there is no builtin:magic" },
-	{ "[check]\nreference = builtin:strlen\n", 5, -EINVAL, "expected builtin:strlen(1 arguments)" },
+	{ "[check]\nreference = builtin:strlen\n", 5, -EINVAL,
+	  "expected builtin:strlen(1 arguments)" },
 	{ "[check]\nreference = builtin:strlen(x)\n", 5, -EINVAL, "argument 1 is 'x', no buffer" },
 	{ "[check]\nreference = builtin:dot(1)\n", 5, -EINVAL, "dot takes 5 arguments, not 1" },
 	{ "[check]\ncompare = ret\n", 0, -EINVAL, "compare without a reference" },
 	{ "[check]\ncompare = x\n", 5, -EINVAL, "compare: 'x' is neither ret nor a buffer" },
 	{ "[check]\ncompare = ret, ret\n", 5, -EINVAL, "compare: 'ret' twice" },
 	{ "[check]\ntolerance = foo\n", 5, -EINVAL, "tolerance: column 1: unknown name 'foo'" },
-	{ "[check]\ntolerance = ulp(ref_abs)\n", 5, -EINVAL, "tolerance: column 1: unknown name 'ref_abs'" },
+	{ "[check]\ntolerance = ulp(ref_abs)\n", 5, -EINVAL,
+	  "tolerance: column 1: unknown name 'ref_abs'" },
 	{ "[check]\nnan = maybe\n", 5, -EINVAL, "nan is 'maybe', not one of: different equal" },
 	{ "[metrics]\nflops = 1\n", 5, -EINVAL, "unknown key 'flops' in [metrics]" },
 	{ "[metrics]\nmetric.a-b = 1\n", 5, -EINVAL, "'a-b' is no name" },
 	{ "[metrics]\nflop = seconds\n", 5, -EINVAL, "flop: column 1: unknown name 'seconds'" },
-	{ "[measure]\nmode = fast\n", 5, -EINVAL, "mode is 'fast', not one of: throughput latency both" },
+	{ "[measure]\nmode = fast\n", 5, -EINVAL,
+	  "mode is 'fast', not one of: throughput latency both" },
 	{ "[measure]\nsamples = 0\n", 5, -ERANGE, "samples is 0, not from 1 to 16384" },
 	{ "[measure]\nsamples = n\n", 5, -EINVAL, "samples: column 1: unknown name 'n'" },
 	{ "[measure]\nsamples = 1/0\n", 5, -EINVAL, "samples: column 2: division by zero" },
 	{ "[measure]\nwarmup = 1.5\n", 5, -EINVAL, "warmup is '1.5', no whole number" },
 	{ "[measure]\ncache = warm\n", 5, -EINVAL, "cache: column 1: unknown name 'warm'" },
-	{ "[measure]\naggregate = mean\n", 5, -EINVAL, "aggregate is 'mean', not one of: p25 median min" },
+	{ "[measure]\naggregate = mean\n", 5, -EINVAL,
+	  "aggregate is 'mean', not one of: p25 median min" },
 	{ "[limits]\ntsc = maybe\n", 5, -EINVAL, "tsc is 'maybe', not one of: allow deny" },
 	{ "[limits]\nstack_bytes = 1\n", 5, -ERANGE, "stack_bytes is 1" },
-	{ "[limits]\nimports = a=b\n", 5, -EINVAL, "imports: 'a=b' is neither a symbol nor symbol=trap" },
+	{ "[limits]\nimports = a=b\n", 5, -EINVAL,
+	  "imports: 'a=b' is neither a symbol nor symbol=trap" },
 	{ "[limits]\nimports = a b\n", 5, -EINVAL, "imports: 'a b' is neither" },
 	{ "[sweep]\nn = 1\n", 5, -EINVAL, "no parameter 'n' to sweep" },
 	{ "[param.n]\ntype = u8\n[sweep]\nn = 1 .. 2\n", 7, -EINVAL, "n: no step" },
@@ -130,11 +146,13 @@ static void files_refused(void)
 		spec_free(spec);
 		if (spec)
 			continue;
-		CHECK_MSG(err.err == files[i].code, "%s: %d (%s)", files[i].text, err.err, err.text);
+		CHECK_MSG(err.err == files[i].code, "%s: %d (%s)", files[i].text, err.err,
+			  err.text);
 		CHECK_HAS(err.text, files[i].sentence);
 		if (!files[i].line)
 			continue;
-		CHECK_MSG(err.line == files[i].line, "%s: line %d (%s)", files[i].text, err.line, err.text);
+		CHECK_MSG(err.line == files[i].line, "%s: line %d (%s)", files[i].text, err.line,
+			  err.text);
 		snprintf(start, sizeof(start), "line %d: ", files[i].line);
 		CHECK_MSG(!strncmp(err.text, start, strlen(start)), "%s", err.text);
 	}
@@ -167,11 +185,13 @@ static void bytes_refused(void)
 	CHECK_HAS(err.text, "summary has more than 159 bytes");
 }
 
-/* Every prefix of a good file is refused or taken, never worse; without a newline at the end it means the same. */
+/* Every prefix of a good file is refused or taken, never worse; without a newline at the end it
+ * means the same. */
 static void prefixes(void)
 {
-	static const char text[] = HEAD "[param.n]\ntype = u64\ndefault = 4 ; four\n[buffer.x]\ntype = f32\ncount = n\n"
-					"access = rw\ninit = uniform(-1, 1)\n[call]\nargs = u64 n,\n  ptr x";
+	static const char text[] = HEAD
+		"[param.n]\ntype = u64\ndefault = 4 ; four\n[buffer.x]\ntype = f32\ncount = n\n"
+		"access = rw\ninit = uniform(-1, 1)\n[call]\nargs = u64 n,\n  ptr x";
 	struct spec_error err;
 
 	for (size_t size = 0; size < sizeof(text); size++) {
@@ -196,67 +216,94 @@ static const struct {
 } binds[] = {
 	{ "[param.n]\ntype = u32\n", "", -EINVAL, -1, "n has no default and was not given" },
 	{ "[param.n]\ntype = u32\n", "n=-1", -EINVAL, 2, "n is '-1', not an unsigned number" },
-	{ "[param.n]\ntype = u32\n", "n=12abc", -EINVAL, 2, "n is '12abc', not an unsigned number" },
+	{ "[param.n]\ntype = u32\n", "n=12abc", -EINVAL, 2,
+	  "n is '12abc', not an unsigned number" },
 	{ "[param.n]\ntype = u32\n", "n=", -EINVAL, 2, "n is '', not an unsigned number" },
-	{ "[param.n]\ntype = u32\n", "n=4294967296", -ERANGE, 2, "n is '4294967296', which does not fit its type u32" },
-	{ "[param.n]\ntype = u64\n", "n=18446744073709551616", -ERANGE, 2, "does not fit its type u64" },
-	{ "[param.n]\ntype = i8\n", "n=-129", -ERANGE, 2, "n is '-129', which does not fit its type i8" },
+	{ "[param.n]\ntype = u32\n", "n=4294967296", -ERANGE, 2,
+	  "n is '4294967296', which does not fit its type u32" },
+	{ "[param.n]\ntype = u64\n", "n=18446744073709551616", -ERANGE, 2,
+	  "does not fit its type u64" },
+	{ "[param.n]\ntype = i8\n", "n=-129", -ERANGE, 2,
+	  "n is '-129', which does not fit its type i8" },
 	{ "[param.n]\ntype = i8\n", "n=x", -EINVAL, 2, "n is 'x', not a whole number" },
 	{ "[param.n]\ntype = f32\n", "n=1e39", -ERANGE, 2, "does not fit its type f32" },
 	{ "[param.n]\ntype = f64\n", "n=nan", -EINVAL, 2, "n is 'nan', not a number" },
 	{ "[param.n]\ntype = bool\n", "n=2", -EINVAL, 2, "n is '2', not one of 0 1 false true" },
 	{ "[param.n]\ntype = u32\nmin = 2\n", "n=1", -ERANGE, 2, "n is 1, below its min of 2" },
 	{ "[param.n]\ntype = u32\nmax = 2\n", "n=3", -ERANGE, 2, "n is 3, above its max of 2" },
-	{ "[param.n]\ntype = u32\nmax = 2\ndefault = 3\n", "", -ERANGE, -1, "n is 3, above its max of 2" },
-	{ "[param.n]\ntype = u32\ndefault = 1.5\n", "", -EINVAL, -1, "default of n: '1.5' is 1.5, which does not fit" },
+	{ "[param.n]\ntype = u32\nmax = 2\ndefault = 3\n", "", -ERANGE, -1,
+	  "n is 3, above its max of 2" },
+	{ "[param.n]\ntype = u32\ndefault = 1.5\n", "", -EINVAL, -1,
+	  "default of n: '1.5' is 1.5, which does not fit" },
 	{ "[param.n]\ntype = u32\ndefault = 0-1\n", "", -ERANGE, -1, "default of n" },
-	{ "[param.n]\ntype = u32\ndefault = 1/0\n", "", -EINVAL, 1, "default of n: division by zero, in column 2" },
+	{ "[param.n]\ntype = u32\ndefault = 1/0\n", "", -EINVAL, 1,
+	  "default of n: division by zero, in column 2" },
 	{ "[param.n]\ntype = u32\nvalues = 1,2\n", "n=3", -ERANGE, 2, "n is 3, not one of 1,2" },
 	{ "[param.n]\ntype = u32\n", "m=1", -EINVAL, 0, "kernel t has no parameter 'm'" },
 	{ "[param.n]\ntype = u32\n", "n=1 n=1", -EINVAL, 4, "'n' is given twice" },
 	{ "", "seed=x", -EINVAL, 5, "seed is 'x', no number" },
 	{ "[let]\na = 1/0\n", "", -EINVAL, 1, "a: division by zero" },
-	{ "[require]\nodd = 2 % 2 == 1\n", "", -EINVAL, -1, "requirement odd does not hold: 2 % 2 == 1" },
+	{ "[require]\nodd = 2 % 2 == 1\n", "", -EINVAL, -1,
+	  "requirement odd does not hold: 2 % 2 == 1" },
 	{ BUFFER "0-1\n", "", -ERANGE, -1, "count of buffer x: '0-1' is negative" },
 	{ BUFFER "0.5\n", "", -EINVAL, -1, "count of buffer x: '0.5' is no whole number" },
-	{ BUFFER "2^63\n", "", -E2BIG, -1, "buffer x: 9223372036854775808 elements of 4 bytes are more than" },
-	{ BUFFER "2^40\n", "", -E2BIG, -1, "with buffer x, of 4398046511104 bytes, the buffers exceed the limit of 1048576" },
+	{ BUFFER "2^63\n", "", -E2BIG, -1,
+	  "buffer x: 9223372036854775808 elements of 4 bytes are more than" },
+	{ BUFFER "2^40\n", "", -E2BIG, -1,
+	  "with buffer x, of 4398046511104 bytes, the buffers exceed the limit of 1048576" },
 	{ BUFFER "1\nalign = 3\n", "", -ERANGE, -1, "align of buffer x is 3, not a power of two" },
 	{ BUFFER "1\nalign = 8192\n", "", -ERANGE, -1, "align of buffer x is 8192" },
-	{ BUFFER "1\noffset = 64\n", "", -ERANGE, -1, "offset of buffer x is 64, not below its align of 64" },
+	{ BUFFER "1\noffset = 64\n", "", -ERANGE, -1,
+	  "offset of buffer x is 64, not below its align of 64" },
 	{ BUFFER "1\npages = 2m\n", "", -EOPNOTSUPP, -1, "pages = 2m is not supported yet" },
-	{ BUFFER "1\ncache = hot\n", "", -EOPNOTSUPP, -1, "a cache of its own is not supported yet" },
-	{ BUFFER "1\ninit = data(a)\n", "", -EOPNOTSUPP, -1, "init = data(NAME) is not supported yet" },
+	{ BUFFER "1\ncache = hot\n", "", -EOPNOTSUPP, -1,
+	  "a cache of its own is not supported yet" },
+	{ BUFFER "1\ninit = data(a)\n", "", -EOPNOTSUPP, -1,
+	  "init = data(NAME) is not supported yet" },
 	{ BUFFER "1\ninit = perm\n", "", -EINVAL, -1, "init of buffer x: perm is for integers" },
 	{ BUFFER "1\ninit = uniform(2, 1)\n", "", -EINVAL, -1, "uniform() begins above its end" },
-	{ BUFFER "1\ninit = const(1e39)\n", "", -EINVAL, -1, "an argument does not fit the buffer's type" },
+	{ BUFFER "1\ninit = const(1e39)\n", "", -EINVAL, -1,
+	  "an argument does not fit the buffer's type" },
 	{ BUFFER "1\ninit = chase(64)\n", "", -EINVAL, -1, "chase() is for u64" },
 	{ BUFFER "1\ninit = text\n", "", -EINVAL, -1, "text is for one byte or more" },
-	{ "[buffer.x]\ntype = u8\ncount = 257\naccess = r\ninit = perm\n", "", -EINVAL, -1, "more elements than the type" },
-	{ "[buffer.x]\ntype = u8\ncount = 2\naccess = r\ninit = normal(0, 1)\n", "", -EINVAL, -1, "normal() is for f32" },
-	{ "[buffer.x]\ntype = u64\ncount = 2\naccess = r\ninit = chase(12)\n", "", -EINVAL, -1, "a multiple of 8" },
-	{ BUFFER "1\n[buffer.y]\ntype = f32\naccess = r\ncount = 2\ninit = copy(x)\n", "", -EINVAL, -1, "same type and count" },
-	{ "[call]\nargs = u8 256\n", "", -ERANGE, -1, "argument 1: '256' does not fit its type u8" },
-	{ "[call]\nargs = u8 1, i32 0.5\n", "", -EINVAL, -1, "argument 2: '0.5' does not fit its type i32" },
-	{ BUFFER "1\n[call]\nargs = ptr x + 5\n", "", -ERANGE, -1, "argument 1 points 5 bytes into buffer x, which has 4" },
+	{ "[buffer.x]\ntype = u8\ncount = 257\naccess = r\ninit = perm\n", "", -EINVAL, -1,
+	  "more elements than the type" },
+	{ "[buffer.x]\ntype = u8\ncount = 2\naccess = r\ninit = normal(0, 1)\n", "", -EINVAL, -1,
+	  "normal() is for f32" },
+	{ "[buffer.x]\ntype = u64\ncount = 2\naccess = r\ninit = chase(12)\n", "", -EINVAL, -1,
+	  "a multiple of 8" },
+	{ BUFFER "1\n[buffer.y]\ntype = f32\naccess = r\ncount = 2\ninit = copy(x)\n", "", -EINVAL,
+	  -1, "same type and count" },
+	{ "[call]\nargs = u8 256\n", "", -ERANGE, -1,
+	  "argument 1: '256' does not fit its type u8" },
+	{ "[call]\nargs = u8 1, i32 0.5\n", "", -EINVAL, -1,
+	  "argument 2: '0.5' does not fit its type i32" },
+	{ BUFFER "1\n[call]\nargs = ptr x + 5\n", "", -ERANGE, -1,
+	  "argument 1 points 5 bytes into buffer x, which has 4" },
 	{ "[measure]\ncache = l2\n", "", -EOPNOTSUPP, -1, "cache = l2 is not supported yet" },
 	{ "[measure]\ncache = l3\n", "", -EOPNOTSUPP, -1, "cache = l3 is not supported yet" },
 	{ "[measure]\ncache = 1\n", "", -EINVAL, -1, "cache: '1' is not one of hot flush l2 l3" },
 	{ "[measure]\nmode = both\n", "", -EOPNOTSUPP, -1, "mode = both is not supported yet" },
 	{ BUFFER "3\n[check]\nreference = builtin:scal(4, 2, x, 1)\ncompare = x\n", "", -EINVAL, -1,
 	  "reference scal needs 4 elements of buffer x, which has 3" },
-	{ BUFFER "3\n[check]\nreference = builtin:scal(0-1, 2, x, 1)\ncompare = x\n", "", -EINVAL, -1,
-	  "reference scal: argument 1, '0-1', is not a whole number" },
-	{ BUFFER "3\n[check]\nreference = builtin:scal(2, 2, x, 2^63)\ncompare = x\n", "", -EINVAL, -1, "reference scal needs" },
-	{ BUFFER "3\n[buffer.y]\ntype = f64\naccess = r\ncount = 3\n[check]\nreference = builtin:axpy(3, 1, y, 1, x, 1)\n"
-		 "compare = x\n", "", -EINVAL, -1, "buffers y and x are of different types" },
-	{ BUFFER "1\n[check]\nreference = builtin:gemm(1,1,2^32,1,x,0,0,x,0,0,0,x,1,1)\ncompare = x\n", "", -E2BIG, -1,
-	  "reference gemm would take more than" },
-	{ BUFFER "1\n[check]\nreference = builtin:scal(1, 1, x, 1)\ncompare = x\nwhen = 1/0\n", "", -EINVAL, 1, "[check] when" },
+	{ BUFFER "3\n[check]\nreference = builtin:scal(0-1, 2, x, 1)\ncompare = x\n", "", -EINVAL,
+	  -1, "reference scal: argument 1, '0-1', is not a whole number" },
+	{ BUFFER "3\n[check]\nreference = builtin:scal(2, 2, x, 2^63)\ncompare = x\n", "", -EINVAL,
+	  -1, "reference scal needs" },
+	{ BUFFER "3\n[buffer.y]\ntype = f64\naccess = r\ncount = 3\n[check]\nreference = "
+		 "builtin:axpy(3, 1, y, 1, x, 1)\n"
+		 "compare = x\n",
+	  "", -EINVAL, -1, "buffers y and x are of different types" },
+	{ BUFFER
+	  "1\n[check]\nreference = builtin:gemm(1,1,2^32,1,x,0,0,x,0,0,0,x,1,1)\ncompare = x\n",
+	  "", -E2BIG, -1, "reference gemm would take more than" },
+	{ BUFFER "1\n[check]\nreference = builtin:scal(1, 1, x, 1)\ncompare = x\nwhen = 1/0\n", "",
+	  -EINVAL, 1, "[check] when" },
 	{ 0 },
 };
 
-static int bind(const struct spec *spec, const char *words, struct spec_bound *out, struct spec_error *err)
+static int bind(const struct spec *spec, const char *words, struct spec_bound *out,
+		struct spec_error *err)
 {
 	struct spec_word split[8];
 	int n = spec_split(words, strlen(words), split, 8, err);
@@ -277,11 +324,12 @@ static void words_refused(void)
 			continue;
 		}
 		rc = bind(spec, binds[i].words, &bound, &err);
-		CHECK_MSG(rc == binds[i].code, "%s with '%s': %d, expected %d (%s)", binds[i].text, binds[i].words, rc,
-			  binds[i].code, rc ? err.text : "");
+		CHECK_MSG(rc == binds[i].code, "%s with '%s': %d, expected %d (%s)", binds[i].text,
+			  binds[i].words, rc, binds[i].code, rc ? err.text : "");
 		if (rc) {
 			CHECK_INT(err.err, rc);
-			CHECK_MSG(err.column == binds[i].column, "%s: column %d, expected %d", err.text, err.column, binds[i].column);
+			CHECK_MSG(err.column == binds[i].column, "%s: column %d, expected %d",
+				  err.text, err.column, binds[i].column);
 			CHECK_HAS(err.text, binds[i].sentence);
 		} else {
 			spec_unbind(&bound);
@@ -295,22 +343,32 @@ static void checks_refused(void)
 	static const struct {
 		const char *text, *sentence;
 	} bad[] = {
-		{ "[buffer.x]\ntype=u8\ncount=1\naccess=r\n[check]\nreference = builtin:scal(1,1,x,1)\ncompare = x\n",
+		{ "[buffer.x]\ntype=u8\ncount=1\naccess=r\n[check]\nreference = "
+		  "builtin:scal(1,1,x,1)\ncompare = x\n",
 		  "buffer 'x' is written by the reference but has access = r" },
-		{ "[buffer.x]\ntype=u8\ncount=1\naccess=rw\n[check]\nreference = builtin:scal(1,1,x,1)\ncompare = x\n",
+		{ "[buffer.x]\ntype=u8\ncount=1\naccess=rw\n[check]\nreference = "
+		  "builtin:scal(1,1,x,1)\ncompare = x\n",
 		  "buffer 'x' is not of f32 or f64" },
-		{ "[buffer.x]\ntype=u16\ncount=1\naccess=rw\n[check]\nreference = builtin:strlen(x)\ncompare = ret\n",
+		{ "[buffer.x]\ntype=u16\ncount=1\naccess=rw\n[check]\nreference = "
+		  "builtin:strlen(x)\ncompare = ret\n",
 		  "buffer 'x' is not of bytes" },
-		{ "[buffer.x]\ntype=u16\ncount=1\naccess=rw\n[check]\nreference = builtin:sort(x)\ncompare = x\n",
+		{ "[buffer.x]\ntype=u16\ncount=1\naccess=rw\n[check]\nreference = "
+		  "builtin:sort(x)\ncompare = x\n",
 		  "buffer 'x' is not of u32, i32 or f64" },
-		{ "[buffer.x]\ntype=f32\ncount=1\naccess=rw\n[check]\nreference = builtin:scal(1,1,x,1)\n", "no compare in [check]" },
-		{ "[buffer.x]\ntype=f32\ncount=1\naccess=rw\n[check]\nreference = builtin:scal(1,1,x,1)\ncompare = ret\n",
+		{ "[buffer.x]\ntype=f32\ncount=1\naccess=rw\n[check]\nreference = "
+		  "builtin:scal(1,1,x,1)\n",
+		  "no compare in [check]" },
+		{ "[buffer.x]\ntype=f32\ncount=1\naccess=rw\n[check]\nreference = "
+		  "builtin:scal(1,1,x,1)\ncompare = ret\n",
 		  "compare: ret, but [kernel] returns void" },
-		{ "returns=f32\n[buffer.x]\ntype=f32\ncount=1\naccess=rw\n[check]\nreference = builtin:scal(1,1,x,1)\ncompare = ret\n",
+		{ "returns=f32\n[buffer.x]\ntype=f32\ncount=1\naccess=rw\n[check]\nreference = "
+		  "builtin:scal(1,1,x,1)\ncompare = ret\n",
 		  "compare: ret, but builtin:scal returns nothing" },
-		{ "returns=ptr\n[buffer.x]\ntype=u8\ncount=1\naccess=rw\n[check]\nreference = builtin:strlen(x)\ncompare = ret\n",
+		{ "returns=ptr\n[buffer.x]\ntype=u8\ncount=1\naccess=rw\n[check]\nreference = "
+		  "builtin:strlen(x)\ncompare = ret\n",
 		  "compare: ret, but builtin:strlen returns another type" },
-		{ "returns=u64\n[buffer.x]\ntype=u8\ncount=1\naccess=r\n[check]\nreference = builtin:strlen(x)\ncompare = ret, x\n",
+		{ "returns=u64\n[buffer.x]\ntype=u8\ncount=1\naccess=r\n[check]\nreference = "
+		  "builtin:strlen(x)\ncompare = ret, x\n",
 		  "buffer 'x' has access = r: nothing can change it" },
 		{ 0 },
 	};
@@ -347,7 +405,9 @@ static void splitting(void)
 
 static void numbers(void)
 {
-	struct spec_word w = { .key = "reps", .key_len = 4, .value = "12", .value_len = 2, .column = 7 };
+	struct spec_word w = {
+		.key = "reps", .key_len = 4, .value = "12", .value_len = 2, .column = 7
+	};
 	struct spec_error err;
 	uint64_t v = 0;
 
