@@ -23,14 +23,12 @@
 #define MFD_EXEC 0x10u
 #endif
 
-/* Made by the clone itself. The cgroup namespace comes later, when the process stands in its own group; the leaf user
- * namespace last, so that its capabilities reach none of the others. */
-#define INIT_NAMESPACES (CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS)
+/* Made by the clone itself; the leaf user namespace comes last, so that its capabilities reach none of these. */
+#define INIT_NAMESPACES (CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP)
 
+/* It runs nothing but a wait, and stays in the launcher's control group: entering one may take milliseconds. */
 static const struct jail_step init_steps[] = {
 	{ "session", jail_own_session },
-	{ "cgroup", jail_enter_cgroup },
-	{ "cgroup namespace", jail_cgroup_namespace },
 	{ "empty root", jail_empty_root },
 	{ "host name", jail_host_name },
 	{ "ids", jail_take_ids },

@@ -56,12 +56,6 @@ int jail_enter_cgroup(const struct jail_child *child)
 	return cgroup_enter(child->spec->cgroup);
 }
 
-int jail_cgroup_namespace(const struct jail_child *child)
-{
-	(void)child;
-	return result(unshare(CLONE_NEWCGROUP));
-}
-
 /* /proc serves as the place to mount on, since it exists wherever the launcher does. */
 int jail_empty_root(const struct jail_child *child)
 {

@@ -27,7 +27,6 @@ struct jail_step {
 
 int jail_own_session(const struct jail_child *child);
 int jail_enter_cgroup(const struct jail_child *child);
-int jail_cgroup_namespace(const struct jail_child *child);
 int jail_empty_root(const struct jail_child *child);
 int jail_host_name(const struct jail_child *child);
 int jail_take_ids(const struct jail_child *child);

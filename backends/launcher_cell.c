@@ -20,8 +20,8 @@
 #define READY_MS  2000 /* from the order to WIRE_READY */
 #define SETUP_MS  5000
 #define RETRY_MS  5 /* until a control group is empty */
-#define OWN_PIDS  2 /* the init and the zygote */
-#define OWN_BYTES (8u << 20) /* what those two and their page tables take of the memory limit */
+#define OWN_PIDS  2 /* the init and the zygote: the one counts for RLIMIT_NPROC, both are none of the user's */
+#define OWN_BYTES (8u << 20) /* what the zygote and its page tables take of the memory limit */
 
 static uint64_t after_ms(uint64_t ms)
 {
