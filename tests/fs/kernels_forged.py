@@ -1,0 +1,79 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+# plain-only
+"""Codelets that find the record of their own run and write into it are told from those that did their work."""
+import errno, os, subprocess, sys
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))
+import sfs
+
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+runner = os.path.join(os.environ["BUILD"], "bin", "runner")
+symbols = subprocess.run(["nm", runner], capture_output=True, text=True, check=True).stdout
+place = next(line.split()[0] for line in symbols.splitlines() if line.endswith(" B runner"))
+SOURCE = """
+#include "runner.h"
+#include "wire.h"
+typedef unsigned long u64;
+/* From any address in the runner's text back to its ELF header, and from there to its variables. */
+static struct wire_claim *find(const void *ret)
+{
+	u64 page = (u64)ret & ~4095ul;
+	while (*(volatile unsigned *)page != 0x464c457f)
+		page -= 4096;
+	return ((struct runner *)(page + PLACE))->claim;
+}
+static u64 ticks(void) { unsigned a, d; __asm__ volatile("rdtsc" : "=a"(a), "=d"(d)); return (u64)d << 32 | a; }
+static void spin(u64 n) { u64 end = ticks() + n; while (ticks() < end) ; }
+static void leave(void)
+{
+	__asm__ volatile("syscall" : : "a"(231L), "D"(0L) : "rcx", "r11", "memory");
+}
+#define FORGERY(name) u64 name(u64 n) { volatile struct wire_claim *c = find(__builtin_return_address(0)); (void)c;
+FORGERY(honest) spin(n); return 1; }
+FORGERY(shorter) spin(n); for (int i = 0; i < 50; i++) c->ticks[i] = 40; return 1; }
+FORGERY(later) spin(n); c->begin_ticks = ticks(); return 1; }
+FORGERY(longer) spin(1000); c->begin_ticks = 1; return 1; }
+FORGERY(more) spin(n); c->samples = 1000; return 1; }
+FORGERY(early) c->samples = 20; c->batch = 1; c->calls = 100; c->phase = WIRE_DONE; leave(); return 1; }
+FORGERY(unphased) c->nonce = 12345; leave(); return 1; }
+FORGERY(faulted) c->fault_signal = 11; c->fault_address = ~0ul; c->fault_ip = 3; leave(); return 1; }
+FORGERY(garbage) spin(1000); for (u64 i = 0; i < sizeof(*c); i++) ((volatile char *)c)[i] = i * 7 + 129; leave(); return 1; }
+"""
+SPEC = """[kernel]
+name = {name}
+function = {name}
+returns = u64
+[param.n]
+type = u64
+default = 10000000
+[call]
+args = u64 n
+"""
+CASES = (
+    ("shorter", errno.EBADMSG, "killed", "samples last"), ("later", errno.EBADMSG, "killed", "mismatch"),
+    ("longer", errno.EBADMSG, "killed", "mismatch"), ("early", errno.ESRCH, "exit", "before it was done"),
+    ("unphased", errno.ESRCH, "exit", "before it was done"), ("faulted", errno.ESRCH, "signal", "SIGSEGV"),
+    ("garbage", errno.ESRCH, None, ""),
+)
+flags = ["-D_GNU_SOURCE", "-DPLACE=0x" + place, "-Wno-unused", "-fno-tree-loop-distribute-patterns"]
+flags += ["-I" + os.path.join(TOP, d) for d in ("backends", "backends/jailed", "sandboxfs")]
+sfs.codelet(SOURCE, "forged", *flags)
+for name in ["honest", "more", *(case[0] for case in CASES)]:
+    sfs.kernel(name, SPEC.format(name=name))
+error, answer = sfs.run("honest", "reps=20")
+result = sfs.flat("kernels/honest/result")
+sfs.ok("honest work is believed", error == 0 and result.get("integrity") == "ok", f"{sfs.name_of(error)} {answer} {result}")
+for name, want, status, words in CASES:
+    error, answer = sfs.run(name, "reps=20")
+    result = sfs.flat(f"kernels/{name}/result")
+    good = error == want and status in (None, result.get("status")) and words in result.get("cause", "")
+    sfs.ok(f"{name}: {errno.errorcode[want]} {status}", good, f"{sfs.name_of(error)} {answer} {result}")
+    sfs.ok(f"{name}: no counters from it", not sfs.read(f"kernels/{name}/counters"), sfs.read(f"kernels/{name}/counters"))
+error, answer = sfs.run("more", "reps=20")
+result = sfs.flat("kernels/more/result")
+sfs.ok("a number of samples that it overwrites is the runner's again, or not believed",
+       error == errno.EBADMSG or (error == 0 and result.get("samples") == "20"), f"{sfs.name_of(error)} {result}")
+sfs.ok("violations are counted", sfs.flat("kernels/shorter/activity")["integrity_violations"] == "1")
+error, answer = sfs.run("honest", "reps=20")
+sfs.ok("the next run is unharmed", error == 0, answer)
+sfs.done()
