@@ -1,0 +1,59 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+# no-mount
+"""Kernels that users made are there again after a restart, with specification, codelet and events; a damaged one is reported."""
+import os, signal, subprocess, sys, tempfile, time
+
+BUILD = os.environ["BUILD"]
+top = tempfile.mkdtemp(prefix="sfs-kept-")
+mnt, state = os.path.join(top, "mnt"), os.path.join(top, "state")
+os.mkdir(mnt)
+os.chmod(top, 0o755)
+os.environ["MNT"] = mnt
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))
+import sfs
+
+SPEC = "[kernel]\nname = kept\nfunction = f\nreturns = i32\n[call]\nargs = i32 1\n"
+
+
+def start():
+    daemon = subprocess.Popen([os.path.join(BUILD, "bin/sandboxfs"), "-f", "--state", state, mnt])
+    for _ in range(200):
+        if os.path.exists(os.path.join(mnt, "kernels")):
+            break
+        time.sleep(0.05)
+    return daemon
+
+
+def stop(daemon):
+    daemon.send_signal(signal.SIGTERM)
+    return daemon.wait(20)
+
+
+daemon = start()
+sfs.codelet("int f(int x) { return x + 41; }", "kept")
+sfs.kernel("kept", SPEC)
+os.mkdir(os.path.join(mnt, "kernels/empty"))
+os.mkdir(os.path.join(mnt, "kernels/removed"))
+os.rmdir(os.path.join(mnt, "kernels/removed"))
+sfs.write("kernels/kept/codelet", "kept.o\n")
+sfs.write("kernels/kept/events", "tsc\n")
+sfs.ok("it ends well", stop(daemon) == 0)
+daemon = start()
+names = os.listdir(os.path.join(mnt, "kernels"))
+sfs.ok("kernels are there again", "kept" in names and "empty" in names and "removed" not in names, names)
+sfs.ok("the specification is the same", sfs.read("kernels/kept/spec") == SPEC)
+sfs.ok("so is the codelet", sfs.read("kernels/kept/codelet") == "kept.o\n")
+sfs.ok("so are the events", sfs.read("kernels/kept/events") == "tsc ok\n", sfs.read("kernels/kept/events"))
+sfs.ok("the owner is the same", os.stat(os.path.join(mnt, "kernels/kept")).st_uid == os.getuid())
+error, answer = sfs.run("kept")
+sfs.ok("it runs", error == 0 and sfs.flat("kernels/kept/result")["return"] == "42", answer)
+stop(daemon)
+with open(os.path.join(state, "kernels/kept"), "r+b") as f:
+    f.write(b"rubbish")
+daemon = start()
+sfs.ok("a damaged one is not loaded", "kept" not in os.listdir(os.path.join(mnt, "kernels")))
+sfs.ok("and is reported in status", "kept" in sfs.read("status"), sfs.read("status"))
+stop(daemon)
+subprocess.run(["rm", "-rf", top], check=False)
+sfs.done()
