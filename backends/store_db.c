@@ -124,19 +124,38 @@ int db_put_object(struct store_object *object, int memfd, bool durable)
 	return disk_error(rc, "the codelet cannot be written");
 }
 
-int db_put_table(const unsigned char sha256[SHA256_BYTES], const struct store_table *table, bool durable)
+static void set_tabled(const unsigned char sha256[SHA256_BYTES], bool tabled)
+{
+	struct store_object *object;
+
+	pthread_mutex_lock(&store.lock);
+	object = object_find(sha256);
+	if (object)
+		object->tabled = tabled;
+	pthread_mutex_unlock(&store.lock);
+}
+
+int db_put_table(struct store_object *object, const struct store_table *table, bool durable)
 {
 	struct disk_bytes bytes = { .fd = -1 };
 	char hex[SHA256_HEX + 1];
+	bool there;
 	void *data;
-	int rc = table_encode(table, sha256, inspect_program(), &data, &bytes.size);
+	int rc;
 
+	sha256_hex(object->sha256, hex);
+	pthread_mutex_lock(&store.lock);
+	there = object->tabled;
+	pthread_mutex_unlock(&store.lock);
+	if (there && !faccessat(store.tables_dir, hex, F_OK, 0))
+		return durable ? disk_error(disk_sync(store.tables_dir, hex), "a table cannot be synced") : 0;
+	rc = table_encode(table, object->sha256, inspect_program(), &data, &bytes.size);
 	if (rc)
 		return rc;
-	sha256_hex(sha256, hex);
 	bytes.data = data;
 	rc = disk_put(store.tables_dir, hex, &bytes, durable);
 	free(data);
+	set_tabled(object->sha256, !rc);
 	return disk_error(rc, "the codelet's table cannot be written");
 }
 
@@ -150,6 +169,7 @@ int db_get_table(const unsigned char sha256[SHA256_BYTES], struct store_table *o
 	sha256_hex(sha256, hex);
 	rc = disk_read(store.tables_dir, hex, TABLE_FILE_MAX, &data, &size);
 	rc = rc ?: table_decode(data, size, sha256, inspect_program(), out);
+	set_tabled(sha256, !rc);
 	if (rc)
 		return sfs_fail(rc == -ENOMEM ? rc : -EIO, "what the inspector found cannot be read back: %s",
 				strerror(-rc));

@@ -93,7 +93,7 @@ static int make_object(struct placing *p)
 	pthread_mutex_unlock(&store.lock);
 	rc = p->object ? 0 : sfs_fail(-ENOMEM, "out of memory");
 	rc = rc ?: db_put_object(p->object, u->inspection.elf_fd, p->durable);
-	return rc ?: db_put_table(u->sha256, p->table, p->durable);
+	return rc ?: db_put_table(p->object, p->table, p->durable);
 }
 
 static int make_load(struct placing *p)
@@ -253,7 +253,7 @@ static int publish_again(struct upload *u, const struct store_table *table)
 		p.object = object_get(p.record.sha256, p.record.size);
 		pthread_mutex_unlock(&store.lock);
 		rc = p.object ? 0 : sfs_fail(-ENOMEM, "out of memory");
-		rc = rc ?: db_put_table(u->sha256, table, false);
+		rc = rc ?: db_put_table(p.object, table, false);
 		rc = rc ?: make_load(&p);
 		p.held = rc ? NULL : codelet_new(u->name, p.load, table);
 		rc = p.held ? tell_loading(p.held) : rc ?: sfs_fail(-ENOMEM, "out of memory");

@@ -28,6 +28,7 @@ struct store_object {
 	uint64_t size;
 	unsigned refs;
 	bool verified; /* the file's bytes have been seen to have this hash */
+	bool tabled;   /* the table stands beside it: written or read by this daemon */
 };
 
 struct store_export {
@@ -147,7 +148,7 @@ int db_open(const char *state_dir); /* sets the directories of store; -EBUSY: so
 void db_close(void);
 /* The bytes of memfd, their table. An object that is verified is there already. */
 int db_put_object(struct store_object *object, int memfd, bool durable);
-int db_put_table(const unsigned char sha256[SHA256_BYTES], const struct store_table *table, bool durable);
+int db_put_table(struct store_object *object, const struct store_table *table, bool durable);
 int db_get_table(const unsigned char sha256[SHA256_BYTES], struct store_table *out);
 /* A descriptor of the object's file, its size right; and the hash too, if that has not been seen yet. -EBADMSG: damaged. */
 int db_open_object(struct store_object *object);

@@ -284,7 +284,7 @@ void sfs_drop_file(struct sfs_obj *dir, const char *name)
 }
 
 /* -1: no such file. */
-static int64_t fake_size(const char *name)
+__attribute__((unused)) static int64_t fake_size(const char *name)
 {
 	struct fake_file *file;
 	int64_t size;
@@ -379,7 +379,7 @@ static int fake_wait(struct sfs_req *req)
 	return req->rc;
 }
 
-static void fake_cancel(struct sfs_req *req)
+__attribute__((unused)) static void fake_cancel(struct sfs_req *req)
 {
 	pthread_mutex_lock(&req->lock);
 	/* Under the lock, so that done waits for it; the store calls nothing of ours from cancel. */
@@ -446,7 +446,7 @@ uint64_t sfs_wall_ns(void)
 	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 }
 
-static uint64_t fake_now_ns(void)
+__attribute__((unused)) static uint64_t fake_now_ns(void)
 {
 	struct timespec now;
 
