@@ -9,7 +9,6 @@
 #include <errno.h>
 #include <stdlib.h>
 
-size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsigned seed);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void check_text(const struct wire_table *table, int which)

@@ -12,7 +12,6 @@
 #define BASE	  0x40000000ull
 #define TLS	  0x50000000ull
 
-size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsigned seed);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static bool import(void *arg, const char *name, uint64_t *address_out)

@@ -11,6 +11,7 @@
 #include <stdint.h>
 #include <string.h>
 
+size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsigned seed);
 size_t LLVMFuzzerMutate(uint8_t *data, size_t size, size_t max_size);
 
 static uint32_t mutate_random(uint32_t *state)
