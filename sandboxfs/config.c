@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <ini.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -79,14 +80,18 @@ static void *field(const struct row *row)
 	return (char *)&config + row->offset;
 }
 
+/* Programs without main(), such as tests, find the defaults. */
+static void fill_once(void)
+{
+	if (!config.threads)
+		config_defaults();
+}
+
 const struct sfs_config *sfs_config(void)
 {
-	static bool filled;
+	static pthread_once_t filled = PTHREAD_ONCE_INIT;
 
-	/* Programs without main(), such as tests, find the defaults. */
-	if (!filled && !config.threads)
-		config_defaults();
-	filled = true;
+	pthread_once(&filled, fill_once);
 	return &config;
 }
 

@@ -185,8 +185,8 @@ static void child_ended(struct supervisor *s, pid_t pid, int status)
 			log_end("daemon", status);
 	} else if (pid == s->launcher) {
 		s->launcher = 0;
-		/* Alone it has no reason to end. */
-		if (!s->ending && s->daemon) {
+		/* Alone it has no reason to end; well it ends when the daemon, which is ending, has closed the channel. */
+		if (!s->ending && s->daemon && !clean) {
 			s->failed = 1;
 			log_end("launcher", status);
 		}
