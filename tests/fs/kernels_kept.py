@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # no-mount
 """Kernels that users made are there again after a restart, with specification, codelet and events; a damaged one is reported."""
-import os, signal, subprocess, sys, tempfile, time
+import atexit, os, signal, subprocess, sys, tempfile, time
 
 BUILD = os.environ["BUILD"]
 top = tempfile.mkdtemp(prefix="sfs-kept-")
@@ -18,6 +18,7 @@ SPEC = "[kernel]\nname = kept\nfunction = f\nreturns = i32\n[call]\nargs = i32 1
 
 def start():
     daemon = subprocess.Popen([os.path.join(BUILD, "bin/sandboxfs"), "-f", "--state", state, mnt])
+    atexit.register(daemon.terminate)
     for _ in range(200):
         if os.path.exists(os.path.join(mnt, "kernels")):
             break

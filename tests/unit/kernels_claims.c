@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: MIT */
+/* A run's record against the totals from outside: which lies are found, which honest runs are believed. */
+#include <stdlib.h>
+
+#include "check.h"
+#include "kernels.h"
+
+static struct wire_plan plan;
+static struct wire_claim claim;
+static struct wire_link link_page;
+static struct arena arena;
+static struct template template;
+static struct run run;
+static struct outcome out;
+
+/* 100 samples of 10 calls, 100 us each: 10 ms of work in 12 ms. */
+static void honest(void)
+{
+	double ticks_per_us = perf_tsc_hz() / 1e6;
+
+	memset(&plan, 0, sizeof(plan));
+	memset(&claim, 0, sizeof(claim));
+	memset(&run.how, 0, sizeof(run.how));
+	memset(&out, 0, sizeof(out));
+	plan.samples = claim.samples = 100;
+	plan.batch_max = 1u << 20;
+	plan.warmup = 1;
+	plan.nsets = 2;
+	claim.batch = 10;
+	claim.calls = 100 * 10 + 1 + 1 + 15;
+	claim.phase = WIRE_DONE;
+	claim.begin_ticks = 1000000000;
+	claim.end_ticks = claim.begin_ticks + (uint64_t)(12000 * ticks_per_us);
+	for (int i = 0; i < 100; i++)
+		claim.ticks[i] = (uint64_t)(100 * ticks_per_us);
+	run.how.wall_ns = 12500000;
+	run.how.user_ns = 12000000;
+	arena.bytes = 65536;
+	template.plan = &plan;
+	template.claim = &claim;
+	template.link = &link_page;
+	template.arena = &arena;
+	run.template = &template;
+}
+
+static void the_honest_is_believed(void)
+{
+	honest();
+	CHECK_MSG(kernel_claims_agree(&run, &out), "%s", out.integrity);
+	CHECK_STR(out.integrity, "ok");
+	CHECK(!out.is_violated);
+}
+
+static void preempted_is_believed(void)
+{
+	honest();
+	claim.end_ticks += (uint64_t)perf_tsc_hz(); /* a second in which others ran */
+	run.how.wall_ns += 1000000000;
+	CHECK_MSG(kernel_claims_agree(&run, &out), "%s", out.integrity);
+}
+
+#define LIE(name, part, ...)                                                                                           \
+	static void name(void)                                                                                         \
+	{                                                                                                              \
+		honest();                                                                                              \
+		__VA_ARGS__;                                                                                           \
+		CHECK(!kernel_claims_agree(&run, &out));                                                               \
+		CHECK(out.is_violated);                                                                                \
+		CHECK_HAS(out.integrity, "mismatch: ");                                                                \
+		CHECK_HAS(out.integrity, part);                                                                        \
+	}
+LIE(unfinished, "phase", claim.phase = WIRE_SAMPLE)
+LIE(more_samples, "samples", claim.samples = 101)
+LIE(fewer_samples, "samples", claim.samples = 99)
+LIE(no_samples, "samples", claim.samples = 0)
+LIE(no_batch, "batches", claim.batch = 0)
+LIE(another_batch, "batches", plan.batch = 1)
+LIE(fewer_calls, "fewer", claim.calls = 1000)
+LIE(more_calls, "more", claim.calls = 2000)
+LIE(backwards, "before it began", claim.end_ticks = claim.begin_ticks - 1)
+LIE(longer_than_the_wall, "claims", claim.begin_ticks = 0)
+LIE(longer_samples, "samples last", claim.ticks[3] = (uint64_t)perf_tsc_hz())
+LIE(shorter_than_the_processor, "used the processor", run.how.user_ns = 50000000; run.how.wall_ns = 60000000)
+LIE(shorter_samples, "calls took", for (int i = 0; i < 100; i++) claim.ticks[i] = 100;
+    claim.end_ticks = claim.begin_ticks + (uint64_t)(perf_tsc_hz() / 20); run.how.wall_ns = run.how.user_ns = 50000000)
+
+int main(void)
+{
+	RUN(the_honest_is_believed);
+	RUN(preempted_is_believed);
+	RUN(unfinished);
+	RUN(more_samples);
+	RUN(fewer_samples);
+	RUN(no_samples);
+	RUN(no_batch);
+	RUN(another_batch);
+	RUN(fewer_calls);
+	RUN(more_calls);
+	RUN(backwards);
+	RUN(longer_than_the_wall);
+	RUN(longer_samples);
+	RUN(shorter_than_the_processor);
+	RUN(shorter_samples);
+	return check_done();
+}
