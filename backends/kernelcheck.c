@@ -259,6 +259,15 @@ static void expect(const struct comparison *c, unsigned buffer, uint64_t first, 
 		out[i] = (struct ref_value){ .untouched = true };
 }
 
+/* Most elements of a good run are equal, which is cheap to see; their error of 0 changes no
+ * maximum. */
+static bool settled(const struct comparison *c, const struct item *item,
+		    const struct ref_value *ref)
+{
+	return item->got == ref->value &&
+	       (c->check->tolerance_kind == TOLERANCE_EXACT || c->worst >= 0);
+}
+
 static int compare_buffer(struct comparison *c, unsigned index)
 {
 	const struct spec_buffer *buffer = &c->bound->buffers[index];
@@ -282,6 +291,8 @@ static int compare_buffer(struct comparison *c, unsigned index)
 			item.got = ref_load(buffer->type, output, item.index);
 			if (expected[i].untouched)
 				judge_untouched(c, &item, input, output);
+			else if (settled(c, &item, &expected[i]))
+				c->verdict->compared++;
 			else if (judge(c, &item, &expected[i]))
 				return c->err->err;
 		}
@@ -348,6 +359,10 @@ int spec_check(const struct spec_bound *bound, const struct spec_outcome *outcom
 				    check->codelet);
 	out->text[0] = '\0';
 	c.terms = check->reference->terms ? check->reference->terms(priv->ref_args) : 1;
+	if (check->reference->work && check->reference->work(priv->ref_args) > REF_WORK_MAX)
+		return bound_refuse(err, -E2BIG, -1,
+				    "too large to check: reference %s would take seconds",
+				    check->reference->name);
 	if (check->reference->prepare)
 		rc = check->reference->prepare(&c.run);
 	if (rc)

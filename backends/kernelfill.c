@@ -23,8 +23,9 @@
 
 #include "kernelspec_priv.h"
 
-#define GOLDEN      UINT64_C(0x9e3779b97f4a7c15)
-#define CHUNK_BYTES 4096
+#define GOLDEN         UINT64_C(0x9e3779b97f4a7c15)
+#define CHUNK_BYTES    4096
+#define CONST_COPY_MAX 65536 /* stays in the cache; a multiple of every element */
 
 struct fill {
 	const struct spec_buffer *buffer;
@@ -139,19 +140,6 @@ static void chunk_iota(const struct fill *f, uint64_t first, unsigned n, void *o
 	}
 }
 
-static void chunk_const(const struct fill *f, uint64_t first, unsigned n, void *out)
-{
-	const struct expr_value *value = &f->values->args[0];
-	unsigned size = (unsigned)f->buffer->element_bytes;
-	uint64_t bits = (uint64_t)value->i;
-
-	(void)first;
-	if (ref_is_float(f->buffer->type))
-		ref_store(f->buffer->type, &bits, 0, value->f);
-	for (unsigned i = 0; i < n; i++)
-		memcpy((char *)out + (size_t)i * size, &bits, size);
-}
-
 static void chunk_bool(const struct fill *f, uint64_t first, unsigned n, void *out)
 {
 	for (unsigned i = 0; i < n; i++)
@@ -189,6 +177,25 @@ static void fill_chunks(const struct fill *f, chunk_function *chunk, void *out)
 /* ---- whole buffers
  * --------------------------------------------------------------------------------------------------
  */
+
+/* What is filled already is copied behind itself, twice as much each time. */
+static void fill_const(const struct fill *f, void *out)
+{
+	const struct expr_value *value = &f->values->args[0];
+	uint64_t bytes = f->buffer->bytes, done = f->buffer->element_bytes,
+		 bits = (uint64_t)value->i;
+
+	if (ref_is_float(f->buffer->type))
+		ref_store(f->buffer->type, &bits, 0, value->f);
+	memcpy(out, &bits, done);
+	while (done < bytes) {
+		uint64_t more = bytes - done < done ? bytes - done : done;
+
+		more = more < CONST_COPY_MAX ? more : CONST_COPY_MAX;
+		memcpy((char *)out + done, out, more);
+		done += more;
+	}
+}
 
 static void fill_perm(const struct fill *f, void *out)
 {
@@ -282,7 +289,6 @@ int spec_fill(const struct spec_bound *bound, unsigned buffer, unsigned set, voi
 	      struct spec_error *err)
 {
 	static chunk_function *const chunks[] = {
-		[INIT_CONST] = chunk_const,
 		[INIT_IOTA] = chunk_iota,
 		[INIT_NORMAL] = chunk_normal,
 		[INIT_TEXT] = chunk_text,
@@ -304,6 +310,9 @@ int spec_fill(const struct spec_bound *bound, unsigned buffer, unsigned set, voi
 		return 0;
 	case INIT_RANDOM:
 		fill_random(&f, out);
+		return 0;
+	case INIT_CONST:
+		fill_const(&f, out);
 		return 0;
 	case INIT_PERM:
 		fill_perm(&f, out);

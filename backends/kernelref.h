@@ -13,7 +13,7 @@
 #include "kernelspec.h"
 
 #define REF_ARGS_MAX 16
-/* Multiply-adds that one check may take; some seconds. */
+/* Multiply-adds that one check may take: some seconds. Above, spec_check() says so. */
 #define REF_WORK_MAX (UINT64_C(1) << 31)
 
 /* What one element, or the returned value, should be. */

@@ -8,16 +8,22 @@
 
 /* Products of two f32 are exact in a double, so doubles are the higher precision of f32 and long
  * doubles that of f64. */
-#define LANES 4
+#define LANES         4
+#define GEMM_SPAN_MAX (UINT64_C(1) << 20) /* elements of C with the gaps between them */
+#define GEMM_PACKED_MAX                                                                            \
+	(UINT64_C(1) << 22) /* elements of B that are gathered at once, or one column */
 
-/* Elements that a stride touches, or UINT64_MAX where that is more than 64 bits. */
+/*
+ * Elements that a stride touches, or UINT64_MAX where that is more than 64 bits. A stride of 0
+ * counts as 1, so that n is never more than the elements of a buffer and every loop ends.
+ */
 static uint64_t strided(uint64_t n, uint64_t stride)
 {
 	uint64_t last, elements;
 
 	if (n == 0)
 		return 0;
-	if (__builtin_mul_overflow(n - 1, stride, &last) ||
+	if (__builtin_mul_overflow(n - 1, stride ?: 1, &last) ||
 	    __builtin_add_overflow(last, 1, &elements))
 		return UINT64_MAX;
 	return elements;
@@ -210,13 +216,19 @@ enum {
 struct gemm {
 	struct ref_value *c; /* owned; the elements that the strides span */
 	double *row;         /* owned; one row of A */
-	double *columns;     /* owned; B, column by column */
+	double *columns;     /* owned; some columns of B, one after the other */
+	uint64_t width;      /* how many */
 };
+
+static uint64_t gemm_k(const struct ref_arg *args)
+{
+	return args[GEMM_ALPHA].f != 0 ? args[GEMM_K].i
+				       : 0; /* with alpha 0 nobody has to read A and B */
+}
 
 static void gemm_touches(const struct ref_arg *args, uint64_t *elements)
 {
-	bool product = args[GEMM_ALPHA].f != 0;
-	uint64_t k = product ? args[GEMM_K].i : 0; /* with alpha 0 nobody has to read A and B */
+	uint64_t k = gemm_k(args);
 
 	elements[GEMM_A] = strided2(args[GEMM_M].i, args[GEMM_RSA].i, k, args[GEMM_CSA].i);
 	elements[GEMM_B] = strided2(k, args[GEMM_RSB].i, args[GEMM_N].i, args[GEMM_CSB].i);
@@ -226,10 +238,13 @@ static void gemm_touches(const struct ref_arg *args, uint64_t *elements)
 
 static uint64_t gemm_work(const struct ref_arg *args)
 {
-	uint64_t work;
+	uint64_t elements[REF_ARGS_MAX] = { 0 }, work;
 
+	gemm_touches(args, elements);
+	if (elements[GEMM_C] > GEMM_SPAN_MAX)
+		return UINT64_MAX;
 	if (__builtin_mul_overflow(args[GEMM_M].i, args[GEMM_N].i, &work) ||
-	    __builtin_mul_overflow(work, args[GEMM_K].i + 1, &work))
+	    __builtin_mul_overflow(work, gemm_k(args), &work))
 		return UINT64_MAX;
 	return work;
 }
@@ -283,7 +298,7 @@ static struct ref_value gemm_element(const struct ref_run *run, const struct gem
 				     uint64_t at)
 {
 	const struct ref_arg *args = run->args;
-	uint64_t k = args[GEMM_ALPHA].f != 0 ? args[GEMM_K].i : 0;
+	uint64_t k = gemm_k(args);
 	const double *column = g->columns + j * k;
 	struct ref_value v = type_of(run, GEMM_A) == SPEC_F32 ? product_f32(g->row, column, k)
 							      : product_f64(g->row, column, k);
@@ -299,27 +314,36 @@ static struct ref_value gemm_element(const struct ref_run *run, const struct gem
 	return v;
 }
 
-static void gemm_fill(const struct ref_run *run, struct gemm *g)
+/* Columns first .. first + width of C. */
+static void gemm_columns(const struct ref_run *run, struct gemm *g, uint64_t first, uint64_t width)
 {
 	const struct ref_arg *args = run->args;
-	uint64_t k = args[GEMM_ALPHA].f != 0 ? args[GEMM_K].i : 0;
+	uint64_t k = gemm_k(args);
 	enum spec_type type = type_of(run, GEMM_A);
 
-	for (uint64_t j = 0; j < args[GEMM_N].i; j++)
+	for (uint64_t j = 0; j < width; j++)
 		for (uint64_t p = 0; p < k; p++)
-			g->columns[j * k + p] =
-				(double)ref_load(type, input(run, GEMM_B),
-						 p * args[GEMM_RSB].i + j * args[GEMM_CSB].i);
+			g->columns[j * k + p] = (double)ref_load(
+				type, input(run, GEMM_B),
+				p * args[GEMM_RSB].i + (first + j) * args[GEMM_CSB].i);
 	for (uint64_t i = 0; i < args[GEMM_M].i; i++) {
 		for (uint64_t p = 0; p < k; p++)
 			g->row[p] = (double)ref_load(type, input(run, GEMM_A),
 						     i * args[GEMM_RSA].i + p * args[GEMM_CSA].i);
-		for (uint64_t j = 0; j < args[GEMM_N].i; j++) {
-			uint64_t at = i * args[GEMM_RSC].i + j * args[GEMM_CSC].i;
+		for (uint64_t j = 0; j < width; j++) {
+			uint64_t at = i * args[GEMM_RSC].i + (first + j) * args[GEMM_CSC].i;
 
 			g->c[at] = gemm_element(run, g, j, at);
 		}
 	}
+}
+
+static void gemm_fill(const struct ref_run *run, struct gemm *g)
+{
+	uint64_t n = run->args[GEMM_N].i;
+
+	for (uint64_t first = 0; first < n; first += g->width)
+		gemm_columns(run, g, first, n - first < g->width ? n - first : g->width);
 }
 
 static void gemm_release(struct ref_run *run)
@@ -345,9 +369,12 @@ static int gemm_prepare(struct ref_run *run)
 	run->work = g;
 	if (!g)
 		return -ENOMEM;
+	g->width = GEMM_PACKED_MAX / (gemm_k(args) + 1) + 1;
 	g->c = calloc(elements[GEMM_C] + 1, sizeof(*g->c));
-	g->row = calloc(args[GEMM_K].i + 1, sizeof(*g->row));
-	g->columns = calloc(args[GEMM_K].i * args[GEMM_N].i + 1, sizeof(*g->columns));
+	g->row = calloc(gemm_k(args) + 1, sizeof(*g->row));
+	g->columns =
+		calloc(gemm_k(args) * (g->width < args[GEMM_N].i ? g->width : args[GEMM_N].i) + 1,
+		       sizeof(*g->columns));
 	if (!g->c || !g->row || !g->columns) {
 		gemm_release(run);
 		return -ENOMEM;

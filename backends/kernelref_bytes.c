@@ -7,6 +7,9 @@
 
 #include "kernelref.h"
 
+#define ADLER_BASE 65521
+#define ADLER_RUN  4096
+
 static const void *input(const struct ref_run *run, unsigned arg)
 {
 	return run->outcome->inputs[run->args[arg].buffer];
@@ -169,17 +172,20 @@ static void middle_touches(const struct ref_arg *args, uint64_t *elements)
 	elements[1] = args[2].i;
 }
 
-/* CRC-32 of RFC 1952, a bit at a time; crc is what came before, as in zlib. */
+/* CRC-32 of RFC 1952, a byte at a time; crc is what came before, as in zlib. */
 static void crc32_returned(const struct ref_run *run, struct ref_value *out)
 {
 	const uint8_t *p = input(run, 1);
-	uint32_t crc = ~(uint32_t)run->args[0].i;
+	uint32_t crc = ~(uint32_t)run->args[0].i, table[256];
 
-	for (uint64_t i = 0; i < run->args[2].i; i++) {
-		crc ^= p[i];
+	for (uint32_t byte = 0; byte < 256; byte++) {
+		table[byte] = byte;
 		for (int bit = 0; bit < 8; bit++)
-			crc = (crc >> 1) ^ (crc & 1 ? UINT32_C(0xedb88320) : 0);
+			table[byte] =
+				(table[byte] >> 1) ^ (table[byte] & 1 ? UINT32_C(0xedb88320) : 0);
 	}
+	for (uint64_t i = 0; i < run->args[2].i; i++)
+		crc = (crc >> 8) ^ table[(crc ^ p[i]) & 0xff];
 	*out = exactly((long double)(uint32_t)~crc);
 }
 
@@ -187,13 +193,17 @@ static void crc32_returned(const struct ref_run *run, struct ref_value *out)
 static void adler32_returned(const struct ref_run *run, struct ref_value *out)
 {
 	const uint8_t *p = input(run, 1);
-	uint32_t a = run->args[0].i & 0xffff, b = (run->args[0].i >> 16) & 0xffff;
+	uint64_t a = run->args[0].i & 0xffff, b = (run->args[0].i >> 16) & 0xffff;
 
 	for (uint64_t i = 0; i < run->args[2].i; i++) {
-		a = (a + p[i]) % 65521;
-		b = (b + a) % 65521;
+		a += p[i];
+		b += a;
+		if (i % ADLER_RUN == ADLER_RUN - 1) { /* long before 64 bits are full */
+			a %= ADLER_BASE;
+			b %= ADLER_BASE;
+		}
 	}
-	*out = exactly((long double)(b << 16 | a));
+	*out = exactly((long double)((b % ADLER_BASE) << 16 | a % ADLER_BASE));
 }
 
 #define XXH_1 UINT64_C(0x9e3779b185ebca87)

@@ -158,12 +158,31 @@ static int append(struct reader *r, struct entry *e, const char *glue, const cha
 	return 0;
 }
 
+/* inih takes inline comments off the first line of a value alone. */
+static void cut_comment(char *value)
+{
+	for (char *p = value; *p; p++)
+		if (*p == ';' && p > value && parse_is_space(p[-1])) {
+			*p = '\0';
+			break;
+		}
+}
+
+static int continue_value(struct reader *r, struct entry *e, const char *value)
+{
+	char copy[LINE_MAX_BYTES + 4];
+
+	snprintf(copy, sizeof(copy), "%s", value);
+	cut_comment(copy);
+	return append(r, e, " ", copy);
+}
+
 static int repeat(struct reader *r, struct entry *e, const char *value)
 {
 	const struct spec_key *key = find_key(e->section, e->key);
 
 	if (r->indented && e == &r->b->entries[r->b->nentries - 1])
-		return append(r, e, " ", value);
+		return continue_value(r, e, value);
 	if (key && key->list)
 		return append(r, e, ", ", value);
 	return spec_refuse(r->b, r->line, -EINVAL, "'%.40s' was given on line %d already", e->key,

@@ -183,8 +183,11 @@ struct spec_verdict {
 	uint64_t compared, different; /* elements */
 };
 
-/* Runs the reference on the inputs and compares. 0, or -ENOMEM, or -EOPNOTSUPP for codelet:
- * references. */
+/*
+ * Runs the reference on the inputs and compares; takes up to some seconds. 0, or -ENOMEM, -E2BIG
+ * (the reference would take too long), -EINVAL (the tolerance cannot be evaluated), -EOPNOTSUPP for
+ * codelet: references.
+ */
 int spec_check(const struct spec_bound *bound, const struct spec_outcome *outcome,
 	       struct spec_verdict *out, struct spec_error *err);
 

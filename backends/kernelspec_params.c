@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "kernelspec_priv.h"
@@ -234,24 +235,25 @@ int bind_params(const struct spec_word *words, unsigned nwords, struct spec_boun
 	return rc;
 }
 
-/* The shortest decimal that reads back as the same double. */
-static int put_real(char *out, size_t size, double f)
+/* The shortest decimal that reads back as the same number of that type. */
+static int put_real(char *out, size_t size, double f, enum spec_type type)
 {
 	for (int digits = 6; digits < 17; digits++) {
 		char text[40];
 		double back;
 
 		snprintf(text, sizeof(text), "%.*g", digits, f);
-		if (sscanf(text, "%lf", &back) == 1 && back == f)
+		back = strtod(text, NULL);
+		if (back == f || (type == SPEC_F32 && (float)back == (float)f))
 			return snprintf(out, size, "%s", text);
 	}
 	return snprintf(out, size, "%.17g", f);
 }
 
-static int put_value(char *out, size_t size, const struct spec_value *v)
+static int put_value(char *out, size_t size, const struct spec_value *v, enum spec_type type)
 {
 	if (v->is_float)
-		return put_real(out, size, v->f);
+		return put_real(out, size, v->f, type);
 	if (v->is_big)
 		return snprintf(out, size, "%llu", (unsigned long long)v->i);
 	return snprintf(out, size, "%lld", (long long)v->i);
@@ -267,7 +269,8 @@ size_t spec_bound_text(const struct spec_bound *bound, char *out, size_t size)
 		char value[48], word[96];
 		int len;
 
-		put_value(value, sizeof(value), &bound->params[i]);
+		put_value(value, sizeof(value), &bound->params[i],
+			  i < bound->spec->nparams ? bound->spec->params[i].pub.type : SPEC_U64);
 		len = snprintf(word, sizeof(word), "%s%s=%s", i ? " " : "", name, value);
 		if (n < size)
 			snprintf(out + n, size - n, "%s", word);

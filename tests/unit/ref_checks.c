@@ -171,9 +171,9 @@ static void wrong_dots(void)
 		exact += (double)x[i] * y[i];
 		magnitude += fabs((double)x[i] * y[i]);
 	}
-	return_f32(&r, (float)(exact + 2 * 1000 * 0x1p-24 * magnitude));
+	return_f32(&r, (float)(exact + 2 * 64 * 0x1p-24 * magnitude));
 	FAILS(&r, "ret: got ");
-	return_f32(&r, (float)(exact - 2 * 1000 * 0x1p-24 * magnitude));
+	return_f32(&r, (float)(exact - 2 * 64 * 0x1p-24 * magnitude));
 	FAILS(&r, "tolerance");
 	return_f32(&r, dot_forward(x, y, 999, 1, 1));
 	FAILS(&r, "ret");
@@ -190,8 +190,24 @@ static void wrong_dots(void)
 	CHECK(v.passed);
 	CHECK_MSG(v.max_ulp <= 0.5, "%g", v.max_ulp);
 	CHECK_MSG(v.scaled_error < 1 && v.scaled_error >= 0, "%g", v.scaled_error);
-	CHECK_NEAR(v.tolerance, 1000 * 0x1p-24 * magnitude, 1e-12);
+	CHECK_NEAR(v.tolerance, 64 * 0x1p-24 * magnitude, 1e-12);
 	CHECK_INT(v.compared, 1);
+	tear_down(&r);
+}
+
+/* With a tolerance of n roundings these would pass. */
+static void lazy_long_dots(void)
+{
+	struct run r;
+
+	if (!set_up(&r, "sdot", "n=4000000"))
+		return;
+	return_f32(&r, 0);
+	FAILS(&r, "got 0, expected ");
+	return_f32(&r, dot_forward(r.in[0], r.in[1], 4000000, 1, 1));
+	PASSES(&r);
+	return_f32(&r, dot_forward(r.in[0], r.in[1], 3990000, 1, 1));
+	FAILS(&r, "ret: got ");
 	tear_down(&r);
 }
 
@@ -214,7 +230,7 @@ static void double_dots(void)
 	PASSES(&r);
 	return_f64(&r, back);
 	PASSES(&r);
-	return_f64(&r, sum + 3 * 5000 * 0x1p-53 * magnitude);
+	return_f64(&r, sum + 3 * 64 * 0x1p-53 * magnitude);
 	FAILS(&r, "ret: got ");
 	tear_down(&r);
 }
@@ -391,6 +407,19 @@ static void full_gemms(void)
 		FAILS(&r, "buffer c, element 0");
 		tear_down(&r);
 	}
+}
+
+static void too_large_a_gemm(void)
+{
+	struct run r;
+	struct spec_verdict v;
+	struct spec_error err;
+
+	if (!set_up(&r, "cblas_dgemm", "m=2000 n=2000 k=2"))
+		return;
+	CHECK_INT(spec_check(&r.bound, &r.outcome, &v, &err), -E2BIG);
+	CHECK_HAS(err.text, "too large to check: reference gemm");
+	tear_down(&r);
 }
 
 /* ---- bytes ----------------------------------------------------------------------------------- */
@@ -635,6 +664,7 @@ int main(void)
 			return 1;
 	RUN(honest_dots);
 	RUN(wrong_dots);
+	RUN(lazy_long_dots);
 	RUN(double_dots);
 	RUN(axpys);
 	RUN(triads);
@@ -642,6 +672,7 @@ int main(void)
 	RUN(micro_kernels);
 	RUN(gap_in_c);
 	RUN(full_gemms);
+	RUN(too_large_a_gemm);
 	RUN(copies);
 	RUN(sets);
 	RUN(comparisons);
