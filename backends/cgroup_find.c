@@ -36,14 +36,24 @@ static int copy_out(const char *text, char *buf, size_t size)
 	return (size_t)snprintf(buf, size, "%s", text) < size ? 0 : -ENAMETOOLONG;
 }
 
+/* Copies the line at p, cut to fit, and returns where the next one begins. */
+static const char *take_line(const char *p, char *line, size_t size)
+{
+	size_t len = strcspn(p, "\n"), kept = len < size ? len : size - 1;
+
+	memcpy(line, p, kept);
+	line[kept] = '\0';
+	return p + len + (p[len] == '\n');
+}
+
 /* Lines "number:controllers:path"; version 2 is "0::path". */
 int cgroup_own_path(const char *text, const char *controller, char *buf, size_t size)
 {
-	char line[PATH_MAX], *rest = line;
+	char line[PATH_MAX];
 
-	for (const char *p = text; *p; p += strcspn(p, "\n"), p += *p == '\n') {
-		(void)snprintf(line, sizeof line, "%.*s", (int)strcspn(p, "\n"), p);
-		rest = line;
+	for (const char *p = text; *p;) {
+		char *rest = line;
+		p = take_line(p, line, sizeof line);
 		(void)strsep(&rest, ":");
 		const char *list = strsep(&rest, ":");
 		if (!list || !rest)
@@ -57,11 +67,11 @@ int cgroup_own_path(const char *text, const char *controller, char *buf, size_t 
 /* Lines "device directory type options 0 0"; blanks in a directory are written \040, and such mounts are not used. */
 int cgroup_mount_point(const char *text, const char *controller, char *buf, size_t size)
 {
-	char line[PATH_MAX], *rest;
+	char line[PATH_MAX];
 
-	for (const char *p = text; *p; p += strcspn(p, "\n"), p += *p == '\n') {
-		(void)snprintf(line, sizeof line, "%.*s", (int)strcspn(p, "\n"), p);
-		rest = line;
+	for (const char *p = text; *p;) {
+		char *rest = line;
+		p = take_line(p, line, sizeof line);
 		(void)strsep(&rest, " ");
 		const char *dir = strsep(&rest, " "), *type = strsep(&rest, " "), *options = strsep(&rest, " ");
 		if (!options || strcmp(type, controller ? "cgroup" : "cgroup2"))

@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/utsname.h>
@@ -156,6 +157,28 @@ static int write_map(const char *path, const char *text)
 	return err;
 }
 
+/*
+ * Only a process with one thread may unshare its user namespace, and instrumented builds have a thread of their own: there a
+ * clone goes on in this process's place, which waits for it.
+ */
+static int enter_user_namespace(void)
+{
+	int status = 0;
+
+	if (!unshare(CLONE_NEWUSER))
+		return 0;
+	if (errno != EINVAL)
+		return -errno;
+	pid_t pid = clone_child(CLONE_NEWUSER, NULL);
+	if (pid <= 0)
+		return pid;
+	(void)syscall(SYS_close_range, 3, ~0u, 0);
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	_exit(WIFEXITED(status) ? WEXITSTATUS(status) : 1);
+}
+
 /* An ordinary user gets the right to make namespaces by owning one. Groups stay: they open nothing in an empty root. */
 static int own_user_namespace(void)
 {
@@ -163,9 +186,8 @@ static int own_user_namespace(void)
 
 	(void)snprintf(uids, sizeof uids, "%u %u 1", (unsigned)geteuid(), (unsigned)geteuid());
 	(void)snprintf(gids, sizeof gids, "%u %u 1", (unsigned)getegid(), (unsigned)getegid());
-	if (unshare(CLONE_NEWUSER))
-		return -errno;
-	int err = write_map("/proc/self/setgroups", "deny");
+	int err = enter_user_namespace();
+	err = err ?: write_map("/proc/self/setgroups", "deny");
 	err = err ?: write_map("/proc/self/gid_map", gids);
 	return err ?: write_map("/proc/self/uid_map", uids);
 }

@@ -268,6 +268,10 @@ int main(void)
 	}
 	test_role = "root";
 	tests();
+#ifdef __SANITIZE_THREAD__
+	printf("skip launch_facts_as_user: its launcher is a child of the process that is looked at\n");
+	return check_done();
+#endif
 	test_role = "user";
 	test_drops = true;
 	tests();
