@@ -330,47 +330,52 @@ static void conclude(struct comparison *c)
 			 "; %" PRIu64 " of %" PRIu64 " values differ", v->different, v->compared);
 }
 
+/* Prepares the reference, compares, and releases it again. */
+static int run_reference(struct comparison *c)
+{
+	const struct reference *r = c->check->reference;
+	int rc = 0;
+
+	c->terms = r->terms ? r->terms(c->run.args) : 1;
+	if (r->work && r->work(c->run.args) > REF_WORK_MAX)
+		return bound_refuse(c->err, -E2BIG, -1,
+				    "too large to check: reference %s would take seconds", r->name);
+	if (r->prepare)
+		rc = r->prepare(&c->run);
+	if (rc)
+		return bound_refuse(c->err, rc, -1, "reference %s: out of memory", r->name);
+	rc = compare_all(c);
+	if (r->release)
+		r->release(&c->run);
+	return rc;
+}
+
 int spec_check(const struct spec_bound *bound, const struct spec_outcome *outcome,
 	       struct spec_verdict *out, struct spec_error *err)
 {
 	const struct bound_priv *priv = bound->priv;
-	const struct check_row *check = &bound->spec->check;
 	struct comparison c = {
 		.bound = bound,
-		.check = check,
+		.check = &bound->spec->check,
 		.verdict = out,
 		.err = err,
 		.worst = -1,
 		.run = { .bound = bound, .outcome = outcome, .args = priv->ref_args }
 	};
-	int rc = 0;
+	int rc;
 
 	*err = (struct spec_error){ .column = -1 };
-	*out = (struct spec_verdict){ .passed = true,
-				      .text = "no check",
-				      .max_error = NAN,
-				      .tolerance = NAN,
-				      .scaled_error = NAN };
-	if (!bound->has_check)
+	*out = (struct spec_verdict){ .max_error = NAN, .tolerance = NAN, .scaled_error = NAN };
+	if (!bound->has_check) {
+		out->passed = true;
+		strcpy(out->text, "no check");
 		return 0;
-	if (!check->reference)
+	}
+	if (!c.check->reference)
 		return bound_refuse(err, -EOPNOTSUPP, -1,
 				    "reference = codelet:%.100s is not supported yet",
-				    check->codelet);
-	out->text[0] = '\0';
-	c.terms = check->reference->terms ? check->reference->terms(priv->ref_args) : 1;
-	if (check->reference->work && check->reference->work(priv->ref_args) > REF_WORK_MAX)
-		return bound_refuse(err, -E2BIG, -1,
-				    "too large to check: reference %s would take seconds",
-				    check->reference->name);
-	if (check->reference->prepare)
-		rc = check->reference->prepare(&c.run);
-	if (rc)
-		return bound_refuse(err, rc, -1, "reference %s: out of memory",
-				    check->reference->name);
-	rc = compare_all(&c);
-	if (check->reference->release)
-		check->reference->release(&c.run);
+				    c.check->codelet);
+	rc = run_reference(&c);
 	if (!rc)
 		conclude(&c);
 	return rc;

@@ -285,14 +285,39 @@ static void fill_random(const struct fill *f, void *out)
 	}
 }
 
-int spec_fill(const struct spec_bound *bound, unsigned buffer, unsigned set, void *out,
-	      struct spec_error *err)
+/* The inits that can neither fail nor depend on another buffer. */
+static void fill_simple(const struct fill *f, void *out)
 {
 	static chunk_function *const chunks[] = {
 		[INIT_IOTA] = chunk_iota,
 		[INIT_NORMAL] = chunk_normal,
 		[INIT_TEXT] = chunk_text,
 	};
+
+	switch (f->row->init) {
+	case INIT_ZERO:
+		memset(out, 0, f->buffer->bytes);
+		break;
+	case INIT_UNIFORM:
+		fill_chunks(f, uniform_of(f->buffer->type), out);
+		break;
+	case INIT_RANDOM:
+		fill_random(f, out);
+		break;
+	case INIT_CONST:
+		fill_const(f, out);
+		break;
+	case INIT_PERM:
+		fill_perm(f, out);
+		break;
+	default:
+		fill_chunks(f, chunks[f->row->init], out);
+	}
+}
+
+int spec_fill(const struct spec_bound *bound, unsigned buffer, unsigned set, void *out,
+	      struct spec_error *err)
+{
 	const struct bound_priv *priv = bound->priv;
 	const struct fill f = { .buffer = &bound->buffers[buffer],
 				.row = &bound->spec->buffers[buffer],
@@ -301,30 +326,12 @@ int spec_fill(const struct spec_bound *bound, unsigned buffer, unsigned set, voi
 
 	if (!f.buffer->bytes)
 		return 0;
-	switch (f.row->init) {
-	case INIT_ZERO:
-		memset(out, 0, f.buffer->bytes);
-		return 0;
-	case INIT_UNIFORM:
-		fill_chunks(&f, uniform_of(f.buffer->type), out);
-		return 0;
-	case INIT_RANDOM:
-		fill_random(&f, out);
-		return 0;
-	case INIT_CONST:
-		fill_const(&f, out);
-		return 0;
-	case INIT_PERM:
-		fill_perm(&f, out);
-		return 0;
-	case INIT_CHASE:
+	if (f.row->init == INIT_CHASE)
 		return fill_chase(&f, out) ? bound_refuse(err, -ENOMEM, -1, "out of memory") : 0;
-	case INIT_COPY:
+	if (f.row->init == INIT_COPY)
 		return fill_copy(bound, &f, set, out, err);
-	default:
-		fill_chunks(&f, chunks[f.row->init], out);
-		return 0;
-	}
+	fill_simple(&f, out);
+	return 0;
 }
 
 /* ---- judging
