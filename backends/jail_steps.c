@@ -36,12 +36,13 @@ static int result(long rc)
 
 int jail_own_session(const struct jail_child *child)
 {
-	struct sigaction by_default = { .sa_handler = SIG_DFL };
+	static const unsigned long by_default[4]; /* the kernel's struct sigaction, all zero: SIG_DFL */
 	sigset_t none;
 
 	(void)child;
+	/* The call itself, since libc's wrapper leaves out two signals that may be inherited as ignored. */
 	for (int s = 1; s < NSIG; s++)
-		(void)sigaction(s, &by_default, NULL); /* SIGKILL, SIGSTOP and libc's own refuse */
+		(void)syscall(SYS_rt_sigaction, s, by_default, NULL, sizeof(uint64_t));
 	(void)sigemptyset(&none);
 	if (sigprocmask(SIG_SETMASK, &none, NULL))
 		return -errno;
