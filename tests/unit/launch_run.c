@@ -19,7 +19,8 @@ static void machine(void)
 	CHECK_HAS(text, "seccomp_notify yes\n");
 	CHECK_HAS(text, "pidfd_getfd yes\n");
 	CHECK_HAS(text, "perf_software yes\n");
-	printf("# %s: %s\n", test_role, strstr(text, "limits_by"));
+	const char *limits = strstr(text, "limits_by ") ?: "";
+	printf("# %s: %.*s\n", test_role, (int)strcspn(limits, "\n"), limits);
 }
 
 static void ends(void)
