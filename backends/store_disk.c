@@ -14,7 +14,8 @@
 #define PIECE (64u << 10)
 
 #ifdef SFS_FAULTS
-long disk_fault_at, disk_operations;
+long disk_fault_at;
+atomic_long disk_operations;
 
 static void die(void)
 {

@@ -41,8 +41,8 @@ int disk_read(int dir, const char *name, size_t max, void **data_out, size_t *si
 int disk_open_dir(int dir, const char *name);
 
 #ifdef SFS_FAULTS
-extern long disk_fault_at; /* 0: never */
-extern long disk_operations; /* so far */
+extern long disk_fault_at;		 /* 0: never; set while nothing else runs */
+extern _Atomic long disk_operations; /* so far */
 #endif
 
 #endif

@@ -266,9 +266,12 @@ void entry_put(struct store_entry *entry)
 	free(entry);
 }
 
+/* With a reference: the entry's own, or one more to what only others hold. */
 static void detach_held(struct store_entry *entry, struct store_held **held_out)
 {
-	*held_out = entry->resident ? entry->held : NULL;
+	*held_out = entry->held;
+	if (entry->held && !entry->resident)
+		entry->held->refs++;
 	entry->held = NULL;
 	entry->resident = false;
 }

@@ -74,9 +74,10 @@ int tell_loading(struct store_held *held)
 		       store.listener->loading(&held->codelet) : 0;
 }
 
+/* Of a codelet that nobody has had there is nothing to forget: those with a specification are always held. */
 void tell_gone(struct store_held *held)
 {
-	if (held && store.listener && store.listener->gone && held->codelet.spec)
+	if (held && store.listener && store.listener->gone)
 		store.listener->gone(&held->codelet);
 }
 
@@ -174,6 +175,31 @@ static void restore_record(const struct upload *u, bool durable)
 		(void)db_remove_name(u->name);
 }
 
+/* Back to what was: the record, and the kernel of the former codelet, which the new one's may have replaced. */
+static int undo(struct placing *p, int rc)
+{
+	struct store_held *former = NULL;
+	struct store_entry *entry;
+	char why[SFS_SENTENCE_MAX];
+
+	/* The sentence is that of the failure, not of its undoing. */
+	strncpy(why, sfs_sentence(), sizeof(why) - 1);
+	why[sizeof(why) - 1] = '\0';
+	if (rc != -EINTR)
+		restore_record(p->upload, p->durable);
+	tell_gone(p->held);
+	pthread_mutex_lock(&store.lock);
+	entry = entry_find(p->upload->name);
+	former = p->old_held ?: entry && !entry->unloading ? entry->held : NULL;
+	if (former)
+		former->refs++;
+	pthread_mutex_unlock(&store.lock);
+	if (former)
+		(void)tell_loading(former);
+	held_put(former);
+	return sfs_fail(rc, "%s", why);
+}
+
 /*
  * names is held. The listener is asked before anybody can see the name; the rename of the record is the commit; the tree
  * follows, which only a lack of memory can prevent.
@@ -192,18 +218,14 @@ static int place(struct placing *p)
 		db_abandon_name(temp);
 		return rc;
 	}
-	rc = db_commit_name(temp, u->name, p->durable);
+	/* As late as can be: who is told that he was too late must not find it loaded. */
+	if (sfs_req_cancelled(u->req))
+		rc = sfs_fail(-EINTR, "the caller gave up");
+	rc = rc ?: db_commit_name(temp, u->name, p->durable);
 	rc = rc ?: show(p);
 	if (rc) {
-		/* The sentence is that of the failure, not of its undoing. */
-		char why[SFS_SENTENCE_MAX];
-
-		strncpy(why, sfs_sentence(), sizeof(why) - 1);
-		why[sizeof(why) - 1] = '\0';
 		db_abandon_name(temp);
-		restore_record(u, p->durable);
-		tell_gone(p->held);
-		return sfs_fail(rc, "%s", why);
+		return undo(p, rc);
 	}
 	tell_gone(p->old_held);
 	entry_status(u->name, NULL);
@@ -220,8 +242,6 @@ static int publish(struct upload *u, const struct store_table *table)
 	pthread_mutex_lock(&store.names);
 	rc = rc ?: policy_place(u->name, u->size, &u->who, &p.record);
 	rc = rc ?: make_load(&p);
-	if (!rc && sfs_req_cancelled(u->req))
-		rc = sfs_fail(-EINTR, "the caller gave up");
 	rc = rc ?: place(&p);
 	pthread_mutex_unlock(&store.names);
 	put_placing(&p);
@@ -344,30 +364,6 @@ static void cancel(void *arg)
 	inspect_cancel(&u->inspection);
 }
 
-static int check_name(const char *name)
-{
-	static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._+-";
-	size_t len = strlen(name);
-
-	if (len == 0 || len > SFS_NAME_MAX || name[0] == '.' || name[strspn(name, allowed)])
-		return sfs_fail(-EINVAL, "'%.64s' is no name for a codelet", name);
-	return 0;
-}
-
-static int judge(const struct upload *u)
-{
-	struct store_record record = { .size = 0 };
-	int rc = check_name(u->name) ?: policy_loader(&u->who);
-
-	if (!rc && u->size == 0)
-		rc = sfs_fail(-ENOEXEC, "an empty file is no ELF");
-	if (!rc && u->size > sfs_config()->store_max_bytes)
-		rc = sfs_fail(-EFBIG, "%zu bytes, at most %llu are possible", u->size,
-			      (unsigned long long)sfs_config()->store_max_bytes);
-	/* Asked again when it is published; here so that nobody waits for an inspection in vain. */
-	return rc ?: policy_place(u->name, u->size, &u->who, &record);
-}
-
 static int seal(int fd, size_t size)
 {
 	if (fcntl(fd, F_ADD_SEALS, SEALS))
@@ -406,7 +402,7 @@ int load_commit(struct sfs_obj *dir, const char *name, int memfd, size_t size, m
 	u->size = size;
 	u->mode = mode;
 	u->inspection.uid = who->uid;
-	rc = judge(u) ?: seal(memfd, size);
+	rc = policy_upload(name, size, who) ?: seal(memfd, size);
 	rc = rc ?: here ? hash_memfd(memfd, size, u->sha256) : 0;
 	if (rc) {
 		sfs_stat_add(SFS_LOADS_FAILED, 1);

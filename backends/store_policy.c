@@ -123,7 +123,7 @@ int policy_start(void)
 	return each_item(config->store_loaders, add_loader) ?: each_item(config->store_allow, add_hash);
 }
 
-int policy_loader(const struct sfs_cred *who)
+static int check_loader(const struct sfs_cred *who)
 {
 	if (policy.everybody || who->uid == 0)
 		return 0;
@@ -206,4 +206,28 @@ int policy_place(const char *name, uint64_t size, const struct sfs_cred *who, st
 				"uid %u has %" PRIu64 " bytes of codelets, with %" PRIu64 " more it would be over %" PRIu64,
 				record_out->uid, share.bytes, size, config->store_max_total_bytes);
 	return 0;
+}
+
+static int check_name(const char *name)
+{
+	static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._+-";
+	size_t len = strlen(name);
+
+	if (len == 0 || len > SFS_NAME_MAX || name[0] == '.' || name[strspn(name, allowed)])
+		return sfs_fail(-EINVAL, "'%.64s' is no name for a codelet", name);
+	return 0;
+}
+
+int policy_upload(const char *name, size_t size, const struct sfs_cred *who)
+{
+	struct store_record record = { .size = 0 };
+	int rc = check_name(name) ?: check_loader(who);
+
+	if (!rc && size == 0)
+		rc = sfs_fail(-ENOEXEC, "an empty file is no ELF");
+	if (!rc && size > sfs_config()->store_max_bytes)
+		rc = sfs_fail(-EFBIG, "%zu bytes, at most %llu are possible", size,
+			      (unsigned long long)sfs_config()->store_max_bytes);
+	/* Asked again when it is published; here so that nobody waits for an inspection in vain. */
+	return rc ?: policy_place(name, size, who, &record);
 }

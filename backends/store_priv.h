@@ -113,7 +113,7 @@ struct store_entry *entry_new(const char *name);
 void entry_put(struct store_entry *entry); /* NULL allowed */
 /*
  * Gives entry another load (the reference is taken over; NULL: none) and returns the former one, with its
- * reference. exported: it can be found by what it exports. What the entry held goes to held_out.
+ * reference. exported: it can be found by what it exports. The codelet that was last handed out goes to held_out, counted.
  */
 struct store_load *entry_set(struct store_entry *entry, struct store_load *load, bool exported,
 			     struct store_held **held_out);
@@ -123,7 +123,7 @@ void entry_drop(struct store_entry *entry);
 struct store_load *export_newest(const char *symbol, size_t len, uid_t uid, uint64_t sequence);
 void load_unexport(struct store_load *load);
 void load_export(struct store_load *load);
-/* Another owner, and what follows from it. What the entry held goes to held_out. */
+/* Another owner, and what follows from it. held_out as above. */
 void entry_own(struct store_entry *entry, uid_t uid, gid_t gid, mode_t mode, struct store_held **held_out);
 /* No longer to be found, though it still runs. */
 void entry_unload(struct store_entry *entry, struct store_held **held_out);
@@ -174,7 +174,8 @@ void db_sweep(bool all);
 /* ---- store_policy.c ----------------------------------------------------------------------------- */
 
 int policy_start(void); /* resolves [store] loaders and allow: 0 or -EINVAL with a sentence */
-int policy_loader(const struct sfs_cred *who);
+/* What can be said of an upload before its bytes are looked at: name, loader, size, place. */
+int policy_upload(const char *name, size_t size, const struct sfs_cred *who);
 int policy_hash(const unsigned char sha256[SHA256_BYTES]);
 /*
  * May who put size bytes under name? Rights and quotas; 0, or -errno with a sentence. record_out gets whose it will be; its

@@ -105,8 +105,9 @@ static void hide_damaged(struct work *work)
 	if (hide) {
 		entry->hidden = true;
 		load_unexport(entry->load);
-		if (entry->resident)
-			held = entry->held;
+		held = entry->held;
+		if (held && !entry->resident)
+			held->refs++;
 		entry->held = NULL;
 		entry->resident = false;
 	}
