@@ -375,9 +375,9 @@ static int begin(void)
 	rc = work_start();
 	if (rc)
 		return sfs_fail(rc, "no thread for the store");
-	rc = store_begin();
+	/* First, since what has to be inspected again is sent there at once. */
 	inspect_start();
-	return rc;
+	return store_begin();
 }
 
 static int start_store(struct sfs_obj *dir)
