@@ -446,6 +446,11 @@ int64_t file_flush(struct file *file, const struct sfs_cred *who, struct sfs_req
 	return file_flushes(file) ? flush_spec(file, who, req) : 0;
 }
 
+int64_t file_sync(struct file *file, const struct sfs_cred *who, struct sfs_req *req)
+{
+	return file->upload ? upload_sync(file->upload, who, req) : file_flush(file, who, req);
+}
+
 int file_truncate(struct file *file, off_t size)
 {
 	return file->upload ? upload_truncate(file->upload, size) : 0;

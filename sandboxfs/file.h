@@ -44,6 +44,7 @@ struct file_bytes {
 int64_t file_write(struct file *file, const struct file_bytes *bytes, const struct sfs_cred *who,
 		   struct sfs_req *req);
 int64_t file_flush(struct file *file, const struct sfs_cred *who, struct sfs_req *req);
+int64_t file_sync(struct file *file, const struct sfs_cred *who, struct sfs_req *req); /* fsync(2) */
 /* ftruncate(2): means something for uploads only. */
 int file_truncate(struct file *file, off_t size);
 

@@ -152,29 +152,36 @@ static void op_write(fuse_req_t req, fuse_ino_t ino, const char *data, size_t si
 	fuse_finish(req, later, result, send_written);
 }
 
-static void op_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+static void judge(fuse_req_t req, struct file *file, const struct sfs_cred *who,
+		  int64_t (*call)(struct file *, const struct sfs_cred *, struct sfs_req *))
 {
-	struct sfs_cred who = fuse_begin(req, OP_FLUSH);
-	struct file *file = file_of(fi);
 	struct sfs_req *later;
 	int64_t result = -ENOMEM;
 
-	(void)ino;
 	if (!file_flushes(file)) {
 		fuse_answer(req, 0);
 		return;
 	}
 	later = fuse_may_wait(req, file, fuse_send_status);
 	if (later)
-		result = fuse_resent ? -EAGAIN : file_flush(file, &who, later);
+		result = fuse_resent ? -EAGAIN : call(file, who, later);
 	fuse_finish(req, later, result, fuse_send_status);
+}
+
+static void op_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+	struct sfs_cred who = fuse_begin(req, OP_FLUSH);
+
+	(void)ino;
+	judge(req, file_of(fi), &who, file_flush);
 }
 
 static void op_fsync(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_file_info *fi)
 {
-	(void)ino, (void)datasync, (void)fi;
-	fuse_begin(req, OP_OTHER);
-	fuse_answer(req, 0);
+	struct sfs_cred who = fuse_begin(req, OP_OTHER);
+
+	(void)ino, (void)datasync;
+	judge(req, file_of(fi), &who, file_sync);
 }
 
 /* ---- directories ----------------------------------------------------------------------------- */

@@ -28,6 +28,7 @@ struct commit {
 	char name[SFS_NAME_MAX + 1];
 	struct sfs_cred who;
 	bool renaming;
+	bool syncing;	   /* fsync(2): when it is accepted, the disk is to have it too */
 	uint64_t mtime_ns; /* asked for before; 0: not */
 };
 
@@ -233,10 +234,42 @@ static int commit_end(struct commit *commit, int rc)
 	return rc;
 }
 
+static req_finished_fn commit_finished;
+
+/* After the commit, for fsync(2): the result, or REQ_LATER. */
+static int64_t sync_start(struct commit *commit, struct sfs_req *req)
+{
+	struct file_node *file = commit->file;
+	int rc;
+
+	commit->syncing = false;
+	if (!uploads_of(file)->sync)
+		return commit_end(commit, 0);
+	req_begin(req, commit_finished, commit);
+	rc = uploads_of(file)->sync(file->node.dir, commit->name, req);
+	if (rc == SFS_LATER)
+		return REQ_LATER;
+	req_settle(req, rc);
+	return commit_end(commit, rc);
+}
+
+static void sync_step(struct sfs_req *req)
+{
+	int64_t result = sync_start(req_arg(req), req);
+
+	if (result != REQ_LATER)
+		req_answer(req, result);
+}
+
 static void commit_finished(struct sfs_req *req, int rc, struct sfs_blob *answer)
 {
+	struct commit *commit = req_arg(req);
+
 	sfs_blob_put(answer);
-	req_answer(req, commit_end(req_arg(req), rc));
+	if (!rc && commit->syncing)
+		req_continue(req, sync_step);
+	else
+		req_answer(req, commit_end(commit, rc));
 }
 
 static int64_t commit_start(struct commit *commit, struct stage *stage, struct sfs_req *req)
@@ -257,7 +290,7 @@ static int64_t commit_start(struct commit *commit, struct stage *stage, struct s
 	if (rc == SFS_LATER)
 		return REQ_LATER;
 	req_settle(req, rc);
-	return commit_end(commit, rc);
+	return !rc && commit->syncing ? sync_start(commit, req) : commit_end(commit, rc);
 }
 
 static struct commit *commit_new(struct file_node *file, const char *name, const struct sfs_cred *who)
@@ -273,23 +306,38 @@ static struct commit *commit_new(struct file_node *file, const char *name, const
 	return commit;
 }
 
-int64_t upload_flush(struct upload *upload, const struct sfs_cred *who, struct sfs_req *req)
+/* syncing: fsync(2) instead of flush(2). Staged names have nothing to judge and nothing to keep. */
+static int64_t judge(struct upload *upload, const struct sfs_cred *who, struct sfs_req *req, bool syncing)
 {
 	char name[NODE_STAGING_MAX + 1];
 	struct commit *commit;
 	struct stage *stage;
 	int64_t result = 0;
+	bool dirty;
 
 	name_of(upload->file, name, sizeof(name));
 	pthread_mutex_lock(&upload->lock);
 	stage = stage_get(upload->stage);
 	pthread_mutex_unlock(&upload->lock);
-	if (stage && name[0] != '.' && stage_dirty(stage)) {
+	dirty = stage && stage_dirty(stage);
+	if (name[0] != '.' && (dirty || (syncing && committed(upload->file)))) {
 		commit = commit_new(upload->file, name, who);
-		result = commit ? commit_start(commit, stage, req) : -ENOMEM;
+		if (commit)
+			commit->syncing = syncing;
+		result = !commit ? -ENOMEM : dirty ? commit_start(commit, stage, req) : sync_start(commit, req);
 	}
 	stage_put(stage);
 	return result;
+}
+
+int64_t upload_flush(struct upload *upload, const struct sfs_cred *who, struct sfs_req *req)
+{
+	return judge(upload, who, req, false);
+}
+
+int64_t upload_sync(struct upload *upload, const struct sfs_cred *who, struct sfs_req *req)
+{
+	return judge(upload, who, req, true);
 }
 
 void upload_set_mtime(struct file_node *file, uint64_t mtime_ns)

@@ -24,6 +24,8 @@ int upload_truncate(struct upload *upload, off_t size);
 
 /* Commits if something came since the last time. 0, -errno or REQ_LATER. */
 int64_t upload_flush(struct upload *upload, const struct sfs_cred *who, struct sfs_req *req);
+/* The same, and then fsync(2). */
+int64_t upload_sync(struct upload *upload, const struct sfs_cred *who, struct sfs_req *req);
 
 /* What a utimens(2) before the commit asked for is applied after it. */
 void upload_set_mtime(struct file_node *file, uint64_t mtime_ns);
