@@ -7,13 +7,19 @@
  * the same words on every machine and any part can be made alone.
  *
  *   uniform(lo, hi)  f64: lo + (hi - lo) * 53 bits of word i; f32: 24 bits of half a word;
- * integers: lo to hi inclusive, by the high half of word i times their number normal(m, s)
- * Box-Muller on words 2i and 2i + 1; floats only random           the words themselves; floats:
- * uniform(-1, 1) perm             0 .. count-1 shuffled (Fisher-Yates); integers only iota(a, d) a
- * + i * d; integers wrap chase(bytes)     u64 only: nodes of so many bytes in one random cycle
- * (Sattolo); the first word of each node is the byte offset of the next from the buffer's
- * beginning, the rest is zero text             bytes 1 .. 255, the last one 0 copy(b, at)      what
- * the earlier buffer b holds, but another value in element at, if there is one
+ *                    integers: lo to hi inclusive, by the high half of word i times their number
+ *   grid(m)          multiples of 1/m from -1 to 1, but not 0; floats only: with m a small power of
+ *                    two, sums of their products are exact in whatever order they are taken
+ *   normal(m, s)     Box-Muller on words 2i and 2i + 1; floats only
+ *   random           the words themselves; floats: uniform(-1, 1)
+ *   perm             0 .. count-1 shuffled (Fisher-Yates); integers only
+ *   iota(a, d)       a + i * d; integers wrap
+ *   chase(bytes)     u64 only: nodes of so many bytes in one random cycle (Sattolo); the first word
+ *                    of each node is the byte offset of the next from the buffer's beginning, the
+ *                    rest is zero
+ *   text             bytes 1 .. 255, the last one 0
+ *   copy(b, at)      what the earlier buffer b holds, but another value in element at, if there is
+ *                    one
  */
 #include <errno.h>
 #include <float.h>
@@ -25,6 +31,7 @@
 
 #define GOLDEN         UINT64_C(0x9e3779b97f4a7c15)
 #define CHUNK_BYTES    4096
+#define GRID_STEPS_MAX (1 << 20)
 #define CONST_COPY_MAX 65536 /* stays in the cache; a multiple of every element */
 
 struct fill {
@@ -84,6 +91,25 @@ static void chunk_uniform_f64(const struct fill *f, uint64_t first, unsigned n, 
 		double u = unit(word(f->key, first + i));
 
 		p[i] = lo * (1 - u) + hi * u; /* hi - lo could overflow */
+	}
+}
+
+/* The highest bit says the sign, the rest how far from zero. */
+static void chunk_grid(const struct fill *f, uint64_t first, unsigned n, void *out)
+{
+	uint64_t steps = (uint64_t)f->values->args[0].i;
+	double step = 1.0 / (double)steps;
+
+	for (unsigned i = 0; i < n; i++) {
+		uint64_t bits = word(f->key, first + i);
+		double value = (double)(1 + below(bits << 1, steps)) * step;
+
+		if (bits >> 63)
+			value = -value;
+		if (f->buffer->type == SPEC_F32)
+			((float *)out)[i] = (float)value;
+		else
+			((double *)out)[i] = value;
 	}
 }
 
@@ -291,6 +317,7 @@ static void fill_simple(const struct fill *f, void *out)
 	static chunk_function *const chunks[] = {
 		[INIT_IOTA] = chunk_iota,
 		[INIT_NORMAL] = chunk_normal,
+		[INIT_GRID] = chunk_grid,
 		[INIT_TEXT] = chunk_text,
 	};
 
@@ -361,6 +388,18 @@ static const char *judge_numbers(const struct spec_buffer *buffer, int init,
 	return NULL;
 }
 
+static const char *judge_grid(const struct spec_buffer *buffer, struct expr_value *args)
+{
+	expr_int steps;
+
+	if (!ref_is_float(buffer->type))
+		return "grid() is for f32 and f64";
+	if (!expr_whole(&args[0], &steps) || steps < 1 || steps > GRID_STEPS_MAX)
+		return "grid() wants a number of steps from 1 to 1048576";
+	args[0] = expr_from_int(steps);
+	return NULL;
+}
+
 static const char *judge_chase(const struct spec_buffer *buffer, struct expr_value *args)
 {
 	expr_int bytes;
@@ -411,6 +450,8 @@ int fill_judge(const struct spec_bound *bound, unsigned index, struct spec_error
 
 	if (row->init == INIT_CHASE)
 		why = judge_chase(buffer, args);
+	else if (row->init == INIT_GRID)
+		why = judge_grid(buffer, args);
 	else if (row->init == INIT_PERM)
 		why = judge_perm(buffer);
 	else if (row->init == INIT_COPY)

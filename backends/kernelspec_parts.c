@@ -25,7 +25,8 @@ static const struct {
 	{ "normal", INIT_NORMAL, 2, 2 }, { "random", INIT_RANDOM, 0, 0 },
 	{ "perm", INIT_PERM, 0, 0 },     { "chase", INIT_CHASE, 1, 1 },
 	{ "data", INIT_DATA, 1, 1 },     { "text", INIT_TEXT, 0, 0 },
-	{ "copy", INIT_COPY, 1, 2 },     { 0 },
+	{ "copy", INIT_COPY, 1, 2 },     { "grid", INIT_GRID, 1, 1 },
+	{ 0 },
 };
 
 /* Splits "name(args)": args is what stands between the parentheses, NULL without them. False:

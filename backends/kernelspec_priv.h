@@ -65,6 +65,7 @@ enum init_kind {
 	INIT_DATA,
 	INIT_TEXT,
 	INIT_COPY,
+	INIT_GRID,
 };
 
 struct buffer_row {
