@@ -382,9 +382,7 @@ void inspect_add(struct inspection *i)
 	char text[128];
 	bool cancelled, refused;
 
-	i->next = NULL;
-	i->run = 0;
-	i->retried = false;
+	/* The rest is zeros since birth: inspect_cancel() may have looked at it already. */
 	i->table_fd = new_table();
 	if (i->table_fd < 0) {
 		snprintf(text, sizeof(text), "no page for the inspector: %s", strerror(-i->table_fd));
@@ -397,8 +395,10 @@ void inspect_add(struct inspection *i)
 	refused = stopped || cancelled;
 	while (!refused && *at)
 		at = &(*at)->next;
-	if (!refused)
+	if (!refused) {
+		i->next = NULL;
 		*at = i;
+	}
 	pthread_mutex_unlock(&lock);
 	if (refused)
 		finish(i, cancelled ? -EINTR : -EAGAIN, "the inspection was ended");

@@ -24,7 +24,7 @@ struct inspection {
 	 * the inspector fail; -EINTR: cancelled; -EIO, -EAGAIN: ours. Then sentence says why.
 	 */
 	void (*done)(struct inspection *inspection, int rc);
-	/* Ours; table_fd and sentence are for done to use, which closes table_fd. */
+	/* Ours, zeros before inspect_add(); table_fd and sentence are for done to use, which closes table_fd. */
 	int table_fd; /* owned; -1: none */
 	char sentence[SFS_SENTENCE_MAX];
 	struct inspection *next;
