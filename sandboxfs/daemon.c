@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "errors.h"
+#include "file.h"
 #include "transport.h"
 #include "log.h"
 #include "node.h"
@@ -127,6 +128,7 @@ static int run_planted(const struct daemon_start *start)
 	if (!err && !req_drain(DRAIN_MS))
 		sfs_log(SFS_WARN, "some work has not ended in %d ms", DRAIN_MS);
 	notify_stop();
+	file_release_all();
 	stop_all(planted);
 	return err;
 }

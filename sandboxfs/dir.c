@@ -122,12 +122,27 @@ int dir_access(uint64_t id, int want, const struct sfs_cred *who)
 	return perm_access(who, &st, want);
 }
 
-int dir_open(uint64_t id, const struct sfs_cred *who, struct sfs_obj **out)
+int dir_open(uint64_t id, const struct sfs_cred *who)
 {
 	int err;
+	struct sfs_obj *dir = dir_get(id, R_OK, who, &err);
 
-	*out = dir_get(id, R_OK, who, &err);
-	return err;
+	if (!dir)
+		return err;
+	/* Like a lookup, so that the end of the mount drops both in one way. */
+	node_lend(&dir->node);
+	sfs_put_obj(dir);
+	return 0;
+}
+
+struct sfs_obj *dir_opened(uint64_t id)
+{
+	struct node *node = node_find(id);
+
+	if (node && node->kind == NODE_DIR)
+		return node_obj(node);
+	node_put(node);
+	return NULL;
 }
 
 /* ---- changing attributes --------------------------------------------------------------------- */

@@ -51,7 +51,10 @@ int64_t dir_rename(const struct where *from, const struct where *to, unsigned fl
 int dir_create(const struct where *where, mode_t mode, const struct sfs_cred *who, struct seen *out);
 /* Refuses what no directory here can do (mknod, symlink, link), with a sentence. */
 int dir_refuse(const struct where *where, const struct sfs_cred *who, const char *what);
-int dir_open(uint64_t id, const struct sfs_cred *who, struct sfs_obj **out);
+/* opendir(2): counts as a lookup until node_forget(). */
+int dir_open(uint64_t id, const struct sfs_cred *who);
+/* What was opened; counted, or NULL. */
+struct sfs_obj *dir_opened(uint64_t id);
 /* The entry as READDIRPLUS wants it: not lent. */
 void dir_see(struct node *node, const struct sfs_cred *who, struct seen *out);
 void dir_statfs(struct statvfs *out);

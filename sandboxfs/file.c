@@ -19,6 +19,7 @@
 
 struct file {
 	atomic_uint refs;
+	struct file *next, *prev; /* of those that the kernel holds; open_lock */
 	struct node *node; /* counted */
 	int flags;	   /* of open(2) */
 	uid_t uid;	   /* who opened it, and pays for it */
@@ -36,6 +37,10 @@ struct file {
 	size_t spec_size;
 	bool spec_dirty;
 };
+
+/* What the kernel has open and may never release. */
+static pthread_mutex_t open_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct file *open_files;
 
 static struct row_node *row_of(const struct file *file)
 {
@@ -129,6 +134,28 @@ static int open_checked(struct file *file, const struct sfs_cred *who)
 	return upload_open(node_as_file(file->node), file->flags, who, &file->upload);
 }
 
+static void remember(struct file *file)
+{
+	pthread_mutex_lock(&open_lock);
+	file->next = open_files;
+	if (file->next)
+		file->next->prev = file;
+	open_files = file;
+	pthread_mutex_unlock(&open_lock);
+}
+
+static void forget(struct file *file)
+{
+	pthread_mutex_lock(&open_lock);
+	if (file->prev)
+		file->prev->next = file->next;
+	else
+		open_files = file->next;
+	if (file->next)
+		file->next->prev = file->prev;
+	pthread_mutex_unlock(&open_lock);
+}
+
 int file_open(struct node *node, int flags, const struct sfs_cred *who, struct file **out)
 {
 	struct file *file;
@@ -150,11 +177,13 @@ int file_open(struct node *node, int flags, const struct sfs_cred *who, struct f
 	file->flags = flags;
 	file->uid = who->uid;
 	err = open_checked(file, who);
-	if (err)
+	if (err) {
 		file_put(file);
-	else
-		*out = file;
-	return err;
+		return err;
+	}
+	remember(file);
+	*out = file;
+	return 0;
 }
 
 struct file *file_get(struct file *file)
@@ -180,7 +209,14 @@ void file_put(struct file *file)
 void file_release(struct file *file)
 {
 	req_release(file);
+	forget(file);
 	file_put(file);
+}
+
+void file_release_all(void)
+{
+	while (open_files)
+		file_release(open_files);
 }
 
 bool file_is_upload(const struct file *file)

@@ -20,6 +20,8 @@ struct sfs_blob *file_measure(struct row_node *row, const struct sfs_cred *who, 
 /* flags are those of open(2). 0 or -errno with a sentence. */
 int file_open(struct node *node, int flags, const struct sfs_cred *who, struct file **out);
 void file_release(struct file *file);
+/* After the loop: what the kernel still has open. */
+void file_release_all(void);
 
 bool file_is_upload(const struct file *file);
 /* Calls to flush(2) mean something here. */

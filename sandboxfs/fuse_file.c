@@ -189,24 +189,22 @@ static void op_fsync(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_f
 static void op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
 	struct sfs_cred who = fuse_begin(req, OP_OPENDIR);
-	struct sfs_obj *dir;
-	int err = dir_open(ino, &who, &dir);
+	int err = dir_open(ino, &who);
 
 	if (err) {
 		fuse_answer(req, err);
 		return;
 	}
-	fi->fh = (uint64_t)(uintptr_t)dir;
 	stats_end(false);
 	if (fuse_reply_open(req, fi))
-		sfs_put_obj(dir);
+		node_forget(ino, 1);
 }
 
 static void op_releasedir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
-	(void)ino;
+	(void)fi;
 	fuse_begin(req, OP_RELEASE);
-	sfs_put_obj((struct sfs_obj *)(uintptr_t)fi->fh);
+	node_forget(ino, 1);
 	fuse_answer(req, 0);
 }
 
@@ -234,21 +232,13 @@ static size_t add_entry(fuse_req_t req, char *at, size_t room, struct node_entry
 	return size;
 }
 
-static void list(fuse_req_t req, size_t size, off_t offset, struct fuse_file_info *fi, bool plus)
+static size_t fill(fuse_req_t req, char *out, size_t size, struct sfs_obj *dir, off_t offset, bool plus)
 {
-	struct sfs_cred who = fuse_begin(req, OP_READDIR);
-	struct sfs_obj *dir = (struct sfs_obj *)(uintptr_t)fi->fh;
+	const struct fuse_ctx *ctx = fuse_req_ctx(req);
+	struct sfs_cred who = { .uid = ctx->uid, .gid = ctx->gid, .pid = ctx->pid };
 	struct node_entry entry;
 	size_t used = 0, n;
-	char *out;
 
-	if (size > READDIR_BYTES)
-		size = READDIR_BYTES;
-	out = malloc(size);
-	if (!out) {
-		fuse_answer(req, -ENOMEM);
-		return;
-	}
 	while (node_next(dir, (uint64_t)offset, &who, &entry)) {
 		n = add_entry(req, out + used, size - used, &entry, plus);
 		node_put(entry.node);
@@ -257,21 +247,40 @@ static void list(fuse_req_t req, size_t size, off_t offset, struct fuse_file_inf
 		used += n;
 		offset = (off_t)entry.cookie;
 	}
-	stats_end(false);
-	fuse_reply_buf(req, out, used);
+	return used;
+}
+
+static void list(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, bool plus)
+{
+	struct sfs_obj *dir;
+	char *out;
+
+	fuse_begin(req, OP_READDIR);
+	if (size > READDIR_BYTES)
+		size = READDIR_BYTES;
+	dir = dir_opened(ino);
+	out = dir ? malloc(size) : NULL;
+	if (out) {
+		size = fill(req, out, size, dir, offset, plus);
+		stats_end(false);
+		fuse_reply_buf(req, out, size);
+	} else {
+		fuse_answer(req, dir ? -ENOMEM : -ESTALE);
+	}
 	free(out);
+	sfs_put_obj(dir);
 }
 
 static void op_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, struct fuse_file_info *fi)
 {
-	(void)ino;
-	list(req, size, offset, fi, false);
+	(void)fi;
+	list(req, ino, size, offset, false);
 }
 
 static void op_readdirplus(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, struct fuse_file_info *fi)
 {
-	(void)ino;
-	list(req, size, offset, fi, true);
+	(void)fi;
+	list(req, ino, size, offset, true);
 }
 
 void fuse_file_ops(struct fuse_lowlevel_ops *ops)

@@ -128,7 +128,6 @@ static int daemon_role(struct supervisor *s, int ready_fd, pid_t parent)
 		.uid = geteuid(),
 		.gid = getegid(),
 	};
-	int status;
 
 	be_child(s, "daemon");
 	close_fd(&s->ready_fd);
@@ -137,9 +136,8 @@ static int daemon_role(struct supervisor *s, int ready_fd, pid_t parent)
 	/* After that, since a change of ids forgets it. */
 	if (!die_with(parent))
 		return EXIT_FAILURE;
-	status = daemon_run(&start);
-	transport_free(s->session);
-	return status;
+	/* The session is not freed: the library ties part of that to unmounting, which is not the daemon's. */
+	return daemon_run(&start);
 }
 
 static enum role start_daemon(struct supervisor *s, int *status)
