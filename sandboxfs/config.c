@@ -13,7 +13,13 @@
 #define GIB	       (UINT64_C(1) << 30)
 #define ANY_UID	       UINT64_C(4294967294)
 
-enum kind { TEXT, NUMBER32, NUMBER64, BOOLEAN };
+/* The library cuts longer lines without a word, so they are refused before it sees them. */
+#define LINE_BYTES_MAX 196
+#define TEXT_BYTES_MAX 180
+#define LIST_LINE_MAX  150 /* where a list goes on in the next line, when shown */
+#define ROWS_MAX       64
+
+enum kind { TEXT, LIST, NUMBER32, NUMBER64, BOOLEAN };
 
 struct row {
 	const char *section, *key;
@@ -25,7 +31,7 @@ struct row {
 	const char *help;
 };
 
-static struct sfs_config config;
+static struct sfs_config config; /* lists in it are kept as "a,b,c" */
 
 #define AT(field) offsetof(struct sfs_config, field), sizeof(((struct sfs_config *)0)->field)
 
@@ -45,9 +51,9 @@ static const struct row rows[] = {
 	  "bytes in the store of one user" },
 	{ "store", "durable", BOOLEAN, AT(store_durable), "no", 0, 1, "",
 	  "close(2) of an upload returns only when the disk has it" },
-	{ "store", "allow", TEXT, AT(store_allow), "", 0, 0, "",
+	{ "store", "allow", LIST, AT(store_allow), "", 0, 0, "",
 	  "SHA-256 hashes of the codelets that may be loaded, separated by commas; empty: all" },
-	{ "store", "loaders", TEXT, AT(store_loaders), "", 0, 0, "",
+	{ "store", "loaders", LIST, AT(store_loaders), "", 0, 0, "",
 	  "users and @groups who may load, separated by commas; empty: all" },
 	{ "jail", "uid_base", NUMBER32, AT(jail_uid_base), "1879048192", 1, ANY_UID, "",
 	  "first of the user ids under which jailed code runs" },
@@ -65,7 +71,7 @@ static const struct row rows[] = {
 	{ "kernels", "samples", NUMBER32, AT(samples), "100", 1, 10000000, "", "samples of a run when it says nothing" },
 	{ "kernels", "samples_max", NUMBER32, AT(samples_max), "1000000", 1, 100000000, "",
 	  "samples that a run may ask for" },
-	{ "kernels", "events", TEXT, AT(events), "tsc,time_ns,task-clock,page-faults,cycles,instructions", 0, 0, "",
+	{ "kernels", "events", LIST, AT(events), "tsc,time_ns,task-clock,page-faults,cycles,instructions", 0, 0, "",
 	  "events that are counted when a kernel names none, separated by commas" },
 	{ "limits", "request_ms", NUMBER32, AT(request_ms), "1000", 10, 600000, "ms",
 	  "deadline of an answer that is put off and has none of its own" },
@@ -74,6 +80,8 @@ static const struct row rows[] = {
 	  "bytes of one user in uploads that are not accepted yet" },
 	{ 0 },
 };
+
+_Static_assert(sizeof(rows) / sizeof(rows[0]) <= ROWS_MAX, "struct reading counts them");
 
 static void *field(const struct row *row)
 {
@@ -126,30 +134,87 @@ static int set_boolean(const struct row *row, const char *value)
 	return 0;
 }
 
-static int set_text(const struct row *row, const char *value)
+static int judge_text(const struct row *row, const char *value, size_t max)
 {
 	const char *c;
 
-	if (strlen(value) >= row->room)
-		return sfs_fail(-E2BIG, "%s: at most %zu bytes", row->key, row->room - 1);
+	if (strlen(value) > max)
+		return sfs_fail(-E2BIG, "%s: at most %zu bytes", row->key, max);
 	for (c = value; *c; c++)
 		if (*c < ' ' || *c == 127 || *c == ';')
 			return sfs_fail(-EINVAL, "%s: '%.40s' has a character that cannot be here", row->key, value);
-	strcpy(field(row), value);
 	return 0;
 }
 
-int config_set(const char *section, const char *key, const char *value)
+static int set_text(const struct row *row, const char *value)
+{
+	int err = judge_text(row, value, TEXT_BYTES_MAX);
+
+	if (!err)
+		strcpy(field(row), value);
+	return err;
+}
+
+/* Items separated by commas, blanks around them; again means in addition. */
+static int set_list(const struct row *row, const char *value, bool again)
+{
+	char *list = field(row);
+	size_t used = again ? strlen(list) : 0, length;
+	int err = judge_text(row, value, row->room - 1);
+
+	if (err)
+		return err;
+	list[used] = '\0';
+	while (*value) {
+		value += strspn(value, ", \t");
+		length = strcspn(value, ", \t");
+		if (!length)
+			break;
+		if (used + 1 + length >= row->room)
+			return sfs_fail(-E2BIG, "%s: at most %zu bytes", row->key, row->room - 1);
+		if (length > LIST_LINE_MAX)
+			return sfs_fail(-EINVAL, "%s: '%.40s...' is too long", row->key, value);
+		used += (size_t)sprintf(list + used, "%s%.*s", used ? "," : "", (int)length, value);
+		value += length;
+	}
+	return 0;
+}
+
+static int set_row(const struct row *row, const char *value, bool again)
+{
+	if (again && row->kind != LIST)
+		return sfs_fail(-EINVAL, "%s is given twice", row->key);
+	switch (row->kind) {
+	case TEXT:
+		return set_text(row, value);
+	case LIST:
+		return set_list(row, value, again);
+	case BOOLEAN:
+		return set_boolean(row, value);
+	default:
+		return set_number(row, value);
+	}
+}
+
+static const struct row *row_named(const char *section, const char *key)
 {
 	const struct row *row = rows;
 
 	while (row->key && (strcmp(row->section, section) || strcmp(row->key, key)))
 		row++;
-	if (!row->key)
-		return sfs_fail(-EINVAL, "unknown key '%.40s' in section [%.40s]", key, section);
-	if (row->kind == TEXT)
-		return set_text(row, value);
-	return row->kind == BOOLEAN ? set_boolean(row, value) : set_number(row, value);
+	return row->key ? row : NULL;
+}
+
+static int unknown(const char *section, const char *key)
+{
+	return sfs_fail(-EINVAL, "unknown key '%.40s' in section [%.40s]", key, section);
+}
+
+int config_set(const char *section, const char *key, const char *value)
+{
+	const struct row *row = row_named(section, key);
+
+	return row ? set_row(row, value, false) : unknown(section, key);
 }
 
 void config_defaults(void)
@@ -164,18 +229,22 @@ void config_defaults(void)
 /* ---- INI ------------------------------------------------------------------------------------- */
 
 struct reading {
-	int err; /* of the first bad line */
+	bool seen[ROWS_MAX]; /* by row: a list goes on, anything else is there twice */
+	int err;	     /* of the first bad line */
 	char why[SFS_SENTENCE_MAX];
 };
 
 static int take(void *user, const char *section, const char *key, const char *value)
 {
 	struct reading *reading = user;
+	const struct row *row = row_named(section, key);
 	int err;
 
 	if (reading->err)
 		return 1;
-	err = config_set(section, key, value ?: "");
+	err = row ? set_row(row, value ?: "", reading->seen[row - rows]) : unknown(section, key);
+	if (row)
+		reading->seen[row - rows] = true;
 	if (!err)
 		return 1;
 	reading->err = err;
@@ -183,16 +252,41 @@ static int take(void *user, const char *section, const char *key, const char *va
 	return 0;
 }
 
+static int skip(void *user, const char *section, const char *key, const char *value)
+{
+	(void)user, (void)section, (void)key, (void)value;
+	return 1;
+}
+
+/* The number of the first line that is too long, or 0. */
+static int long_line(const char *text)
+{
+	size_t length;
+	int line;
+
+	for (line = 1; *text; line++) {
+		length = strcspn(text, "\n");
+		if (length > LINE_BYTES_MAX)
+			return line;
+		text += length + (text[length] == '\n');
+	}
+	return 0;
+}
+
 int config_parse(const char *name, const char *text)
 {
 	struct reading reading = { 0 };
-	int line = ini_parse_string(text, take, &reading);
+	int line = long_line(text);
 
-	if (reading.err)
-		return sfs_fail(reading.err, "%.200s:%d: %s", name, line, reading.why);
+	if (line)
+		return sfs_fail(-E2BIG, "%.200s:%d: a line has at most %d bytes; lists go on in indented lines", name,
+				line, LINE_BYTES_MAX);
+	/* Twice, since the library does not say which of the two a line was refused for. */
+	line = ini_parse_string(text, skip, NULL);
 	if (line)
 		return sfs_fail(-EINVAL, "%.200s:%d: neither a section nor key = value", name, line);
-	return 0;
+	line = ini_parse_string(text, take, &reading);
+	return reading.err ? sfs_fail(reading.err, "%.200s:%d: %s", name, line, reading.why) : 0;
 }
 
 int config_load(const char *path)
@@ -221,9 +315,26 @@ int config_load(const char *path)
 
 /* ---- showing --------------------------------------------------------------------------------- */
 
+static void put_list(const char *list, struct sfs_buf *out)
+{
+	size_t column = 0, length;
+
+	for (; *list; list += length + (list[length] == ',')) {
+		length = strcspn(list, ",");
+		if (column && column + length > LIST_LINE_MAX) {
+			sfs_put(out, ",\n\t");
+			column = 0;
+		}
+		sfs_put(out, "%s%.*s", column ? "," : "", (int)length, list);
+		column += length + 1;
+	}
+}
+
 static void put_value(const struct row *row, struct sfs_buf *out)
 {
-	if (row->kind == TEXT)
+	if (row->kind == LIST)
+		put_list(field(row), out);
+	else if (row->kind == TEXT)
 		sfs_put(out, "%s", (const char *)field(row));
 	else if (row->kind == BOOLEAN)
 		sfs_put(out, "%s", *(const bool *)field(row) ? "yes" : "no");

@@ -36,7 +36,35 @@ static void usage(FILE *out)
 	sfs_blob_put(blob);
 }
 
-/* -1: go on; else an exit status. */
+enum { GO_ON = -1 };
+
+/* One option: GO_ON, or the exit status of a program that has done all it was asked. */
+static int take_option(struct options *options, int c)
+{
+	switch (c) {
+	case 'f':
+		options->foreground = true;
+		return GO_ON;
+	case 'o':
+		return options_add(options, optarg) ? EXIT_FAILURE : GO_ON;
+	case 's':
+		options->state = optarg;
+		return GO_ON;
+	case 'c':
+		options->config = optarg;
+		return GO_ON;
+	case 'h':
+		usage(stdout);
+		return EXIT_SUCCESS;
+	case 'v':
+		puts("sandboxfs " SANDBOXFS_VERSION);
+		return EXIT_SUCCESS;
+	default:
+		usage(stderr);
+		return EXIT_FAILURE;
+	}
+}
+
 static int parse_options(int argc, char **argv, struct options *options)
 {
 	static const struct option longs[] = {
@@ -44,40 +72,17 @@ static int parse_options(int argc, char **argv, struct options *options)
 		{ "config", required_argument, NULL, 'c' }, { "help", no_argument, NULL, 'h' },
 		{ "version", no_argument, NULL, 'v' },	   { 0 },
 	};
-	int c;
+	int c, status = GO_ON;
 
-	while ((c = getopt_long(argc, argv, "fo:h", longs, NULL)) != -1) {
-		switch (c) {
-		case 'f':
-			options->foreground = true;
-			break;
-		case 'o':
-			if (options_add(options, optarg))
-				return EXIT_FAILURE;
-			break;
-		case 's':
-			options->state = optarg;
-			break;
-		case 'c':
-			options->config = optarg;
-			break;
-		case 'h':
-			usage(stdout);
-			return EXIT_SUCCESS;
-		case 'v':
-			puts("sandboxfs " SANDBOXFS_VERSION);
-			return EXIT_SUCCESS;
-		default:
-			usage(stderr);
-			return EXIT_FAILURE;
-		}
-	}
-	if (argc - optind != 1) {
+	while (status == GO_ON && (c = getopt_long(argc, argv, "fo:h", longs, NULL)) != -1)
+		status = take_option(options, c);
+	if (status == GO_ON && argc - optind != 1) {
 		usage(stderr);
-		return EXIT_FAILURE;
+		status = EXIT_FAILURE;
 	}
-	options->mountpoint = argv[optind];
-	return -1;
+	if (status == GO_ON)
+		options->mountpoint = argv[optind];
+	return status;
 }
 
 /* In the process that was called: waits for one byte, which says that the mount answers. */
@@ -121,7 +126,7 @@ int main(int argc, char **argv)
 	bool go_on = true;
 	int status = parse_options(argc, argv, &options);
 
-	if (status >= 0)
+	if (status != GO_ON)
 		return status;
 	config_defaults();
 	if (options.config && config_load(options.config)) {
