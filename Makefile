@@ -91,7 +91,7 @@ demo: all
 	scripts/demo $(O)
 
 check: deps
-	tests/run --everything
+	tests/run --build $(BUILD) --everything
 
 check-units check-root check-nobody: all tools
 	tests/run --build $(O) --$(@:check-%=%)
