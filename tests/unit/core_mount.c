@@ -140,6 +140,22 @@ static void objects_come_and_go(void)
 	CHECK_INT(sh("cat toys/two/value && rmdir toys/two"), 0);
 }
 
+/* Names of directories are cached for an hour: what the daemon takes away by itself it must tell the kernel. */
+static void what_the_daemon_removes_vanishes(void)
+{
+	const struct timespec pause = { .tv_nsec = 100000000 };
+	struct stat st;
+
+	CHECK_INT(sh("mkdir toys/unlucky && ls -l toys && cat toys/unlucky/value"), 0);
+	CHECK_INT(stat(at("toys/unlucky"), &st), 0);
+	CHECK_INT(put(at("toys/one/value"), 0, "13\n"), 0);
+	nanosleep(&pause, NULL);
+	CHECK_INT(stat(at("toys/unlucky"), &st) ? errno : 0, ENOENT);
+	CHECK_INT(mkdir(at("toys/unlucky"), 0755), 0);
+	CHECK_STR(slurp(at("toys/unlucky/value")), "0\n");
+	CHECK_INT(rmdir(at("toys/unlucky")), 0);
+}
+
 /* ---- waiting --------------------------------------------------------------------------------- */
 
 static pid_t writer(const char *text)
@@ -148,7 +164,7 @@ static pid_t writer(const char *text)
 
 	if (pid == 0) {
 		signal(SIGINT, SIG_DFL);
-		_exit(put(at("toys/one/run"), 0, text));
+		_exit(put(at("toys/one/run"), O_TRUNC, text));
 	}
 	return pid;
 }
@@ -300,6 +316,7 @@ static void tests(void)
 	RUN(shells_write_commands);
 	RUN(wrong_things_have_errnos);
 	RUN(objects_come_and_go);
+	RUN(what_the_daemon_removes_vanishes);
 	RUN(waiting_writes_do_not_wait_for_each_other);
 	RUN(ctrl_c_ends_the_wait);
 	RUN(sigkill_ends_the_wait);
