@@ -24,7 +24,7 @@ struct work {
 	char text[];
 };
 
-static struct work *work_new(struct file *file, const struct file_bytes *bytes, const struct sfs_cred *who)
+static struct work *work_new(struct file *file, const struct file_bytes *bytes)
 {
 	struct work *work = malloc(sizeof(*work) + bytes->size + 1);
 	size_t i;
@@ -33,7 +33,7 @@ static struct work *work_new(struct file *file, const struct file_bytes *bytes, 
 		return NULL;
 	memset(work, 0, sizeof(*work));
 	work->file = file_get(file);
-	work->cmd.who = *who;
+	work->cmd.who = *file_who(file);
 	work->size = bytes->size;
 	memcpy(work->text, bytes->data, bytes->size);
 	work->text[bytes->size] = '\0';
@@ -88,7 +88,7 @@ static bool work_took(struct work *work, int rc, struct sfs_blob *answer)
 		snprintf(sentence, sizeof(sentence), "%s", errors_sentence(rc));
 		sfs_fail(rc, "line %u: %s", work->line, sentence);
 	}
-	file_answer(work->file, &work->cmd.who, rc, answer);
+	file_answer(work->file, rc, answer);
 	work->rc = rc;
 	return rc >= 0;
 }
@@ -203,18 +203,16 @@ static int64_t run(struct work *work, struct sfs_req *req)
 	return file_attr(work->file)->flags & SFS_WAITS ? begin_waiting(work, req) : run_now(work);
 }
 
-int64_t command_lines(struct file *file, const struct file_bytes *bytes, const struct sfs_cred *who,
-		      struct sfs_req *req)
+int64_t command_lines(struct file *file, const struct file_bytes *bytes, struct sfs_req *req)
 {
-	struct work *work = work_new(file, bytes, who);
+	struct work *work = work_new(file, bytes);
 
 	return work ? run(work, req) : -ENOMEM;
 }
 
-int64_t command_whole(struct file *file, const struct file_bytes *bytes, const struct sfs_cred *who,
-		      struct sfs_req *req)
+int64_t command_whole(struct file *file, const struct file_bytes *bytes, struct sfs_req *req)
 {
-	struct work *work = work_new(file, bytes, who);
+	struct work *work = work_new(file, bytes);
 
 	if (!work)
 		return -ENOMEM;

@@ -8,10 +8,8 @@
 #include "file.h"
 
 /* The lines of one write. req: for rows that wait, else NULL. The count of bytes done, -errno or REQ_LATER. */
-int64_t command_lines(struct file *file, const struct file_bytes *bytes, const struct sfs_cred *who,
-		      struct sfs_req *req);
+int64_t command_lines(struct file *file, const struct file_bytes *bytes, struct sfs_req *req);
 /* The whole of a spec as one command. 0, -errno or REQ_LATER. */
-int64_t command_whole(struct file *file, const struct file_bytes *bytes, const struct sfs_cred *who,
-		      struct sfs_req *req);
+int64_t command_whole(struct file *file, const struct file_bytes *bytes, struct sfs_req *req);
 
 #endif

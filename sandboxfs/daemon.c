@@ -23,7 +23,7 @@
 #define DRAIN_MS 3000
 
 static int privileged_fd = -1;
-static int ready_fd = -1;
+static const struct daemon_start *started;
 static struct fuse_session *served;
 static atomic_bool ended;
 
@@ -75,9 +75,13 @@ static void stop_all(size_t n)
 
 static void tell_ready(void)
 {
-	if (write(ready_fd, "r", 1) < 0)
+	if (!started->foreground) {
+		log_to_syslog();
+		log_silence();
+	}
+	if (write(started->ready_fd, "r", 1) < 0)
 		sfs_log(SFS_WARN, "nobody hears that the mount is ready");
-	close(ready_fd);
+	close(started->ready_fd);
 }
 
 /* Waits for SIGTERM where it may wait, unlike a handler. */
@@ -107,7 +111,7 @@ static int serve(const struct daemon_start *start)
 	int err;
 
 	served = start->session;
-	ready_fd = start->ready_fd;
+	started = start;
 	err = -pthread_create(&thread, NULL, await_end, NULL);
 	if (err)
 		return err;

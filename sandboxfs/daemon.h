@@ -3,6 +3,7 @@
 #ifndef DAEMON_H
 #define DAEMON_H
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 struct fuse_session;
@@ -11,6 +12,7 @@ struct daemon_start {
 	struct fuse_session *session; /* mounted, never served */
 	int channel;		      /* to the privileged process */
 	int ready_fd;		      /* gets one byte once the mount answers, and is closed */
+	bool foreground;	      /* else the terminal is let go once the mount answers */
 	uid_t uid;		      /* who mounts: the owner of the top */
 	gid_t gid;
 };

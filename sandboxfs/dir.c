@@ -10,6 +10,7 @@
 #include "errors.h"
 #include "file.h"
 #include "perm.h"
+#include "render.h"
 #include "upload.h"
 
 #define DIR_ENTRY_S 3600.0 /* a directory's name: its removal is told to the kernel */
@@ -58,7 +59,7 @@ static void see(struct node *node, const struct sfs_cred *who, bool fresh, struc
 		out->attr_s = DIR_ATTR_S;
 	} else if (node->kind == NODE_ROW) {
 		/* A row that cannot be rendered now says so when it is read. */
-		blob = file_measure(node_as_row(node), who, fresh, &err);
+		blob = render_measured(node_as_row(node), who, fresh, &err);
 		out->st.st_size = blob ? (off_t)sfs_blob_size(blob) : 0;
 		out->st.st_blocks = (out->st.st_size + 511) / 512;
 		sfs_blob_put(blob);

@@ -12,17 +12,16 @@
 #include "command.h"
 #include "errors.h"
 #include "perm.h"
+#include "render.h"
 #include "req.h"
 #include "upload.h"
-
-#define MEASURED_NS 1000000000u /* for how long an open may serve what a lookup measured */
 
 struct file {
 	atomic_uint refs;
 	struct file *next, *prev; /* of those that the kernel holds; open_lock */
 	struct node *node; /* counted */
 	int flags;	   /* of open(2) */
-	uid_t uid;	   /* who opened it, and pays for it */
+	struct sfs_cred who; /* who opened it: asks, commands and pays */
 	struct upload *upload; /* owned; NULL for rows */
 	pthread_mutex_t lock;
 	/* All below under lock. */
@@ -47,64 +46,9 @@ static struct row_node *row_of(const struct file *file)
 	return node_as_row(file->node);
 }
 
-/* ---- rendering ------------------------------------------------------------------------------- */
-
-static struct sfs_blob *render(struct row_node *row, const struct sfs_cred *who, int *err)
-{
-	const struct sfs_attr *attr = node_attr(row);
-	struct sfs_blob *blob = NULL;
-	struct sfs_buf *buf;
-
-	*err = 0;
-	if (attr->blob)
-		return attr->blob(row->node.dir, who) ?: sfs_blob_new("", 0);
-	buf = sfs_buf_new();
-	if (buf && attr->show)
-		*err = attr->show(row->node.dir, who, buf);
-	if (*err) {
-		sfs_buf_free(buf);
-		return NULL;
-	}
-	blob = sfs_buf_finish(buf);
-	if (!blob)
-		*err = sfs_fail(-ENOMEM, "out of memory");
-	return blob;
-}
-
-/* Under tree_lock. */
-static bool measured_holds(const struct row_node *row)
-{
-	return row->measured && row->measured_changes == row->node.dir->changes &&
-	       sfs_now_ns() - row->measured_ns < MEASURED_NS;
-}
-
-struct sfs_blob *file_measure(struct row_node *row, const struct sfs_cred *who, bool fresh, int *err)
-{
-	struct sfs_blob *blob = NULL, *old = NULL;
-	uint64_t changes;
-
-	*err = 0;
-	pthread_mutex_lock(&tree_lock);
-	if (!fresh && measured_holds(row))
-		blob = sfs_blob_get(row->measured);
-	changes = row->node.dir->changes;
-	pthread_mutex_unlock(&tree_lock);
-	if (blob)
-		return blob;
-	blob = render(row, who, err);
-	pthread_mutex_lock(&tree_lock);
-	old = row->measured;
-	row->measured = sfs_blob_get(blob);
-	row->measured_ns = sfs_now_ns();
-	row->measured_changes = changes;
-	pthread_mutex_unlock(&tree_lock);
-	sfs_blob_put(old);
-	return blob;
-}
-
 /* ---- open and release ------------------------------------------------------------------------ */
 
-static int open_row(struct file *file, const struct sfs_cred *who)
+static int open_row(struct file *file)
 {
 	const struct sfs_attr *attr = node_attr(row_of(file));
 	int err;
@@ -114,24 +58,24 @@ static int open_row(struct file *file, const struct sfs_cred *who)
 	if ((file->flags & O_ACCMODE) != O_RDONLY && !attr->store)
 		return sfs_fail(-EPERM, "'%s' cannot be written", attr->name);
 	if ((file->flags & O_ACCMODE) != O_WRONLY)
-		file->text = file_measure(row_of(file), who, false, &err);
+		file->text = render_measured(row_of(file), &file->who, false, &err);
 	file->unread = file->text;
 	return 0;
 }
 
-static int open_checked(struct file *file, const struct sfs_cred *who)
+static int open_checked(struct file *file)
 {
 	static const int wants[] = { [O_RDONLY] = R_OK, [O_WRONLY] = W_OK, [O_RDWR] = R_OK | W_OK };
 	struct stat st;
 	int err;
 
 	node_stat(file->node, &st);
-	err = perm_access(who, &st, wants[(file->flags & O_ACCMODE) % 3]);
+	err = perm_access(&file->who, &st, wants[(file->flags & O_ACCMODE) % 3]);
 	if (err)
 		return err;
 	if (file->node->kind == NODE_ROW)
-		return open_row(file, who);
-	return upload_open(node_as_file(file->node), file->flags, who, &file->upload);
+		return open_row(file);
+	return upload_open(node_as_file(file->node), file->flags, &file->who, &file->upload);
 }
 
 static void remember(struct file *file)
@@ -175,8 +119,8 @@ int file_open(struct node *node, int flags, const struct sfs_cred *who, struct f
 	pthread_mutex_init(&file->lock, NULL);
 	file->node = node_get(node);
 	file->flags = flags;
-	file->uid = who->uid;
-	err = open_checked(file, who);
+	file->who = *who;
+	err = open_checked(file);
 	if (err) {
 		file_put(file);
 		return err;
@@ -198,7 +142,7 @@ void file_put(struct file *file)
 		return;
 	if (file->upload)
 		upload_close(file->upload);
-	account_close(file->uid);
+	account_close(file->who.uid);
 	sfs_blob_put(file->text);
 	free(file->spec);
 	pthread_mutex_destroy(&file->lock);
@@ -234,6 +178,11 @@ bool file_flushes(const struct file *file)
 bool file_write_waits(const struct file *file)
 {
 	return !file->upload && (node_attr(row_of(file))->flags & (SFS_WAITS | SFS_WHOLE)) == SFS_WAITS;
+}
+
+const struct sfs_cred *file_who(const struct file *file)
+{
+	return &file->who;
 }
 
 struct sfs_obj *file_dir(const struct file *file)
@@ -287,7 +236,7 @@ static void take_piece(struct file *file, size_t size, off_t offset, struct file
 	out->blob = sfs_blob_get(file->text);
 }
 
-int file_read(struct file *file, const struct sfs_cred *who, size_t size, off_t offset, struct file_piece *out)
+int file_read(struct file *file, size_t size, off_t offset, struct file_piece *out)
 {
 	struct sfs_blob *text;
 	bool have;
@@ -302,7 +251,7 @@ int file_read(struct file *file, const struct sfs_cred *who, size_t size, off_t 
 	pthread_mutex_unlock(&file->lock);
 	if (have)
 		return 0;
-	text = render(row_of(file), who, &err);
+	text = render_row(row_of(file), &file->who, &err);
 	if (!text)
 		return err;
 	pthread_mutex_lock(&file->lock);
@@ -319,7 +268,7 @@ ssize_t file_read_upload(struct file *file, void *data, size_t size, off_t offse
 
 /* ---- writing --------------------------------------------------------------------------------- */
 
-int64_t file_answer(struct file *file, const struct sfs_cred *who, int64_t rc, struct sfs_blob *answer)
+int64_t file_answer(struct file *file, int64_t rc, struct sfs_blob *answer)
 {
 	const char *sentence;
 	struct sfs_buf *buf;
@@ -335,7 +284,7 @@ int64_t file_answer(struct file *file, const struct sfs_cred *who, int64_t rc, s
 	set_text(file, answer, answer);
 	file->restart = true;
 	pthread_mutex_unlock(&file->lock);
-	errors_note(file->node->dir, node_attr(row_of(file))->name, who, rc);
+	errors_note(file->node->dir, node_attr(row_of(file))->name, &file->who, rc);
 	/* Also after a refusal: "error" is different now. */
 	node_touch(file->node->dir, rc < 0 ? -1 : (int)row_of(file)->row);
 	return rc;
@@ -416,7 +365,7 @@ static int64_t gather(struct file *file, const struct file_bytes *bytes)
 	return (int64_t)bytes->size;
 }
 
-static int64_t write_upload(struct file *file, const struct file_bytes *bytes, const struct sfs_cred *who)
+static int64_t write_upload(struct file *file, const struct file_bytes *bytes)
 {
 	int64_t rc = upload_write(file->upload, bytes->data, bytes->size, bytes->offset);
 
@@ -427,18 +376,17 @@ static int64_t write_upload(struct file *file, const struct file_bytes *bytes, c
 	pthread_mutex_lock(&tree_lock);
 	name = strdup(file->node->name);
 	pthread_mutex_unlock(&tree_lock);
-	errors_note(file->node->dir, name, who, rc);
+	errors_note(file->node->dir, name, &file->who, rc);
 	free(name);
 	return rc;
 }
 
-int64_t file_write(struct file *file, const struct file_bytes *bytes, const struct sfs_cred *who,
-		   struct sfs_req *req)
+int64_t file_write(struct file *file, const struct file_bytes *bytes, struct sfs_req *req)
 {
 	int64_t rc;
 
 	if (file->upload)
-		return write_upload(file, bytes, who);
+		return write_upload(file, bytes);
 	rc = judge_bytes(file, bytes);
 	if (!rc && (node_attr(row_of(file))->flags & SFS_WHOLE)) {
 		rc = gather(file, bytes);
@@ -446,11 +394,11 @@ int64_t file_write(struct file *file, const struct file_bytes *bytes, const stru
 			return rc;
 	}
 	if (rc < 0)
-		return file_answer(file, who, rc, NULL);
-	return command_lines(file, bytes, who, req);
+		return file_answer(file, rc, NULL);
+	return command_lines(file, bytes, req);
 }
 
-static int64_t flush_spec(struct file *file, const struct sfs_cred *who, struct sfs_req *req)
+static int64_t flush_spec(struct file *file, struct sfs_req *req)
 {
 	struct file_bytes bytes = { 0 };
 	char *copy = NULL;
@@ -470,21 +418,21 @@ static int64_t flush_spec(struct file *file, const struct sfs_cred *who, struct 
 	if (!dirty)
 		return 0;
 	bytes.data = copy;
-	rc = copy ? command_whole(file, &bytes, who, req) : -ENOMEM;
+	rc = copy ? command_whole(file, &bytes, req) : -ENOMEM;
 	free(copy);
 	return rc;
 }
 
-int64_t file_flush(struct file *file, const struct sfs_cred *who, struct sfs_req *req)
+int64_t file_flush(struct file *file, struct sfs_req *req)
 {
 	if (file->upload)
-		return upload_flush(file->upload, who, req);
-	return file_flushes(file) ? flush_spec(file, who, req) : 0;
+		return upload_flush(file->upload, &file->who, req);
+	return file_flushes(file) ? flush_spec(file, req) : 0;
 }
 
-int64_t file_sync(struct file *file, const struct sfs_cred *who, struct sfs_req *req)
+int64_t file_sync(struct file *file, struct sfs_req *req)
 {
-	return file->upload ? upload_sync(file->upload, who, req) : file_flush(file, who, req);
+	return file->upload ? upload_sync(file->upload, &file->who, req) : file_flush(file, req);
 }
 
 int file_truncate(struct file *file, off_t size)

@@ -5,6 +5,9 @@
  * Counted: the kernel's handle is one reference, dropped by file_release(); work that is put off holds another. Its
  * own lock guards what reads see; no callback runs under it. Functions that take a request return REQ_LATER when
  * the answer comes by it, and have not touched it otherwise.
+ *
+ * Everything is done in the name of whoever opened the file, not of whoever writes: else a user could open a command file
+ * and have a program of another user, started with it as its output, give the commands.
  */
 #ifndef FILE_H
 #define FILE_H
@@ -13,9 +16,6 @@
 
 struct file;
 struct sfs_req;
-
-/* What is read at most once for each LOOKUP, and again by the OPEN right after it. Counted; NULL with *err. */
-struct sfs_blob *file_measure(struct row_node *row, const struct sfs_cred *who, bool fresh, int *err);
 
 /* flags are those of open(2). 0 or -errno with a sentence. */
 int file_open(struct node *node, int flags, const struct sfs_cred *who, struct file **out);
@@ -34,7 +34,7 @@ struct file_piece {
 	struct sfs_blob *blob;
 	size_t offset, size;
 };
-int file_read(struct file *file, const struct sfs_cred *who, size_t size, off_t offset, struct file_piece *out);
+int file_read(struct file *file, size_t size, off_t offset, struct file_piece *out);
 ssize_t file_read_upload(struct file *file, void *data, size_t size, off_t offset);
 
 struct file_bytes {
@@ -43,15 +43,15 @@ struct file_bytes {
 	off_t offset;
 };
 /* The count of bytes, -errno, or REQ_LATER. req may be NULL where file_write_waits() says no. */
-int64_t file_write(struct file *file, const struct file_bytes *bytes, const struct sfs_cred *who,
-		   struct sfs_req *req);
-int64_t file_flush(struct file *file, const struct sfs_cred *who, struct sfs_req *req);
-int64_t file_sync(struct file *file, const struct sfs_cred *who, struct sfs_req *req); /* fsync(2) */
+int64_t file_write(struct file *file, const struct file_bytes *bytes, struct sfs_req *req);
+int64_t file_flush(struct file *file, struct sfs_req *req);
+int64_t file_sync(struct file *file, struct sfs_req *req); /* fsync(2) */
 /* ftruncate(2): means something for uploads only. */
 int file_truncate(struct file *file, off_t size);
 
 /* For command.c: how a command of this file ended. The answer is taken over. Returns rc. */
-int64_t file_answer(struct file *file, const struct sfs_cred *who, int64_t rc, struct sfs_blob *answer);
+int64_t file_answer(struct file *file, int64_t rc, struct sfs_blob *answer);
+const struct sfs_cred *file_who(const struct file *file);
 struct sfs_obj *file_dir(const struct file *file);
 const struct sfs_attr *file_attr(const struct file *file);
 struct file *file_get(struct file *file);

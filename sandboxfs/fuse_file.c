@@ -114,16 +114,16 @@ static void read_upload(fuse_req_t req, struct file *file, size_t size, off_t of
 
 static void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, struct fuse_file_info *fi)
 {
-	struct sfs_cred who = fuse_begin(req, OP_READ);
 	struct file_piece piece;
 	int err;
 
 	(void)ino;
+	fuse_begin(req, OP_READ);
 	if (file_is_upload(file_of(fi))) {
 		read_upload(req, file_of(fi), size, offset);
 		return;
 	}
-	err = file_read(file_of(fi), &who, size, offset, &piece);
+	err = file_read(file_of(fi), size, offset, &piece);
 	if (err) {
 		fuse_answer(req, err);
 		return;
@@ -136,24 +136,23 @@ static void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, s
 static void op_write(fuse_req_t req, fuse_ino_t ino, const char *data, size_t size, off_t offset,
 		     struct fuse_file_info *fi)
 {
-	struct sfs_cred who = fuse_begin(req, OP_WRITE);
 	struct file_bytes bytes = { data, size, offset };
 	struct file *file = file_of(fi);
 	struct sfs_req *later = NULL;
 	int64_t result = -ENOMEM;
 
 	(void)ino;
+	fuse_begin(req, OP_WRITE);
 	if (file_write_waits(file))
 		later = fuse_may_wait(req, file, send_written);
 	if (fuse_resent && !file_is_upload(file))
 		result = -EAGAIN;
 	else if (later || !file_write_waits(file))
-		result = file_write(file, &bytes, &who, later);
+		result = file_write(file, &bytes, later);
 	fuse_finish(req, later, result, send_written);
 }
 
-static void judge(fuse_req_t req, struct file *file, const struct sfs_cred *who,
-		  int64_t (*call)(struct file *, const struct sfs_cred *, struct sfs_req *))
+static void judge(fuse_req_t req, struct file *file, int64_t (*call)(struct file *, struct sfs_req *))
 {
 	struct sfs_req *later;
 	int64_t result = -ENOMEM;
@@ -164,24 +163,22 @@ static void judge(fuse_req_t req, struct file *file, const struct sfs_cred *who,
 	}
 	later = fuse_may_wait(req, file, fuse_send_status);
 	if (later)
-		result = fuse_resent ? -EAGAIN : call(file, who, later);
+		result = fuse_resent ? -EAGAIN : call(file, later);
 	fuse_finish(req, later, result, fuse_send_status);
 }
 
 static void op_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
-	struct sfs_cred who = fuse_begin(req, OP_FLUSH);
-
 	(void)ino;
-	judge(req, file_of(fi), &who, file_flush);
+	fuse_begin(req, OP_FLUSH);
+	judge(req, file_of(fi), file_flush);
 }
 
 static void op_fsync(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_file_info *fi)
 {
-	struct sfs_cred who = fuse_begin(req, OP_OTHER);
-
 	(void)ino, (void)datasync;
-	judge(req, file_of(fi), &who, file_sync);
+	fuse_begin(req, OP_OTHER);
+	judge(req, file_of(fi), file_sync);
 }
 
 /* ---- directories ----------------------------------------------------------------------------- */

@@ -2,7 +2,9 @@
 /* The log of the daemon and the two clocks that everything else is given. */
 #include "log.h"
 
+#include <fcntl.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <syslog.h>
@@ -11,12 +13,25 @@
 
 #define LOG_LINE_MAX 1024
 
-static bool use_syslog; /* set once, before any thread */
+static atomic_bool use_syslog;
 
 void log_to_syslog(void)
 {
 	openlog("sandboxfs", LOG_PID | LOG_NDELAY, LOG_DAEMON);
-	use_syslog = true;
+	atomic_store(&use_syslog, true);
+}
+
+void log_silence(void)
+{
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	if (null < 0)
+		return;
+	dup2(null, STDIN_FILENO);
+	dup2(null, STDOUT_FILENO);
+	dup2(null, STDERR_FILENO);
+	if (null > STDERR_FILENO)
+		close(null);
 }
 
 static void log_stderr(enum sfs_level level, const char *text)
@@ -41,7 +56,7 @@ void sfs_log(enum sfs_level level, const char *format, ...)
 	va_start(args, format);
 	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
-	if (use_syslog)
+	if (atomic_load(&use_syslog))
 		syslog(priorities[level], "%s", text);
 	else
 		log_stderr(level, text);

@@ -5,7 +5,9 @@
 
 #include "sandboxfs.h"
 
-/* Called before any thread exists. Without it lines go to standard error. */
+/* From now on. Without it lines go to standard error. */
 void log_to_syslog(void);
+/* Lets go of the terminal, or of the pipe, of whoever started the program. */
+void log_silence(void);
 
 #endif

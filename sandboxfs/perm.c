@@ -35,28 +35,39 @@ static bool listed(const char *list, gid_t gid)
 	}
 }
 
-static bool in_group(const struct sfs_cred *who, gid_t gid)
+/* Bytes of the status of a thread, NUL-terminated; false when it is gone. */
+static bool read_status(pid_t pid, char text[STATUS_BYTES])
 {
-	char path[64], text[STATUS_BYTES];
-	const char *groups;
+	char path[64];
 	ssize_t size;
 	int fd;
 
-	if (who->gid == gid)
-		return true;
-	if (!who->pid)
-		return false;
-	snprintf(path, sizeof(path), "/proc/%d/status", (int)who->pid);
+	snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return false;
-	size = read(fd, text, sizeof(text) - 1);
+	size = read(fd, text, STATUS_BYTES - 1);
 	close(fd);
 	if (size <= 0)
 		return false;
 	text[size] = '\0';
+	return true;
+}
+
+static bool in_group(const struct sfs_cred *who, gid_t gid)
+{
+	char text[STATUS_BYTES];
+	const char *uids, *groups;
+
+	if (who->gid == gid)
+		return true;
+	if (!who->pid || !read_status(who->pid, text))
+		return false;
+	uids = strstr(text, "\nUid:");
 	groups = strstr(text, "\nGroups:");
-	return groups && listed(groups + strlen("\nGroups:"), gid);
+	/* The number may be another's by now: his groups are not the caller's. */
+	return uids && listed(uids + strlen("\nUid:"), who->uid) && groups &&
+	       listed(groups + strlen("\nGroups:"), gid);
 }
 
 bool sfs_may(const struct sfs_cred *who, uid_t uid, gid_t gid, mode_t mode, int want)

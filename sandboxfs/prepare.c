@@ -170,8 +170,11 @@ static int choose_options(struct options *options)
 {
 	int err = options_add(options, "fsname=sandboxfs,subtype=sandboxfs");
 
-	if (err || !is_root())
+	if (err)
 		return err;
+	/* With several users cached names would get past checks of our own: the kernel has to do them. */
+	if (!is_root())
+		return strstr(options->fuse, "allow_other") ? options_add(options, "default_permissions") : 0;
 	err = options_add(options, "allow_other,default_permissions,nosuid,nodev");
 	if (err)
 		return err;

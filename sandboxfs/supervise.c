@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
@@ -40,19 +41,6 @@ static void close_fd(int *fd)
 	if (*fd >= 0)
 		close(*fd);
 	*fd = -1;
-}
-
-static void silence(void)
-{
-	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-
-	if (null < 0)
-		return;
-	dup2(null, STDIN_FILENO);
-	dup2(null, STDOUT_FILENO);
-	dup2(null, STDERR_FILENO);
-	if (null > STDERR_FILENO)
-		close(null);
 }
 
 static void our_signals(sigset_t *set)
@@ -90,7 +78,8 @@ static int launcher_role(struct supervisor *s, pid_t parent)
 	be_child(s, sfs_privileged.name);
 	close_fd(&s->channel[0]);
 	if (!s->options->foreground)
-		silence();
+		log_silence();
+	signal(SIGPIPE, SIG_DFL);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	if (!die_with(parent))
@@ -125,6 +114,7 @@ static int daemon_role(struct supervisor *s, int ready_fd, pid_t parent)
 		.session = s->session,
 		.channel = s->channel[0],
 		.ready_fd = ready_fd,
+		.foreground = s->options->foreground,
 		.uid = geteuid(),
 		.gid = getegid(),
 	};
@@ -243,7 +233,7 @@ static void mount_answers(struct supervisor *s)
 		return;
 	if (!s->options->foreground) {
 		log_to_syslog();
-		silence();
+		log_silence();
 	}
 	if (s->options->told_fd >= 0 && write(s->options->told_fd, &byte, 1) < 0)
 		sfs_log(SFS_WARN, "nobody waits for the mount");
@@ -284,10 +274,46 @@ static void end_all(struct supervisor *s)
 	close_fd(&s->signal_fd);
 }
 
+/* What was written to a file that stood for standard error comes to the real one. */
+static void replay(int fd)
+{
+	char text[1024];
+	ssize_t n = pread(fd, text, sizeof(text), 0);
+
+	if (n > 0 && write(STDERR_FILENO, text, (size_t)n) < 0)
+		return;
+}
+
+/*
+ * The helper that unmounts when we die outlives this call and keeps what it was given: were that the caller's pipe,
+ * $(sandboxfs ...) would never end.
+ */
+static int mount_aside(struct supervisor *s)
+{
+	int aside = memfd_create("mount", MFD_CLOEXEC), err;
+	int out = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3), old = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
+
+	if (aside >= 0) {
+		dup2(aside, STDOUT_FILENO);
+		dup2(aside, STDERR_FILENO);
+	}
+	err = transport_mount(s->session, s->options->place);
+	if (out >= 0)
+		dup2(out, STDOUT_FILENO);
+	if (old >= 0)
+		dup2(old, STDERR_FILENO);
+	if (aside >= 0)
+		replay(aside);
+	close_fd(&aside);
+	close_fd(&out);
+	close_fd(&old);
+	return err;
+}
+
 static enum role mount_and_start(struct supervisor *s, int *status)
 {
 	s->session = transport_new(s->options->fuse);
-	if (!s->session || transport_mount(s->session, s->options->place))
+	if (!s->session || mount_aside(s))
 		return FAILED;
 	return start_daemon(s, status);
 }
@@ -301,6 +327,7 @@ int supervise(const struct options *options)
 
 	our_signals(&set);
 	sigprocmask(SIG_BLOCK, &set, NULL);
+	signal(SIGPIPE, SIG_IGN); /* whoever waited for us may be gone */
 	s.signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	perm_check_here(!strstr(options->fuse, "default_permissions"));
 	role = s.signal_fd < 0 ? FAILED : start_launcher(&s, &status);

@@ -79,14 +79,14 @@ static int64_t put_text(struct file *file, const char *text)
 {
 	struct file_bytes bytes = { text, strlen(text), 0 };
 
-	return file_write(file, &bytes, &user, NULL);
+	return file_write(file, &bytes, NULL);
 }
 
 static const char *get_text(struct file *file, off_t offset)
 {
 	static char text[256];
 	struct file_piece piece;
-	int err = file_read(file, &user, sizeof(text) - 1, offset, &piece);
+	int err = file_read(file, sizeof(text) - 1, offset, &piece);
 
 	if (err) {
 		snprintf(text, sizeof(text), "%s", errors_name(err));
@@ -269,8 +269,8 @@ static void bytes_are_judged(void)
 	large.data = text;
 	file = open_path("value", O_RDWR, &user);
 	REQUIRE(file);
-	CHECK_INT(file_write(file, &zero, &user, NULL), -EINVAL);
-	CHECK_INT(file_write(file, &large, &user, NULL), -E2BIG);
+	CHECK_INT(file_write(file, &zero, NULL), -EINVAL);
+	CHECK_INT(file_write(file, &large, NULL), -E2BIG);
 	file_release(file);
 	free(text);
 	uproot();
@@ -288,12 +288,12 @@ static void whole_specs_are_judged_at_flush(void)
 	file = open_path("spec", O_RDWR, &user);
 	REQUIRE(file);
 	req = req_new(&nobody, file);
-	CHECK_INT(file_flush(file, &user, req), 0); /* before any write, as bash does */
+	CHECK_INT(file_flush(file, req), 0); /* before any write, as bash does */
 	CHECK_INT(toy_judged() - before, 0);
 	CHECK_INT(put_text(file, "go"), 2);
 	CHECK_INT(put_text(file, "od\nmore\n"), 8);
-	CHECK_INT(file_flush(file, &user, req), 0);
-	CHECK_INT(file_flush(file, &user, req), 0);
+	CHECK_INT(file_flush(file, req), 0);
+	CHECK_INT(file_flush(file, req), 0);
 	CHECK_INT(toy_judged() - before, 1);
 	CHECK_STR(get_text(file, 0), "good\nmore\n");
 	req_free(req);
@@ -301,7 +301,7 @@ static void whole_specs_are_judged_at_flush(void)
 	file = open_path("spec", O_RDWR, &user);
 	req = req_new(&nobody, file);
 	CHECK_INT(put_text(file, "evil"), 4);
-	CHECK_INT(file_flush(file, &user, req), -EINVAL);
+	CHECK_INT(file_flush(file, req), -EINVAL);
 	CHECK_STR(get_text(file, 0), "'evil' is not good\n");
 	req_free(req);
 	file_release(file);
@@ -363,7 +363,7 @@ static int64_t run(struct file *file, const char *text, const char *how)
 	struct file_bytes bytes = { text, strlen(text), 0 };
 	struct sfs_req *req = req_new(&reply, file);
 	uint64_t id = req_id(req);
-	int64_t result = file_write(file, &bytes, &user, req);
+	int64_t result = file_write(file, &bytes, req);
 
 	if (result != REQ_LATER) {
 		req_free(req);
@@ -418,7 +418,7 @@ static void races_have_one_winner(void)
 		memset(&outcome, 0, sizeof(outcome));
 		req = req_new(&reply, file);
 		id = req_id(req);
-		REQUIRE(file_write(file, &bytes, &user, req) == REQ_LATER);
+		REQUIRE(file_write(file, &bytes, req) == REQ_LATER);
 		if (i % 3)
 			nanosleep(&pause, NULL);
 		req_interrupt(id);

@@ -177,6 +177,27 @@ static bool nobody_sees_his_own(void)
 	       unlink(at("box/a")) && (errno == EPERM || errno == EACCES);
 }
 
+/* A command is its opener's, even when another user's program has the file as its output. */
+static void commands_belong_to_the_opener(void)
+{
+	int fd;
+
+	if (geteuid()) {
+		check_skip("needs root");
+		return;
+	}
+	CHECK_INT(put(at("toys/one/value"), 0, "1\n"), 0);
+	CHECK_INT(seteuid(NOBODY), 0);
+	fd = open(at("toys/one/run"), O_RDWR | O_CLOEXEC);
+	CHECK_INT(seteuid(0), 0);
+	CHECK_INT(write(fd, "refuse\n", 7) < 0 ? errno : 0, EBADMSG);
+	CHECK_STR(slurp(at("error")), "ok\n");
+	CHECK_INT(seteuid(NOBODY), 0);
+	CHECK_HAS(slurp(at("error")), "EBADMSG");
+	CHECK_INT(seteuid(0), 0);
+	close(fd);
+}
+
 static void two_users_have_two_views(void)
 {
 	struct stat st;
@@ -215,6 +236,7 @@ static void tests(void)
 	RUN(empty_files_are_dropped);
 	RUN(staged_names_are_committed_by_rename);
 	RUN(two_users_have_two_views);
+	RUN(commands_belong_to_the_opener);
 	RUN(stop);
 }
 
