@@ -2,6 +2,8 @@
 /* Rows become bytes: rendered when they are read, and measured when their size is asked for. */
 #include "render.h"
 
+#include <errno.h>
+
 #define MEASURED_NS 1000000000u /* for how long an open may serve what a lookup measured */
 
 struct sfs_blob *render_row(struct row_node *row, const struct sfs_cred *who, int *err)
