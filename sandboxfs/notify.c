@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Invalidations, sent to the kernel from a thread of their own. */
+/* Invalidations: names from a thread of their own, attributes at once. */
 #define FUSE_USE_VERSION 312
 #include "notify.h"
 
@@ -12,8 +12,8 @@
 
 struct news {
 	struct news *next;
-	uint64_t id;
-	char name[]; /* empty: attributes of id */
+	uint64_t dir_id;
+	char name[];
 };
 
 static struct {
@@ -24,7 +24,7 @@ static struct {
 	pthread_t thread;
 } queue = { .lock = PTHREAD_MUTEX_INITIALIZER, .more = PTHREAD_COND_INITIALIZER, .last = &queue.first };
 
-static void enqueue(uint64_t id, const char *name)
+void notify_gone(uint64_t dir_id, const char *name)
 {
 	size_t size = strlen(name) + 1;
 	struct news *news;
@@ -33,7 +33,7 @@ static void enqueue(uint64_t id, const char *name)
 	news = queue.session ? malloc(sizeof(*news) + size) : NULL;
 	if (news) {
 		news->next = NULL;
-		news->id = id;
+		news->dir_id = dir_id;
 		memcpy(news->name, name, size);
 		*queue.last = news;
 		queue.last = &news->next;
@@ -42,23 +42,16 @@ static void enqueue(uint64_t id, const char *name)
 	pthread_mutex_unlock(&queue.lock);
 }
 
-void notify_gone(uint64_t dir_id, const char *name)
-{
-	enqueue(dir_id, name);
-}
-
 void notify_attr(uint64_t id)
 {
-	enqueue(id, "");
-}
+	struct fuse_session *session;
 
-static void send_news(struct fuse_session *session, const struct news *news)
-{
-	/* The kernel answers ENOENT when it knows nothing of it: that is fine. */
-	if (news->name[0])
-		fuse_lowlevel_notify_inval_entry(session, news->id, news->name, strlen(news->name));
-	else
-		fuse_lowlevel_notify_inval_inode(session, news->id, -1, 0);
+	pthread_mutex_lock(&queue.lock);
+	session = queue.session;
+	pthread_mutex_unlock(&queue.lock);
+	/* The offset says: attributes alone, no pages. ENOENT, because the kernel knows nothing of it, is fine. */
+	if (session)
+		fuse_lowlevel_notify_inval_inode(session, id, -1, 0);
 }
 
 static struct news *next_news(void)
@@ -83,7 +76,7 @@ static void *deliver(void *session)
 	struct news *news;
 
 	while ((news = next_news())) {
-		send_news(session, news);
+		fuse_lowlevel_notify_inval_entry(session, news->dir_id, news->name, strlen(news->name));
 		free(news);
 	}
 	return NULL;

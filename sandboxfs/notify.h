@@ -2,9 +2,10 @@
 /*
  * News for the kernel: names that vanished and attributes that changed without its asking.
  *
- * Any thread may queue news, with locks held; one thread of their own sends them, holding none, since the kernel may
- * answer a notification only after a request that waits for us. Before notify_start() and after
- * notify_stop() news are dropped.
+ * Names are queued, from any thread and with locks held; one thread of their own sends them, holding none, since the
+ * kernel takes the directory's lock, which may belong to a request that waits for us. Attributes need no such lock
+ * and are sent at once, so that whoever asked for a change sees it when he has his answer. Before notify_start()
+ * and after notify_stop() news are dropped.
  */
 #ifndef NOTIFY_H
 #define NOTIFY_H

@@ -249,7 +249,6 @@ int sfs_set_file(struct sfs_obj *dir, const char *name, uint64_t size, uid_t uid
 	dir->changes++;
 	pthread_mutex_unlock(&tree_lock);
 	stage_put(stage);
-	notify_attr(file->node.id);
 	node_put(&file->node);
 	return 0;
 }

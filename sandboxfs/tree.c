@@ -213,8 +213,11 @@ void node_unlink(struct node *node, bool notify)
 	pthread_mutex_unlock(&tree_lock);
 	if (!mine)
 		return;
-	if (notify)
+	if (notify) {
+		/* Asking for its attributes shows at once that it is gone; the cached name follows. */
+		notify_attr(node->id);
 		notify_gone(node->dir->node.id, name);
+	}
 	if (node->kind == NODE_DIR)
 		empty_dir(node_obj(node));
 	node_put(node);
