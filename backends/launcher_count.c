@@ -68,10 +68,25 @@ static int open_event(const struct launch_event *event, pid_t pid, bool exclude_
 	return fd < 0 ? -errno : (int)fd;
 }
 
+/*
+ * The first software event of a kind has the kernel patch its own code on every processor, and closing the last one patches it
+ * back: tens of microseconds each. One that counts nothing, kept open for good, spares every run that.
+ */
+static void keep_patched(const struct launch_event *event)
+{
+	static bool kept[PERF_COUNT_SW_MAX];
+
+	if (event->type != PERF_TYPE_SOFTWARE || event->config >= PERF_COUNT_SW_MAX || kept[event->config])
+		return;
+	kept[event->config] = true;
+	(void)open_event(event, 0, event->exclude_kernel != 0);
+}
+
 int count_open(const struct launch_event *event, pid_t pid)
 {
 	if (!listed(event))
 		return -EACCES;
+	keep_patched(event);
 	int fd = open_event(event, pid, event->exclude_kernel != 0);
 	/* Some PMUs (msr) cannot tell the kernel apart, and have nothing to hide either. */
 	if (fd == -EINVAL && event->exclude_kernel)

@@ -60,6 +60,7 @@ int main(int argc, char **argv)
 
 	(void)argc;
 	helper_start(argv);
+	runner_warm();
 	for (;;) {
 		helper_receive(&order);
 		if (order.order.type == WIRE_SETUP)

@@ -110,6 +110,8 @@ int runner_protect(bool before_ifuncs, struct elf_error *err);
 /* Calls the resolvers in a child and fills in the slots. */
 int runner_ifuncs(struct elf_error *err);
 void *runner_tls_arena(void);
+/* Makes forks cheaper; runner_warm.c. */
+void runner_warm(void);
 
 /* ---- a run: runner_child.c, runner_map.c, runner_measure.c, runner_fault.c --------- */
 

@@ -14,8 +14,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define OWN_STACK_BYTES 16384
-#define STACK_TOUCHED   16384
+#define OWN_STACK_BYTES 4096
+#define STACK_TOUCHED   8192
 
 struct runner_run runner_run;
 struct runner_frame runner_frame __attribute__((aligned(64)));
