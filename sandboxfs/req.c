@@ -32,6 +32,7 @@ static struct {
 	pthread_cond_t settled; /* a cancel has returned, or a request has gone */
 	struct sfs_req list;	/* head of a ring */
 	uint64_t last_id;
+	uint64_t sleeps_until_ns; /* the thread, while it waits for work */
 	bool draining, stopping, running;
 	pthread_t thread;
 } table = { .lock = PTHREAD_MUTEX_INITIALIZER, .list = { .next = &table.list, .prev = &table.list } };
@@ -64,6 +65,17 @@ void *req_arg(const struct sfs_req *req)
 	return req->arg;
 }
 
+/*
+ * Under the lock. The thread goes on sleeping until the deadline that it knows, although that request may be gone by then: so
+ * a stream of short commands wakes it once for each such time, not once for each command.
+ */
+static void set_deadline(struct sfs_req *req, unsigned deadline_ms)
+{
+	req->deadline_ns = sfs_now_ns() + (deadline_ms ?: sfs_config()->request_ms) * UINT64_C(1000000);
+	if (req->deadline_ns < table.sleeps_until_ns)
+		pthread_cond_signal(&table.work);
+}
+
 void req_begin(struct sfs_req *req, req_finished_fn *finished, void *arg)
 {
 	pthread_mutex_lock(&table.lock);
@@ -71,8 +83,7 @@ void req_begin(struct sfs_req *req, req_finished_fn *finished, void *arg)
 	req->arg = arg;
 	req->working = true;
 	req->cancel = NULL;
-	req->deadline_ns = sfs_now_ns() + sfs_config()->request_ms * UINT64_C(1000000);
-	pthread_cond_signal(&table.work);
+	set_deadline(req, 0);
 	pthread_mutex_unlock(&table.lock);
 }
 
@@ -170,9 +181,7 @@ void sfs_req_on_cancel(struct sfs_req *req, void (*cancel)(void *arg), void *arg
 	if (!now) {
 		req->cancel = cancel;
 		req->cancel_arg = arg;
-		req->deadline_ns = sfs_now_ns() +
-				   (deadline_ms ?: sfs_config()->request_ms) * UINT64_C(1000000);
-		pthread_cond_signal(&table.work);
+		set_deadline(req, deadline_ms);
 	}
 	pthread_mutex_unlock(&table.lock);
 	if (now && cancel)
@@ -295,6 +304,7 @@ static void *keep_deadlines(void *unused)
 		next = look_round();
 		if (!next)
 			continue;
+		table.sleeps_until_ns = next;
 		if (next == UINT64_MAX) {
 			pthread_cond_wait(&table.work, &table.lock);
 			continue;
