@@ -32,6 +32,7 @@ struct outcome *outcome_new(const struct run *run)
 	out->cache = run->options.cache;
 	out->cpu = run->options.cpu;
 	out->warmup = run->options.warmup;
+	out->remeasured = run->remeasured;
 	out->ret_type = run->bound.ret;
 	out->ns_per_call = NAN;
 	return out;

@@ -129,6 +129,7 @@ struct template {
 		uint64_t value;
 	} bases[TEMPLATE_BASES_MAX]; /* what a run counts that calls an empty function */
 	unsigned nbases;
+	uint64_t setup_ns; /* processor time of a whole run that calls an empty function, the most seen */
 	/* Below: kernel_template.c's own, under its lock. */
 	int state;
 	uint64_t used_at;
@@ -222,6 +223,7 @@ struct run {
 	bool is_large;	/* filling and checking go to the pool */
 	bool retried;
 	unsigned calibrations; /* still to do */
+	unsigned remeasured;   /* times that its claims did not hold */
 	struct template_wait wait;
 	struct template *template; /* lent */
 	struct pool_job job;
@@ -279,6 +281,7 @@ struct outcome {
 	int cpu;
 	uint64_t calls, arena_used, overhead_ticks;
 	uint32_t samples, batch, warmup, abi;
+	unsigned remeasured;
 	enum wire_return ret_type;
 	uint64_t ret;
 	enum check_state check;

@@ -66,8 +66,8 @@ void *req_arg(const struct sfs_req *req)
 }
 
 /*
- * Under the lock. The thread goes on sleeping until the deadline that it knows, although that request may be gone by then: so
- * a stream of short commands wakes it once for each such time, not once for each command.
+ * Under the lock. While anything is pending the thread looks again after the shortest of deadlines at the latest, so a stream of
+ * short commands wakes it once in that time, not once for each command.
  */
 static void set_deadline(struct sfs_req *req, unsigned deadline_ms)
 {
@@ -279,7 +279,7 @@ static bool attend(struct sfs_req *req)
 /* Under the lock: attends to the first request in need. Returns the next deadline, or 0 to look again. */
 static uint64_t look_round(void)
 {
-	uint64_t now = sfs_now_ns(), next = UINT64_MAX;
+	uint64_t now = sfs_now_ns(), next = UINT64_MAX, soon = now + sfs_config()->request_ms * UINT64_C(1000000);
 	struct sfs_req *req;
 
 	for (req = table.list.next; req != &table.list; req = req->next) {
@@ -288,7 +288,7 @@ static uint64_t look_round(void)
 		if (attend(req))
 			return 0;
 		if (req->working && !req->why && req->deadline_ns < next)
-			next = req->deadline_ns;
+			next = req->deadline_ns < soon ? req->deadline_ns : soon;
 	}
 	return next;
 }
