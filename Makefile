@@ -87,7 +87,8 @@ help:
 deps:
 	scripts/bootstrap
 
-demo: all
+demo: deps
+	+@$(MAKE) --no-print-directory all
 	scripts/demo $(O)
 
 check: deps
