@@ -80,6 +80,7 @@ static bool act(int (*what)(void), long at)
 	if (pid == 0) {
 		int rc;
 
+		alarm(FAKE_WAIT_S);
 		disk_fault_at = 0;
 		if (fake_begin(state))
 			_exit(3);
@@ -93,7 +94,7 @@ static bool act(int (*what)(void), long at)
 		_exit(rc ? 2 : 0);
 	}
 	CHECK_INT(waitpid(pid, &status, 0), pid);
-	CHECK(WIFSIGNALED(status) || (WIFEXITED(status) && WEXITSTATUS(status) == 0));
+	CHECK((WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL) || (WIFEXITED(status) && WEXITSTATUS(status) == 0));
 	return WIFEXITED(status);
 }
 

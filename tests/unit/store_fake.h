@@ -224,6 +224,8 @@ int sfs_error_show(struct sfs_obj *dir, const struct sfs_cred *who, struct sfs_b
 	return 0;
 }
 
+#define FAKE_WAIT_S 60 /* longer than anything takes; a test that hangs is to say where */
+
 /* ---- answers ----------------------------------------------------------------------------------------- */
 
 struct sfs_req {
@@ -279,9 +281,16 @@ void sfs_req_done(struct sfs_req *req, int rc, struct sfs_blob *answer)
 
 static int fake_wait(struct sfs_req *req)
 {
+	struct timespec end;
+
+	clock_gettime(CLOCK_REALTIME, &end);
+	end.tv_sec += FAKE_WAIT_S;
 	pthread_mutex_lock(&req->lock);
 	while (!req->done)
-		pthread_cond_wait(&req->ended, &req->lock);
+		if (pthread_cond_timedwait(&req->ended, &req->lock, &end) == ETIMEDOUT) {
+			puts("not ok fake_wait: a request was never answered");
+			abort();
+		}
 	pthread_mutex_unlock(&req->lock);
 	if (req->rc)
 		sfs_fail(req->rc, "%s", req->sentence);
@@ -437,6 +446,7 @@ __attribute__((unused)) static void fake_end(void)
 	/* Callbacks that are still owed come after the stop, as they do when the launcher is stopped last. */
 	while (fake_pending)
 		usleep(100);
+	fake_join();
 	fake_clear();
 }
 

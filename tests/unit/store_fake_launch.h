@@ -23,7 +23,11 @@ struct fake_event {
 	struct launch_zygote *zygote;
 	struct launch_order order;
 	int64_t id;
+	pthread_t thread;
+	struct fake_event *next; /* in fake_ended */
 };
+
+static _Atomic(struct fake_event *) fake_ended; /* owned: threads that have nothing left to do but end */
 
 static void fake_inspect(struct fake_event *event)
 {
@@ -78,9 +82,24 @@ static void *fake_thread(void *arg)
 		event->ready(event->arg, event->zygote, fake_inspector == FAKE_NEVER_STARTS ? -EPERM : 0, "no jail");
 	else
 		fake_run(event);
-	free(event);
+	event->thread = pthread_self();
+	event->next = fake_ended;
+	while (!atomic_compare_exchange_weak(&fake_ended, &event->next, event))
+		;
 	fake_pending--;
 	return NULL;
+}
+
+/* A detached thread may hold locks of the allocator while it ends: a child that is forked at that moment has them for ever. */
+static void fake_join(void)
+{
+	struct fake_event *event = atomic_exchange(&fake_ended, NULL), *next;
+
+	for (; event; event = next) {
+		next = event->next;
+		pthread_join(event->thread, NULL);
+		free(event);
+	}
 }
 
 static void fake_start(struct fake_event event)
@@ -88,10 +107,10 @@ static void fake_start(struct fake_event event)
 	struct fake_event *copy = malloc(sizeof(event));
 	pthread_t thread;
 
+	fake_join();
 	*copy = event;
 	fake_pending++;
 	pthread_create(&thread, NULL, fake_thread, copy);
-	pthread_detach(thread);
 }
 
 struct launch_zygote *launch_zygote_new(enum launch_kind kind, uid_t owner, const struct launch_limits *limits,
