@@ -64,6 +64,14 @@ say $? "nothing is left on disk"
 mkdir "$MNT/store/set" 2>err
 [ $? = 1 ] && grep -q "codelet sets" "$MNT/store/error"
 say $? "mkdir says what is not possible yet"
-: >"$MNT/store/empty.o" && [ ! -e "$MNT/store/empty.o" ]
+# The kernel tells of the last close after close(2) has returned.
+gone() {
+	for _ in $(seq 100); do
+		[ -e "$1" ] || return 0
+		sleep 0.05
+	done
+	return 1
+}
+: >"$MNT/store/empty.o" && gone "$MNT/store/empty.o"
 say $? "an empty new file is dropped"
 exit $status
