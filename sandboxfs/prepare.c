@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Before anything is forked: the state directory, the daemon's account, and a dead mount in the way. */
+#include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <pwd.h>
 #include <spawn.h>
 #include <stdio.h>
@@ -88,18 +90,49 @@ static void make_parents(char *path)
 	}
 }
 
-/* Ours alone, whoever may have made it before. */
-static int own_state(const char *path, bool made)
+static bool is_empty(int fd)
+{
+	int own = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	DIR *dir = own < 0 ? NULL : fdopendir(own);
+	unsigned entries = 0;
+
+	if (!dir) {
+		if (own >= 0)
+			close(own);
+		return false;
+	}
+	while (entries < 3 && readdir(dir))
+		entries++;
+	closedir(dir);
+	return entries == 2; /* "." and ".." */
+}
+
+/* What root has just made, or made for this and left empty, becomes the daemon's; nothing else changes hands. */
+static int give_state(int fd, const char *path, bool made)
 {
 	struct stat st;
 
-	if (made && is_root() && chown(path, sfs_config()->daemon_uid, sfs_config()->daemon_gid))
-		return sfs_fail(-errno, "%.200s cannot be given to the daemon", path);
-	if (stat(path, &st) || !S_ISDIR(st.st_mode))
-		return sfs_fail(-ENOTDIR, "%.200s is no directory", path);
+	if (fstat(fd, &st))
+		return sfs_fail(-errno, "%.200s cannot be looked at", path);
 	if (st.st_mode & 022)
 		return sfs_fail(-EPERM, "%.200s can be written by others", path);
-	return 0;
+	if (!is_root() || !(made || (st.st_uid == 0 && is_empty(fd))))
+		return 0;
+	return fchown(fd, sfs_config()->daemon_uid, sfs_config()->daemon_gid) ?
+		       sfs_fail(-errno, "%.200s cannot be given to the daemon", path) :
+		       0;
+}
+
+/* Ours alone, whoever may have made it before. */
+static int own_state(const char *path, bool made)
+{
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC), err;
+
+	if (fd < 0)
+		return sfs_fail(-errno, errno == ENOTDIR ? "%.200s is no directory" : "%.200s cannot be opened", path);
+	err = give_state(fd, path, made);
+	close(fd);
+	return err;
 }
 
 static int make_state(const struct options *options)
