@@ -229,6 +229,8 @@ static void note_base(struct template *t, const struct launch_event *event, uint
 
 static bool knows_bases(const struct run *run)
 {
+	if (!run->template->setup_ns)
+		return false;
 	for (unsigned i = 0; i < run->order.nevents; i++) {
 		if (!find_base(run->template, &run->order.events[i]))
 			return false;
@@ -260,8 +262,8 @@ static void calibrated(void *arg, const struct launch_exit *how)
 
 		note_base(run->template, &run->order.events[i], counted ? how->counts[i].value : 0);
 	}
-	if (how->user_ns + how->system_ns > run->template->setup_ns)
-		run->template->setup_ns = how->user_ns + how->system_ns;
+	if (how->user_ns + how->system_ns >= run->template->setup_ns)
+		run->template->setup_ns = how->user_ns + how->system_ns + 1; /* 0: not known */
 	if (run->calibrations && --run->calibrations && how->cause == LAUNCH_EXITED)
 		calibrate(run);
 	else
