@@ -6,6 +6,8 @@ import subprocess
 import sys
 import tempfile
 
+import onetest
+
 MNT = os.environ["MNT"]
 ROLE = os.environ.get("ROLE", "root" if os.getuid() == 0 else "nobody")
 TMP = tempfile.mkdtemp(prefix="sfs-test-")
@@ -31,6 +33,11 @@ def done():
 def read(path):
     with open(os.path.join(MNT, path), "rb") as f:
         return f.read().decode()
+
+
+def processes():
+    """Everything that was started for this script: other tests, with runs of their own, may go on beside it."""
+    return onetest.descendants(os.getppid())
 
 
 def flat(path):

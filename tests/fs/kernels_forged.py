@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
+# alone
 # plain-only
 """Codelets that find the record of their own run and write into it are told from those that did their work."""
 import errno, os, subprocess, sys

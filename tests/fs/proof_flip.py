@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
+# alone
 # root-only
 """A byte of the output is flipped from outside while the run is stopped: the check must notice."""
 import os, signal, sys, threading, time
@@ -47,21 +48,21 @@ sfs.kernel("flip", SPEC)
 
 
 def children():
-    for pid in filter(str.isdigit, os.listdir("/proc")):
+    for pid in sfs.processes():
         try:
             with open(f"/proc/{pid}/status") as f:
                 text = f.read()
             with open(f"/proc/{pid}/stat") as f:
                 ticks = int(f.read().rsplit(")", 1)[1].split()[11])
             if len(text.split("NSpid:\t")[1].splitlines()[0].split()) > 1 and ticks > 20:
-                yield int(pid)
+                yield pid
         except (OSError, IndexError):
             continue
 
 
 def attempt(flip):
     outcome = []
-    words = "reps=1 timeout_ms=9000 codelet=flip.o spins=4000000000"
+    words = "reps=1 timeout_ms=9000 codelet=flip.o spins=1500000000"
     thread = threading.Thread(target=lambda: outcome.append(sfs.run("flip", words)))
     thread.start()
     deadline = time.time() + 6

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
+# concurrent
 """What /proc says about a live run, seen from outside: its jail, its rights, its descriptors, its mappings."""
 import os, sys, threading, time
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))
@@ -19,7 +20,7 @@ def spinning():
     """The process that burns a core two pid namespaces' levels down from ours and has the strictest filter."""
     before = {}
     for attempt in range(100):
-        for pid in filter(str.isdigit, os.listdir("/proc")):
+        for pid in sfs.processes():
             try:
                 with open(f"/proc/{pid}/stat") as f:
                     fields = f.read().rsplit(")", 1)[1].split()
@@ -28,7 +29,7 @@ def spinning():
                 continue
             ticks = int(fields[11])
             if len(st.get("NSpid", "").split()) > 1 and st["Seccomp"] == "2" and ticks - before.get(pid, ticks) > 5:
-                return int(pid)
+                return pid
             before[pid] = ticks if pid not in before else before[pid]
         time.sleep(0.05)
     return None

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
+# concurrent
 # deadline: 180
 """Overwriting while others read: each open sees one version whole; 200 loads leave no descriptor behind."""
 import os, subprocess, sys, threading, time
@@ -14,7 +15,11 @@ versions = [open(sfs.compile_c(f"int v{i}(int x) {{ return x + {i}; }}\nchar pad
 def put(data):
     fd = os.open(PATH, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
     os.write(fd, data)
-    os.close(fd)
+    try:
+        os.close(fd)
+    except OSError as e:
+        e.strerror = f"{e.strerror}: {sfs.read('store/error').strip()}"
+        raise
 
 
 def daemons():
@@ -71,7 +76,7 @@ def reader():
             bad.append(len(data))
 
 
-threads = [threading.Thread(target=reader) for _ in range(3)]
+threads = [threading.Thread(target=reader, daemon=True) for _ in range(3)]
 for t in threads:
     t.start()
 for i in range(60):
