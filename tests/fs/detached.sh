@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
+# concurrent
 # no-mount
 # In the background nothing of the caller's stays open: a pipe ends as soon as the mount answers. Whose state it may be.
 status=0

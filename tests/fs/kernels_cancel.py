@@ -1,5 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
+# alone
+# concurrent
 """Giving up ends the run at once; many runs at a time are each answered with their own; a queue is served."""
 import concurrent.futures, errno, os, signal, subprocess, sys, time
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
+# concurrent
 """A codelet that brings a specification makes its kernel, and takes it away; what is no relocatable object is refused by run."""
 import errno, os, subprocess, sys
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))

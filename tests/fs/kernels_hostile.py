@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
+# concurrent
 """Codelets that crash, loop, exhaust, overrun, exit or lie end as a line in result and an errno; the next run is unharmed."""
 import errno, os, sys, time
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
+# concurrent
 # no-mount
 """Kernels that users made are there again after a restart, with specification, codelet and events; a damaged one is reported."""
 import atexit, os, signal, subprocess, sys, tempfile, time

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
+# alone
 """What is measured is true: twice the work takes twice the time, touched pages fault, a run leaves no trace in the next."""
 import os, sys
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
+# concurrent
 # root-only
 """A thousand warm runs make the daemon neither fork nor exec, and each begins with fresh data."""
 import os, re, signal, subprocess, sys, time

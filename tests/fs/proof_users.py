@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
+# concurrent
 # root-only
 """Two users: neither reads, runs or replaces what is the other's, by any system call that reads."""
 import errno, mmap, os, sys

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
+# concurrent
 # no-mount
 # deadline: 180
 """The store comes back after a restart and after kill -9; damage on disk is reported; a full disk loses nothing."""

@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
+# concurrent
 # Every tool that brings or takes files loads and unloads codelets: cp dd install mv rsync cat tee python, rm, chmod.
 status=0
 say() {

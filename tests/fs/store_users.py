@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
+# concurrent
 # root-only
 """Two users and one store: a name is its owner's, or root's, to replace, rename and remove; modes say who reads."""
 import errno, os, sys

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
+# concurrent
 """The tree of a fresh mount, name by name and mode by mode: the tree is the interface, so a change to it shows here.
 
 "UPDATE=1" in the environment writes tests/tree.golden anew.

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Specs, uploads and two users, through a mount. */
+/* alone */
 #include "core_mount.c.inc"
 
 #define NOBODY 65534

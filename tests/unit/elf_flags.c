@@ -2,6 +2,7 @@
 /*
  * One source, compiled in every way that changes how code reaches its data, gives what ld makes of it.
  * deadline: 300
+ * single-threaded
  */
 #include "elf_fixture.h"
 

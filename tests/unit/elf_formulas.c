@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What each relocation writes, in what order initialisers come, which names are found: hand-assembled corners.
+ * single-threaded
  */
 #include "elf_fixture.h"
 

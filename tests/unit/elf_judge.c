@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The inspector's judgement: what it lists of objects, shared objects and executables, and what it refuses.
+ * single-threaded
  */
 #include "elf_fixture.h"
 #include "jailed/wire.h"

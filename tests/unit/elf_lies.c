@@ -2,6 +2,7 @@
 /*
  * Objects that lie: each ends in a sentence or in a link, never in a read or a write outside of its memory.
  * deadline: 240
+ * single-threaded
  */
 #include "elf_fixture.h"
 #include "jailed/wire.h"

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Expressions: values, refusals with their columns, limits, and random ones against a second
  * evaluator. */
+/* single-threaded */
 #include "check.h"
 
 #include <errno.h>

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What init puts into buffers: ranges, shapes, the same bytes each time, other bytes for another
  * set. */
+/* single-threaded */
 #include "check.h"
 
 #include <math.h>

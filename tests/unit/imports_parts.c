@@ -2,6 +2,7 @@
 /*
  * The imports that are our own and the plan of a run, in this process and under its sanitizers:
  * heap, sorting, length checks, arithmetic helpers, small floats, bounds of plans.
+ * single-threaded
  */
 #include "check.h"
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The statistics against values computed by hand. */
+/* single-threaded */
 #include <math.h>
 
 #include "check.h"

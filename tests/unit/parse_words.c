@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Strict words and numbers. */
+/* single-threaded */
 #include "check.h"
 
 #include <errno.h>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Event names to attributes: aliases, libpfm4, and the files of sysfs in a copy made here. */
+/* single-threaded */
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/stat.h>

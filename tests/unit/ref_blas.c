@@ -2,6 +2,7 @@
 /*
  * Builtin references of linear algebra through the specifications that ship: an honest kernel passes, in any order of its
  * sums; every mutation of its output fails.
+ * single-threaded
  */
 #include "ref_run.h"
 

@@ -2,6 +2,7 @@
 /*
  * Builtin references over bytes and whole numbers: an honest kernel passes, every mutation of its output fails, known answers
  * of hashes hold.
+ * single-threaded
  */
 #include "ref_run.h"
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What is compared with a builtin reference, and how far it may differ: tolerances, NaN, nothing at all. */
+/* single-threaded */
 #include "ref_run.h"
 
 static void nothing_to_check(void)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* SHA-256 against the vectors of FIPS 180-4, and its two implementations against each other. */
+/* single-threaded */
 #include "sha256.h"
 
 #include <stdlib.h>

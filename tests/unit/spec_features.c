@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What a good specification means: joined lines, lists, values, buffers, arguments, defaults and
  * metrics. */
+/* single-threaded */
 #include "check.h"
 
 #include <math.h>

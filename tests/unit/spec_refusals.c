@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Every sentence with which a specification, or the words of a run, is refused. */
+/* single-threaded */
 #include "check.h"
 
 #include <errno.h>

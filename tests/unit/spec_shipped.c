@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The specifications that ship: each parses, binds with its defaults, fills, and is what
  * WebRunner's users expect. */
+/* single-threaded */
 #include "check.h"
 
 #include <dirent.h>
