@@ -9,6 +9,8 @@
 
 #define WORDS_MAX   64
 #define WARMUP_MAX  1000000
+#define STACK_DEFAULT (1u << 20)
+#define STACK_LEAST   (64u << 10) /* the runner's own */
 #define DEFAULT_MAX_MS 1000 /* no further sample begins this long after the first, unless reps asks for so many */
 
 static int refuse_word(const struct spec_error *err)
@@ -166,6 +168,19 @@ static int set_option(struct run *run, const struct spec_word *word)
 	return 0; /* a parameter */
 }
 
+/* What the specification asks for and cannot have here. */
+static int refuse_wishes(const struct spec_defaults *wish)
+{
+	if (wish->processes > 1)
+		return sfs_fail(-EOPNOTSUPP, "[measure] processes = %lld: one process is measured yet",
+				(long long)wish->processes);
+	if (wish->tsc_denied)
+		return sfs_fail(-EOPNOTSUPP, "[limits] tsc = deny: not supported yet");
+	if (wish->cpu >= (int64_t)pool_cores())
+		return sfs_fail(-ERANGE, "[measure] cpu = %lld, but there are %u", (long long)wish->cpu, pool_cores());
+	return 0;
+}
+
 /* What holds when the words say nothing: the specification's wishes within the configuration's limits. */
 static int set_defaults(struct run *run)
 {
@@ -184,7 +199,7 @@ static int set_defaults(struct run *run)
 	o->cpu = wish->cpu >= 0 && wish->cpu < pool_cores() ? (int)wish->cpu : -1;
 	o->mode = wish->mode == WIRE_LATENCY ? WIRE_LATENCY : WIRE_THROUGHPUT;
 	snprintf(o->function, sizeof(o->function), "%s", spec_function(run->spec->spec));
-	return kernel_get_events(run->kernel, &o->events);
+	return refuse_wishes(wish) ?: kernel_get_events(run->kernel, &o->events);
 }
 
 static uint64_t memory_limit(const struct run *run)
@@ -227,7 +242,7 @@ static int bind_words(struct run *run, const struct spec_word *words, int count)
 	return 0;
 }
 
-static void make_key(struct run *run)
+static int make_key(struct run *run)
 {
 	struct template_key *key = &run->wait.key;
 	int64_t stack = run->spec->defaults.stack_bytes;
@@ -235,9 +250,12 @@ static void make_key(struct run *run)
 	key->uid = run->who.uid;
 	key->memory_bytes = memory_limit(run);
 	key->arena_bytes = (key->memory_bytes / 8) & ~(uint64_t)4095;
-	key->stack_bytes = stack > 0 && (uint64_t)stack <= key->memory_bytes / 4 ? (uint64_t)stack : 1u << 20;
-	key->stack_bytes = (key->stack_bytes + 4095) & ~(uint64_t)4095;
+	if (stack > 0 && ((uint64_t)stack < STACK_LEAST || (uint64_t)stack > key->memory_bytes / 4))
+		return sfs_fail(-ERANGE, "[limits] stack_bytes = %lld is not from %u to %llu, a quarter of the memory",
+				(long long)stack, STACK_LEAST, (unsigned long long)key->memory_bytes / 4);
+	key->stack_bytes = ((uint64_t)(stack > 0 ? stack : STACK_DEFAULT) + 4095) & ~(uint64_t)4095;
 	snprintf(key->allow, sizeof(key->allow), "%s", run->spec->defaults.imports);
+	return 0;
 }
 
 int kernel_command_parse(struct run *run, const char *text, size_t len)
@@ -253,7 +271,5 @@ int kernel_command_parse(struct run *run, const char *text, size_t len)
 		rc = set_option(run, &words[i]);
 	if (!rc)
 		rc = bind_words(run, words, count);
-	if (!rc)
-		make_key(run);
-	return rc;
+	return rc ?: make_key(run);
 }

@@ -121,6 +121,12 @@ static void put_abi(struct sfs_buf *buf, uint32_t bits)
 	sfs_put(buf, "\n");
 }
 
+/* Those that a specification names carry it already. */
+const char *outcome_metric_prefix(const struct spec_metric *metric)
+{
+	return strncmp(metric->name, "metric.", 7) ? "metric." : "";
+}
+
 static void put_events(struct sfs_buf *buf, const struct outcome *out)
 {
 	for (unsigned i = 0; i < out->nevents; i++) {
@@ -139,7 +145,8 @@ static void put_events(struct sfs_buf *buf, const struct outcome *out)
 			sfs_put(buf, "multiplexed.%s %.3f\n", event->name, event->running);
 	}
 	for (unsigned i = 0; i < out->nmetrics; i++)
-		sfs_put(buf, "metric.%s %.6g\n", out->metrics[i].name, out->metrics[i].value);
+		sfs_put(buf, "%s%s %.6g\n", outcome_metric_prefix(&out->metrics[i]), out->metrics[i].name,
+			out->metrics[i].value);
 }
 
 struct sfs_blob *outcome_render_result(const struct outcome *out)

@@ -48,6 +48,35 @@ static void run_put(struct run *run)
 	free(run);
 }
 
+/* False: the kernel is going away. */
+static bool enlist(struct run *run)
+{
+	struct kernel *kernel = run->kernel;
+	bool gone;
+
+	pthread_mutex_lock(&kernel->lock);
+	gone = kernel->gone;
+	if (!gone) {
+		run->next_run = kernel->in_flight;
+		kernel->in_flight = run;
+	}
+	pthread_mutex_unlock(&kernel->lock);
+	return !gone;
+}
+
+/* True: its kernel went away meanwhile. */
+static bool delist(struct run *run)
+{
+	struct run **at = &run->kernel->in_flight;
+
+	pthread_mutex_lock(&run->kernel->lock);
+	while (*at != run)
+		at = &(*at)->next_run;
+	*at = run->next_run;
+	pthread_mutex_unlock(&run->kernel->lock);
+	return run->orphaned;
+}
+
 static void announce(const struct run *run)
 {
 	sfs_changed(run->dir, "state");
@@ -57,6 +86,8 @@ static void announce(const struct run *run)
 /* The one end of every accepted run. rc's sentence has been noted by this thread. */
 static void finish(struct run *run, int rc, struct sfs_blob *answer)
 {
+	if (delist(run) && rc)
+		rc = sfs_fail(-ENODEV, "kernel '%s' was removed, and its run ended", run->kernel->name);
 	store_running(run->codelet, -1);
 	atomic_fetch_sub(&run->kernel->running, 1);
 	atomic_fetch_add(&run->kernel->errors, rc != 0);
@@ -112,6 +143,28 @@ static void cancel(void *arg)
 		run->job = (struct pool_job){ .work = finish_cancelled, .arg = run };
 		pool_submit(&run->job);
 	}
+}
+
+/* One at a time, since no lock may be held while it is cancelled. */
+void kernel_end_runs(struct kernel *kernel)
+{
+	struct run *run;
+
+	do {
+		pthread_mutex_lock(&kernel->lock);
+		kernel->gone = true;
+		for (run = kernel->in_flight; run && run->orphaned; run = run->next_run)
+			;
+		if (run) {
+			run->orphaned = true;
+			atomic_fetch_add(&run->refs, 1);
+		}
+		pthread_mutex_unlock(&kernel->lock);
+		if (run) {
+			cancel(run);
+			run_put(run);
+		}
+	} while (run);
 }
 
 /* ---- launching ------------------------------------------------------------------------------------- */
@@ -366,6 +419,10 @@ int kernel_run_store(struct sfs_obj *dir, struct sfs_cmd *cmd)
 		sfs_changed(dir, "activity");
 		run_put(run);
 		return rc;
+	}
+	if (!enlist(run)) {
+		run_put(run);
+		return sfs_fail(-ENODEV, "the kernel is being removed");
 	}
 	kernel_plan_counters(run);
 	run->wait.got = got;

@@ -290,6 +290,7 @@ static int kernel_unmake(struct sfs_obj *dir, const struct sfs_cred *who)
 	if (kernel->embedded)
 		return sfs_fail(-EPERM, "kernel '%s' goes with its codelet '%s'", kernel->name, kernel->codelet);
 	kernel_unsave(kernel->name);
+	kernel_end_runs(kernel);
 	return 0;
 }
 

@@ -70,6 +70,8 @@ struct kernel {
 		struct outcome *outcome; /* counted */
 	} views[KERNEL_VIEWS_MAX];	 /* the latest first */
 	unsigned nviews;
+	bool gone;	  /* its directory is being removed */
+	struct run *in_flight; /* a list through next_run; each leaves it before it is freed */
 	atomic_uint running;
 	atomic_ullong runs, errors, timeouts, checks_failed, integrity_violations;
 };
@@ -211,6 +213,8 @@ struct run {
 	int64_t launched; /* under lock; 0: not in flight */
 	struct sfs_obj *dir; /* counted */
 	struct kernel *kernel;
+	struct run *next_run; /* under kernel->lock, with the next */
+	bool orphaned;	      /* its kernel was removed */
 	struct sfs_req *req;
 	struct sfs_cred who;
 	struct kernel_spec *spec; /* counted */
@@ -236,6 +240,8 @@ struct run {
 
 /* The row "run". */
 int kernel_run_store(struct sfs_obj *dir, struct sfs_cmd *cmd);
+/* Ends every run of a kernel that is being removed; none begins any more. */
+void kernel_end_runs(struct kernel *kernel);
 /* Words into options and binding: 0 or -errno with sfs_fail. */
 int kernel_command_parse(struct run *run, const char *text, size_t len);
 /* Picks the codelet and says why it cannot be used: 0 or -errno with sfs_fail. */
@@ -316,6 +322,7 @@ bool kernel_claims_agree(const struct run *run, struct outcome *out);
 void kernel_statistics(const struct run *run, struct outcome *out);
 
 void outcome_put_value(struct sfs_buf *buf, double value);
+const char *outcome_metric_prefix(const struct spec_metric *metric);
 void outcome_put_return(struct sfs_buf *buf, const struct outcome *outcome);
 struct sfs_blob *outcome_render_json(const struct outcome *outcome);
 struct sfs_blob *outcome_render_result(const struct outcome *outcome);

@@ -1,0 +1,46 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""rmdir of a kernel ends its runs: the writer is told that the object is gone; what cannot be had is refused, not ignored."""
+import errno, os, sys, threading, time
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))
+import sfs
+
+sfs.codelet("void spin(void) { for (;;) __asm__ volatile(\"\"); }\nvoid stop(void) {}", "spin")
+SPEC = "[kernel]\nname = spin\nfunction = spin\nreturns = void\n[call]\nargs =\n"
+sfs.kernel("spin", SPEC)
+outcome = []
+begun = time.monotonic()
+
+
+def waiting():
+    try:
+        outcome.append(sfs.run("spin", "reps=1 timeout_ms=8000 codelet=spin.o")[0])
+    except OSError as e:  # the answer cannot be read from what is gone
+        outcome.append(e.errno)
+
+
+threads = [threading.Thread(target=waiting) for i in range(3)]
+for t in threads:
+    t.start()
+while sfs.read("kernels/spin/state").split()[0] != "running" and time.monotonic() < begun + 5:
+    time.sleep(0.01)
+time.sleep(0.3)
+os.rmdir(os.path.join(sfs.MNT, "kernels/spin"))
+for t in threads:
+    t.join()
+took = time.monotonic() - begun
+sfs.ok("its runs end with it", took < 4, f"{took} s")
+sfs.ok("their writers hear ENODEV", outcome == [errno.ENODEV] * 3, [sfs.name_of(e) for e in outcome])
+sfs.kernel("spin", SPEC.replace("function = spin", "function = stop"))
+error, answer = sfs.run("spin", "codelet=spin.o reps=1")
+sfs.ok("the name can be used again", error == 0, f"{sfs.name_of(error)} {answer}")
+os.rmdir(os.path.join(sfs.MNT, "kernels/spin"))
+
+for words, want in (("[measure]\nprocesses = 3\n", errno.EOPNOTSUPP), ("[limits]\ntsc = deny\n", errno.EOPNOTSUPP),
+                    ("[measure]\ncpu = 4000\n", errno.ERANGE), ("[limits]\nstack_bytes = 4096\n", errno.ERANGE)):
+    sfs.kernel("spin", SPEC.replace("function = spin", "function = stop") + words)
+    error, answer = sfs.run("spin", "codelet=spin.o reps=1")
+    key = words.split("\n")[1].split(" ")[0]
+    sfs.ok(f"{key} is refused in words", error == want and key in answer, f"{sfs.name_of(error)} {answer}")
+    os.rmdir(os.path.join(sfs.MNT, "kernels/spin"))
+sfs.done()
