@@ -82,7 +82,6 @@ uint64_t runner_median(uint64_t *values, unsigned count);
 /* ---- the template: runner_setup.c, runner_place.c, runner_ifunc.c ------------------ */
 
 struct runner {
-	bool ready;
 	const void *file; /* the codelet: a private copy */
 	size_t file_bytes;
 	struct elf_layout layout;
@@ -138,7 +137,7 @@ struct runner_run {
 extern struct runner_run runner_run;
 
 /* The whole life of a run; the caller is its process. */
-_Noreturn void runner_child(struct helper_order *order);
+_Noreturn void runner_child(void);
 /* Maps the buffers of runner_run.plan from the arena (-1: none), fills in addresses and resets. */
 int runner_map(int arena_fd, struct elf_error *err);
 /* Median ticks of a bracket of batch calls of the empty function with the arguments at hand. */
