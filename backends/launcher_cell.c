@@ -319,8 +319,12 @@ void cell_idle(struct cell *cell)
 
 static void ready(struct cell *cell)
 {
-	if (!cell->has_setup) {
+	if (cell->kind == LAUNCH_INSPECTOR) {
 		cell_idle(cell);
+		return;
+	}
+	if (!cell->has_setup) {
+		cell_fail(cell, -EINVAL, "a runner needs something to run");
 		return;
 	}
 	cell->state = CELL_SETUP;

@@ -343,6 +343,10 @@ static void too_late(struct cell *cell)
 {
 	struct run *run = &cell->run;
 
+	if (run->state == RUN_ORDERED) {
+		cell_fail(cell, -ETIMEDOUT, "the helper did not come back from its last fork");
+		return;
+	}
 	if (run->ending) {
 		cell_fail(cell, -EIO, "the helper's child could not be found or ended");
 		run->deadline_ns = 0;
