@@ -120,19 +120,20 @@ struct runner_reset {
 	uint64_t bytes;
 };
 
-/* A run as the code after the gate needs it. */
+/* A run as the code after the gate needs it. What a run without buffers touches comes first and lies on one page,
+ * since each page is a fault. */
 struct runner_run {
 	struct wire_plan plan; /* private */
 	uint64_t function;
-	uint64_t addresses[WIRE_BUFFERS_MAX];
-	struct runner_args args[WIRE_SETS_MAX];
-	unsigned nresets[WIRE_SETS_MAX];
-	struct runner_reset resets[WIRE_SETS_MAX][WIRE_BUFFERS_MAX];
 	uint64_t overheads[RUNNER_OVERHEADS]; /* of power-of-two batches; or the one of plan.batch
 						 in [0] */
-	uint64_t scratch[RUNNER_OVERHEAD_SAMPLES_MAX];
+	unsigned nresets[WIRE_SETS_MAX];
 	bool has_clflushopt;
-};
+	struct runner_args args[WIRE_SETS_MAX];
+	uint64_t addresses[WIRE_BUFFERS_MAX];
+	struct runner_reset resets[WIRE_SETS_MAX][WIRE_BUFFERS_MAX];
+	uint64_t scratch[RUNNER_OVERHEAD_SAMPLES_MAX];
+} __attribute__((aligned(4096)));
 
 extern struct runner_run runner_run;
 

@@ -16,6 +16,7 @@
 #define STACK_TOUCHED   8192
 
 struct runner_run runner_run;
+_Static_assert(offsetof(struct runner_run, args[1]) <= RUNNER_PAGE, "one page");
 struct runner_frame runner_frame __attribute__((aligned(64)));
 
 /* runner_call.S counts on these. */
