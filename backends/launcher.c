@@ -233,9 +233,11 @@ static void handle(uint64_t token, uint32_t events)
 		if (cell->control >= 0)
 			(void)cell_heard(cell);
 		break;
-	case WATCH_LISTENER: /* without EPOLLIN it is only the end of the run, which its wait tells better */
-		if (cell->run.listener >= 0 && (events & EPOLLIN))
-			run_notified(cell);
+	case WATCH_LISTENER: /* without EPOLLIN it is only the end of all, which their wait tells better */
+		if (cell->listener >= 0 && (events & EPOLLIN))
+			notify_read(cell);
+		else
+			notify_mute(cell);
 		break;
 	}
 }
@@ -255,6 +257,7 @@ static uint64_t next_deadline(void)
 		earlier(&next, c->deadline_ns);
 		earlier(&next, c->run.deadline_ns);
 		earlier(&next, c->run.retry_ns);
+		earlier(&next, c->retry_ns);
 	}
 	return next;
 }
@@ -267,6 +270,8 @@ static void handle_late(void)
 		struct cell *c = &launcher.cells[i];
 		if (c->deadline_ns && c->deadline_ns <= now)
 			cell_late(c, now);
+		if (c->retry_ns && c->retry_ns <= now)
+			notify_take(c);
 		if ((c->run.deadline_ns && c->run.deadline_ns <= now) || (c->run.retry_ns && c->run.retry_ns <= now))
 			run_late(c, now);
 	}

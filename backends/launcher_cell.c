@@ -45,6 +45,7 @@ static void settle(struct cell *cell)
 		return;
 	}
 	cell->has_group = false;
+	launcher_close(&cell->listener);
 	id_release(cell->slot);
 	cell->slot = -1;
 	if (!cell->dropped)
@@ -82,7 +83,7 @@ void cell_fail(struct cell *cell, int err, const char *format, ...)
 	va_end(args);
 	cell->why = err;
 	cell->state = CELL_DEAD;
-	cell->deadline_ns = 0;
+	cell->deadline_ns = cell->retry_ns = 0;
 	if (cell->run.state != RUN_NONE && !cell->run.killed) {
 		cell->run.killed = true;
 		cell->run.how.cause = err == -ENOMEM ? LAUNCH_OOM : LAUNCH_FAILED;
@@ -96,6 +97,8 @@ void cell_fail(struct cell *cell, int err, const char *format, ...)
 	launcher_close(&cell->control);
 	launcher_close(&cell->report);
 	launcher_close(&cell->init_control);
+	launcher_close(&cell->zygote_pidfd);
+	notify_mute(cell); /* what waits for an answer waits until it is killed */
 	close_setup(cell);
 	answer(cell, err, cell->sentence);
 	settle(cell);
@@ -233,7 +236,8 @@ static void clear(struct cell *cell, uint32_t index)
 {
 	memset(cell, 0, sizeof *cell);
 	cell->index = index;
-	cell->slot = cell->init_pidfd = cell->init_control = cell->control = cell->report = cell->run.listener = cell->run.pidfd = -1;
+	cell->slot = cell->init_pidfd = cell->init_control = cell->control = cell->report = -1;
+	cell->zygote_pidfd = cell->listener = cell->run.arena = -1;
 	for (int i = 0; i < CGROUP_CONTROLLERS; i++)
 		cell->group.dirs[i] = -1;
 }
@@ -306,7 +310,7 @@ int cell_send(const struct cell *cell, const struct wire_order *order, const int
 	return n < 0 ? -errno : n == (ssize_t)sizeof *order ? 0 : -EIO;
 }
 
-static void become_idle(struct cell *cell)
+void cell_idle(struct cell *cell)
 {
 	cell->state = CELL_IDLE;
 	cell->deadline_ns = 0;
@@ -315,8 +319,12 @@ static void become_idle(struct cell *cell)
 
 static void ready(struct cell *cell)
 {
+	if (cell->kind == LAUNCH_INSPECTOR) {
+		cell_idle(cell);
+		return;
+	}
 	if (!cell->has_setup) {
-		become_idle(cell);
+		cell_fail(cell, -EINVAL, "a runner needs something to run");
 		return;
 	}
 	cell->state = CELL_SETUP;
@@ -332,7 +340,7 @@ static void set_up(struct cell *cell, const struct wire_report *report)
 	char text[WIRE_TEXT_MAX];
 
 	if (!report->rc) {
-		become_idle(cell);
+		notify_begin(cell);
 		return;
 	}
 	text_escape(report->text, sizeof report->text, text, sizeof text);
@@ -349,7 +357,7 @@ static void hear(struct cell *cell, const struct wire_report *report, pid_t from
 	else if (report->type == WIRE_SETUP_DONE && by_zygote && cell->state == CELL_SETUP &&
 		 report->seq == cell->setup.seq)
 		set_up(cell, report);
-	else if ((report->type == WIRE_ARMING || report->type == WIRE_FORK_FAILED) && cell->state == CELL_IDLE)
+	else if (report->type == WIRE_FORK_FAILED && cell->state == CELL_IDLE && cell->kind == LAUNCH_INSPECTOR)
 		run_report(cell, report, from);
 	else
 		cell_fail(cell, -EIO, "the helper sent report %u out of turn", report->type);
@@ -403,7 +411,7 @@ void cell_late(struct cell *cell, uint64_t now)
 	(void)now;
 	if (cell->state == CELL_DEAD)
 		settle(cell);
-	else if (cell->state == CELL_SETUP)
+	else if (cell->state == CELL_SETUP || cell->state == CELL_FILTER)
 		cell_fail(cell, -ETIMEDOUT, "linking took longer than %d ms", SETUP_MS);
 	else
 		cell_fail(cell, -ETIMEDOUT, "the helper was not ready within %d ms", READY_MS);

@@ -2,8 +2,8 @@
 /*
  * Whose child is it? Reaping, and the search for children whose pid nobody has told.
  *
- * Zygotes fork with CLONE_PARENT, so their children are the launcher's. A runner's child tells its pid by the kernel's
- * credentials; an inspector's child tells nothing. Which jail such a child belongs to tells its process group: each zygote
+ * Zygotes fork with CLONE_PARENT, so their children are the launcher's. Of a runner's child the first notification tells the pid;
+ * an inspector's child tells nothing. Which jail such a child belongs to tells its process group: each zygote
  * leads one of its own before its filter is installed, that filter knows no setpgid or setsid, and a zombie keeps it
  * until it is reaped. (An ordinary user may not read the namespaces of a zombie.)
  */

@@ -2,19 +2,17 @@
 /*
  * One run: forked by the zygote, met at the gate, let go, watched, and waited for.
  *
- * Nothing on this way allocates, executes or touches a control group. The listener and the counters stay in the launcher, so
- * that between go and the end nothing else wakes up.
+ * Nothing on this way allocates, executes or touches a control group, and between go and the end nothing else wakes up.
+ * A call is only ever let be made while its caller is before its gate, and so executes nothing of the codelet: what is
+ * after it is killed at its first call.
  */
 #include "launcher_state.h"
 
 #include <errno.h>
-#include <linux/audit.h>
-#include <linux/seccomp.h>
-#include <sched.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -22,15 +20,7 @@
 #define NS_PER_MS   UINT64_C(1000000)
 #define ARM_MS	    1000    /* from the fork to the gate */
 #define END_MS	    1000    /* from a SIGKILL to the wait */
-#define YIELDS	    20	    /* to a child that installs its filter on this very CPU */
-#define RETRY_NS    50000   /* when it does so on another one */
 #define KILL_RETRY_NS 2000000 /* when a child to kill cannot be found yet */
-
-#if defined __x86_64__
-#define NATIVE_ARCH AUDIT_ARCH_X86_64
-#elif defined __aarch64__
-#define NATIVE_ARCH AUDIT_ARCH_AARCH64
-#endif
 
 /* ---- the end ------------------------------------------------------------------------------------- */
 
@@ -44,15 +34,6 @@ static void read_counters(struct run *run)
 	run->ncounters = 0;
 }
 
-static void close_listener(struct run *run)
-{
-	if (run->listener < 0)
-		return;
-	/* A child between fork and exec may hold a copy, which would keep it in the epoll set. */
-	(void)epoll_ctl(launcher.epoll, EPOLL_CTL_DEL, run->listener, NULL);
-	launcher_close(&run->listener);
-}
-
 static void finish(struct cell *cell)
 {
 	struct run *run = &cell->run;
@@ -61,8 +42,7 @@ static void finish(struct cell *cell)
 	if (run->state == RUN_GOING || (cell->kind == LAUNCH_INSPECTOR && run->go_ns))
 		run->how.wall_ns = launcher_now() - run->go_ns;
 	read_counters(run);
-	close_listener(run);
-	launcher_close(&run->pidfd);
+	launcher_close(&run->arena);
 	message = (struct lm_exit){ { LM_EXIT, cell->index }, run->id, run->how };
 	run->state = RUN_NONE;
 	run->id = 0;
@@ -112,72 +92,76 @@ void run_kill(struct cell *cell, uint64_t id)
 		return;
 	run->killed = true;
 	run->how.cause = LAUNCH_KILLED;
-	kill_now(cell);
+	if (run->state == RUN_ORDERED)
+		finish(cell); /* it is not there yet, and will not be */
+	else
+		kill_now(cell);
 }
 
 /* ---- from the fork to the gate ------------------------------------------------------------------- */
 
+static void clear(struct run *run)
+{
+	memset(run, 0, sizeof *run);
+	run->arena = -1;
+}
+
+/* An inspector is told by its socket. */
+static int send_order(struct cell *cell, const int *fds, unsigned nfds)
+{
+	static uint32_t seq;
+	static struct wire_order fork_order = { .type = WIRE_FORK };
+	struct run *run = &cell->run;
+
+	run->seq = fork_order.seq = ++seq;
+	run->state = RUN_FORKED;
+	run->go_ns = launcher_now();
+	run->deadline_ns = run->go_ns + run->wall_ms * NS_PER_MS;
+	return cell->control < 0 ? -ESRCH : cell_send(cell, &fork_order, fds, nfds);
+}
+
+/* A runner by the answer to the call that it waits in. */
+static int order_fork(struct cell *cell, const int *fds, unsigned nfds)
+{
+	struct run *run = &cell->run;
+
+	if (nfds > 1)
+		return -EINVAL;
+	if (nfds && (run->arena = fcntl(fds[0], F_DUPFD_CLOEXEC, 0)) < 0)
+		return -errno;
+	run->deadline_ns = launcher_now() + ARM_MS * NS_PER_MS;
+	run->state = RUN_ORDERED;
+	if (cell->fork_waits)
+		run_fork(cell);
+	return 0;
+}
+
+void run_fork(struct cell *cell)
+{
+	if (cell->run.state == RUN_ORDERED && !notify_fork(cell))
+		cell->run.state = RUN_FORKED;
+}
+
 void run_start(struct cell *cell, const struct lm_run *order, const int *fds, unsigned nfds)
 {
 	struct run *run = &cell->run;
-	static uint32_t seq;
-	static struct wire_order fork_order = { .type = WIRE_FORK };
+	int err;
 
-	memset(run, 0, sizeof *run);
-	run->listener = run->pidfd = -1;
+	clear(run);
 	run->id = order->run;
-	run->seq = fork_order.seq = ++seq;
 	run->wall_ms = order->wall_ms;
-	run->state = RUN_FORKED;
+	run->state = RUN_ORDERED;
 	run->how.nevents = cell->kind == LAUNCH_RUNNER ? order->nevents : 0;
 	memcpy(run->events, order->events, sizeof run->events);
-	if (cell->state == CELL_IDLE && cell->control >= 0) {
-		uint64_t now = launcher_now();
-		bool arms = cell->kind == LAUNCH_RUNNER;
-		run->go_ns = arms ? 0 : now;
-		run->deadline_ns = now + (arms ? ARM_MS : order->wall_ms) * NS_PER_MS;
-		int err = cell_send(cell, &fork_order, fds, nfds);
+	if (cell->state != CELL_IDLE) {
+		fail(run, -ESRCH, cell->state == CELL_DEAD ? cell->sentence : "the helper is not ready");
+	} else {
+		err = cell->kind == LAUNCH_RUNNER ? order_fork(cell, fds, nfds) : send_order(cell, fds, nfds);
 		if (!err)
 			return;
-		fail(run, -ESRCH, "the helper takes no order");
-	} else {
-		fail(run, -ESRCH, cell->state == CELL_DEAD ? cell->sentence : "the helper has closed its socket");
+		fail(run, err == -EINVAL ? err : -ESRCH, "the helper takes no order");
 	}
 	finish(cell);
-}
-
-static bool is_listener(int fd)
-{
-	uint64_t no_such_id = 0;
-
-	return ioctl(fd, SECCOMP_IOCTL_NOTIF_ID_VALID, &no_such_id) < 0 && errno == ENOENT;
-}
-
-/* The child installs its filter just after it has said so: it is there in a moment, or never. */
-static void take_listener(struct cell *cell)
-{
-	struct run *run = &cell->run;
-	int fd = -1;
-
-	run->retry_ns = 0;
-	for (int i = 0; i < YIELDS && fd < 0; i++) {
-		fd = (int)syscall(SYS_pidfd_getfd, run->pidfd, WIRE_LISTENER_FD, 0);
-		if (fd >= 0 && !is_listener(fd)) /* what it has not closed yet */
-			launcher_close(&fd);
-		if (fd < 0)
-			(void)sched_yield();
-	}
-	if (fd < 0) {
-		run->retry_ns = launcher_now() + RETRY_NS;
-		return;
-	}
-	launcher_close(&run->pidfd);
-	run->listener = fd;
-	run->state = RUN_GATE;
-	if (launcher_watch(fd, WATCH_LISTENER, cell->index, EPOLLIN | EPOLLET)) {
-		fail(run, -EIO, "the run's filter cannot be watched");
-		kill_now(cell);
-	}
 }
 
 static void open_counters(struct run *run)
@@ -197,40 +181,20 @@ static bool is_own_child(pid_t pid)
 	return waitid(P_PID, (id_t)pid, &how, WEXITED | WNOHANG | WNOWAIT) == 0;
 }
 
-static void arm(struct cell *cell, pid_t pid)
-{
-	struct run *run = &cell->run;
-
-	run->pid = pid;
-	run->state = RUN_ARMED;
-	if (run->killed) { /* asked to, while nobody knew whom */
-		kill_now(cell);
-		return;
-	}
-	run->pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
-	if (run->pidfd < 0) {
-		fail(run, -errno, "the run's process cannot be held");
-		kill_now(cell);
-		return;
-	}
-	open_counters(run);
-	take_listener(cell);
-}
-
-/* A child of the zygote's, or the zygote itself, says that it cannot begin. */
-static void fork_failed(struct cell *cell, const struct wire_report *report, pid_t from)
+/* A child cannot begin, or (0) could not be forked. */
+static void fork_failed(struct cell *cell, int rc, const char *hostile, pid_t child)
 {
 	struct run *run = &cell->run;
 	char text[WIRE_TEXT_MAX];
 
-	text_escape(report->text, sizeof report->text, text, sizeof text);
+	text_escape(hostile, WIRE_TEXT_MAX, text, sizeof text);
 	if (!run->killed)
-		fail(run, report->rc < 0 && report->rc > -4096 ? report->rc : -EIO, text);
-	if (from == cell->zygote) {
+		fail(run, rc < 0 && rc > -4096 ? rc : -EIO, text);
+	if (!child) {
 		finish(cell);
 		return;
 	}
-	run->pid = from;
+	run->pid = child;
 	run->state = RUN_FAILED;
 	run->deadline_ns = launcher_now() + END_MS * NS_PER_MS;
 }
@@ -242,12 +206,29 @@ void run_report(struct cell *cell, const struct wire_report *report, pid_t from)
 
 	if (cell->run.state != RUN_FORKED || report->seq != cell->run.seq || !known)
 		cell_fail(cell, -EIO, "the helper sent report %u out of turn", report->type);
-	else if (report->type == WIRE_FORK_FAILED)
-		fork_failed(cell, report, from);
-	else if (by_zygote || cell->kind != LAUNCH_RUNNER)
-		cell_fail(cell, -EIO, "the helper armed itself");
 	else
-		arm(cell, from);
+		fork_failed(cell, report->rc, report->text, by_zygote ? 0 : from);
+}
+
+void run_told(struct cell *cell, const struct seccomp_notif *call)
+{
+	struct run *run = &cell->run;
+
+	for (int i = 0; i < 6 && run->text_used + sizeof call->data.args[i] <= sizeof run->text; i++) {
+		memcpy(run->text + run->text_used, &call->data.args[i], sizeof call->data.args[i]);
+		run->text_used += sizeof call->data.args[i];
+	}
+	(void)notify_answer(cell, call->id);
+}
+
+void run_fork_failed(struct cell *cell, const struct seccomp_notif *call)
+{
+	if (cell->run.state != RUN_FORKED || cell->run.pid) {
+		cell_fail(cell, -EIO, "the helper failed to do what nobody asked for");
+		return;
+	}
+	(void)notify_answer(cell, call->id);
+	fork_failed(cell, (int)call->data.args[0], cell->run.text, 0);
 }
 
 /* ---- at the gate and beyond ---------------------------------------------------------------------- */
@@ -256,7 +237,6 @@ void run_report(struct cell *cell, const struct wire_report *report, pid_t from)
 static void go(struct cell *cell, uint64_t id)
 {
 	struct run *run = &cell->run;
-	struct seccomp_notif_resp answer = { .id = id };
 
 	for (unsigned i = 0; i < run->ncounters; i++)
 		if (run->counters[i] >= 0)
@@ -264,7 +244,7 @@ static void go(struct cell *cell, uint64_t id)
 	run->state = RUN_GOING;
 	run->go_ns = launcher_now();
 	run->deadline_ns = run->go_ns + run->wall_ms * NS_PER_MS;
-	if (ioctl(run->listener, SECCOMP_IOCTL_NOTIF_SEND, &answer) && !run->killed)
+	if (notify_answer(cell, id) && !run->killed)
 		fail(run, -EIO, "the run ended at the gate");
 }
 
@@ -284,24 +264,77 @@ static void violation(struct cell *cell, const struct seccomp_notif *call)
 	kill_now(cell);
 }
 
-void run_notified(struct cell *cell)
+/* Its pid is the kernel's word; that it is a child of ours makes sure that the number stays its own until it is reaped. */
+static bool meet(struct cell *cell, pid_t pid)
 {
 	struct run *run = &cell->run;
-	struct seccomp_notif call = { 0 };
 
-	/* Does not wait: the event says that one is there, and nobody else takes it. ENOENT: its caller was killed. */
-	if (ioctl(run->listener, SECCOMP_IOCTL_NOTIF_RECV, &call))
+	if (run->state != RUN_FORKED || pid <= 0 || pid == cell->init || !is_own_child(pid))
+		return false;
+	run->pid = pid;
+	run->state = RUN_ARMED;
+	open_counters(run);
+	return true;
+}
+
+/* The arena goes with the first call, if that is not the gate's. */
+static void hand_over_arena(struct cell *cell, uint64_t id)
+{
+	struct run *run = &cell->run;
+	struct seccomp_notif_addfd add = { .id = id, .flags = SECCOMP_ADDFD_FLAG_SETFD, .newfd = WIRE_ARENA_FD };
+
+	if (run->arena < 0)
 		return;
-	if (run->state == RUN_GOING) {
-		violation(cell, &call);
-	} else if (run->killed) {
-		kill_now(cell);
-	} else if (call.pid == (uint32_t)run->pid && call.data.arch == NATIVE_ARCH && call.data.nr == SYS_getppid) {
-		go(cell, call.id);
-	} else {
-		fail(run, -EIO, "the run made another call in place of the gate's");
-		kill_now(cell);
+	add.srcfd = (uint32_t)run->arena;
+	(void)ioctl(cell->listener, SECCOMP_IOCTL_NOTIF_ADDFD, &add); /* without it the child says what it misses */
+	launcher_close(&run->arena);
+}
+
+/*
+ * Of a child that executes nothing of the codelet yet. All of these the filter installed before would allow with any arguments,
+ * and none acts on another process than the caller.
+ */
+static void before_gate(struct cell *cell, const struct seccomp_notif *call)
+{
+	struct run *run = &cell->run;
+
+	switch (call->data.arch == NATIVE_ARCH ? call->data.nr : -1) {
+	case SYS_getppid:
+		go(cell, call->id);
+		return;
+	case SYS_fstat:
+	case SYS_mmap:
+	case SYS_munmap:
+	case SYS_close:
+	case SYS_sched_setaffinity:
+		hand_over_arena(cell, call->id);
+		(void)notify_pass(cell, call->id);
+		return;
+	case WIRE_CALL_TEXT:
+		run_told(cell, call);
+		return;
+	case WIRE_CALL_FAILED:
+		fork_failed(cell, (int)call->data.args[0], run->text, run->pid);
+		(void)notify_answer(cell, call->id);
+		return;
 	}
+	fail(run, -EIO, "the run made another call in place of the gate's");
+	kill_now(cell);
+}
+
+void run_notified(struct cell *cell, const struct seccomp_notif *call)
+{
+	struct run *run = &cell->run;
+	pid_t pid = (pid_t)call->pid;
+
+	if (run->pid ? pid != run->pid : !meet(cell, pid))
+		cell_fail(cell, -EIO, "a process that nobody asked for made a call");
+	else if (run->state == RUN_GOING)
+		violation(cell, call);
+	else if (run->killed || run->state != RUN_ARMED)
+		kill_now(cell);
+	else
+		before_gate(cell, call);
 }
 
 /* ---- deadlines and the wait ---------------------------------------------------------------------- */
@@ -310,6 +343,10 @@ static void too_late(struct cell *cell)
 {
 	struct run *run = &cell->run;
 
+	if (run->state == RUN_ORDERED) {
+		cell_fail(cell, -ETIMEDOUT, "the helper did not come back from its last fork");
+		return;
+	}
 	if (run->ending) {
 		cell_fail(cell, -EIO, "the helper's child could not be found or ended");
 		run->deadline_ns = 0;
@@ -329,10 +366,7 @@ void run_late(struct cell *cell, uint64_t now)
 	struct run *run = &cell->run;
 
 	if (run->retry_ns && run->retry_ns <= now) {
-		if (run->killed)
-			kill_now(cell);
-		else
-			take_listener(cell);
+		kill_now(cell);
 	}
 	if (run->deadline_ns && run->deadline_ns <= now)
 		too_late(cell);

@@ -9,6 +9,8 @@
 #ifndef LAUNCHER_STATE_H
 #define LAUNCHER_STATE_H
 
+#include <linux/audit.h>
+#include <linux/seccomp.h>
 #include <stdbool.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -21,15 +23,16 @@ enum cell_state {
 	CELL_ZYGOTE, /* its zygote is */
 	CELL_START,  /* WIRE_READY is awaited */
 	CELL_SETUP,  /* WIRE_SETUP_DONE is */
+	CELL_FILTER, /* it has said so; its listener is wanted, then its first call */
 	CELL_IDLE,   /* ready; a run may be in flight */
 	CELL_DEAD,   /* failed or died; its processes are being reaped, or are gone. why says why */
 };
 
 enum run_state {
 	RUN_NONE,
-	RUN_FORKED, /* WIRE_FORK is sent; a runner's child shall arm, an inspector's child shall end */
-	RUN_ARMED,  /* its pid is known; the listener is wanted */
-	RUN_GATE,   /* the listener is here; the gate's call is awaited */
+	RUN_ORDERED, /* the template has not come back from the last fork yet */
+	RUN_FORKED,  /* a runner's child shall call, an inspector's child shall end */
+	RUN_ARMED,   /* its pid is known; the gate's call is awaited */
 	RUN_GOING,   /* it was told to go */
 	RUN_FAILED, /* a child said that it cannot begin; its end is awaited */
 };
@@ -39,14 +42,15 @@ struct run {
 	uint64_t id;
 	uint32_t seq; /* of the WIRE_FORK */
 	pid_t pid; /* 0: not known */
-	int pidfd;    /* until the listener is here; -1: none */
-	int listener; /* -1: none */
+	int arena; /* for the child's first call; -1: none, or it has it */
+	char text[WIRE_TEXT_MAX]; /* of a sentence, as far as it has been told */
+	unsigned text_used;
 	int counters[LAUNCH_EVENTS_MAX];
 	unsigned ncounters;
 	struct launch_event events[LAUNCH_EVENTS_MAX];
 	unsigned wall_ms;
 	uint64_t deadline_ns; /* 0: none */
-	uint64_t retry_ns;    /* RUN_ARMED, or a kill that has found nobody yet: try again then; 0: no */
+	uint64_t retry_ns;    /* a kill that has found nobody yet: try again then; 0: no */
 	uint64_t go_ns;
 	bool killed;	      /* it shall end, and how.cause says why */
 	bool ending;	      /* SIGKILL has been sent, or its receiver is being looked for */
@@ -66,6 +70,11 @@ struct cell {
 	int init_control; /* our end; its end tells the init to go */
 	int control;	  /* the zygote's */
 	int report;	  /* the read end */
+	int zygote_pidfd; /* a runner's, until the listener is here */
+	int listener;	  /* of a runner and of its runs */
+	uint64_t retry_ns; /* CELL_FILTER: ask for the listener again then; 0: no */
+	uint64_t fork_id;  /* the template's pending call to fork */
+	bool fork_waits;   /* there is one */
 	pid_t process_group; /* the zygote's and its children's; 0: none, or all gone */
 	uint64_t memory_bytes;
 	uint32_t pids;
@@ -103,6 +112,12 @@ struct launcher {
 
 extern struct launcher launcher;
 
+#if defined __x86_64__
+#define NATIVE_ARCH AUDIT_ARCH_X86_64
+#elif defined __aarch64__
+#define NATIVE_ARCH AUDIT_ARCH_AARCH64
+#endif
+
 enum watch { WATCH_CHANNEL, WATCH_SIGNALS, WATCH_REPORT, WATCH_CONTROL, WATCH_LISTENER };
 
 /* launcher.c */
@@ -115,6 +130,7 @@ void launcher_close(int *fd);			     /* and sets it to -1 */
 void cell_new(struct cell *cell, const struct lm_new *order, const int *fds, unsigned nfds);
 void cell_drop(struct cell *cell);
 void cell_reported(struct cell *cell); /* the report pipe is readable or closed */
+void cell_idle(struct cell *cell);     /* set up, and ready for runs */
 bool cell_heard(struct cell *cell);    /* takes one message of the control socket; false: there was none */
 void cell_late(struct cell *cell, uint64_t now);
 void cell_fail(struct cell *cell, int err, const char *format, ...) __attribute__((format(printf, 3, 4)));
@@ -128,11 +144,23 @@ int id_take(uint32_t owner, enum launch_kind kind); /* a slot, or -EDQUOT */
 void id_release(int slot);
 uid_t id_uid(int slot);
 
+/* launcher_notify.c: the calls of a template and of its runs */
+void notify_begin(struct cell *cell); /* takes the listener of a template that installs its filter */
+void notify_take(struct cell *cell);  /* or tries again */
+void notify_read(struct cell *cell);  /* the listener is readable */
+void notify_mute(struct cell *cell);  /* nothing is answered any more */
+int notify_fork(struct cell *cell);   /* lets the waiting template fork: 0 or -errno */
+int notify_answer(const struct cell *cell, uint64_t id); /* in place of making the call */
+int notify_pass(const struct cell *cell, uint64_t id);	 /* the call is made */
+
 /* launcher_run.c: one run from its fork to its end */
 void run_start(struct cell *cell, const struct lm_run *order, const int *fds, unsigned nfds);
 void run_kill(struct cell *cell, uint64_t id);
-void run_report(struct cell *cell, const struct wire_report *report, pid_t from);
-void run_notified(struct cell *cell);
+void run_report(struct cell *cell, const struct wire_report *report, pid_t from); /* an inspector's */
+void run_fork(struct cell *cell); /* the template waits for it */
+void run_told(struct cell *cell, const struct seccomp_notif *call); /* one part of a sentence */
+void run_fork_failed(struct cell *cell, const struct seccomp_notif *call); /* so says the template */
+void run_notified(struct cell *cell, const struct seccomp_notif *call); /* by another than the template */
 void run_late(struct cell *cell, uint64_t now);
 void run_reaped(struct cell *cell, pid_t pid, const siginfo_t *how, const struct rusage *usage);
 void run_abandon(struct cell *cell); /* every process of the jail is gone */

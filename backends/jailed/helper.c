@@ -128,6 +128,17 @@ void helper_report(enum wire_report_type type, uint32_t seq, int rc, const char 
 		helper_exit(HELPER_CONFUSED);
 }
 
+void helper_call_failed(int rc, const char *text)
+{
+	uint64_t words[WIRE_TEXT_MAX / sizeof(uint64_t)] = { 0 };
+
+	memcpy(words, text, strnlen(text, sizeof(words)));
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i += 6)
+		syscall(WIRE_CALL_TEXT, words[i], words[i + 1], words[i + 2], words[i + 3],
+			words[i + 4], words[i + 5]);
+	syscall(WIRE_CALL_FAILED, rc);
+}
+
 static pid_t raw_fork(unsigned long flags)
 {
 	long pid = syscall(SYS_clone, flags | SIGCHLD, NULL, NULL, NULL, NULL);
@@ -149,7 +160,8 @@ int64_t helper_size(int fd)
 {
 	struct stat st;
 
-	if (fstat(fd, &st) < 0)
+	/* The call itself: what glibc makes of fstat(3) takes a path. */
+	if (syscall(SYS_fstat, fd, &st) < 0)
 		return -errno;
 	return st.st_size;
 }

@@ -39,6 +39,8 @@ void helper_receive(struct helper_order *out);
 void helper_close(struct helper_order *order);
 /* text may be NULL. */
 void helper_report(enum wire_report_type type, uint32_t seq, int rc, const char *text);
+/* The same by notified calls, of a process that has the filter of runs. */
+void helper_call_failed(int rc, const char *text);
 /* A child of the parent of this process, without the handlers of fork(3). 0 in the child, its pid,
  * or -errno. */
 pid_t helper_fork_sibling(void);

@@ -69,9 +69,16 @@ static int install(struct sock_filter *filter, unsigned short length, unsigned f
 
 #define INSTALL(filter, flags) install(filter, sizeof(filter) / sizeof(filter[0]), flags)
 
+#ifndef SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV
+#define SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV (1UL << 5)
+#endif
+
 int helper_filter_run(void)
 {
-	return INSTALL(run_filter, SECCOMP_FILTER_FLAG_NEW_LISTENER);
+	int fd = INSTALL(run_filter, SECCOMP_FILTER_FLAG_NEW_LISTENER |
+					     SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV);
+
+	return fd != -EINVAL ? fd : INSTALL(run_filter, SECCOMP_FILTER_FLAG_NEW_LISTENER);
 }
 
 int helper_filter_child(void)

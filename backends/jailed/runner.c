@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The runner's template: takes one WIRE_SETUP, then forks a run for each WIRE_FORK.
+ * The runner's template: takes one WIRE_SETUP, then forks a run whenever it is let.
  *
  * It executes nothing of the codelet, so that every run begins from the same clean state.
  */
 #include "runner.h"
 
 #include <errno.h>
+#include <sched.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 struct runner runner;
 
@@ -27,31 +31,51 @@ static void serve_setup(struct helper_order *order)
 	struct elf_error err = { .text = "" };
 	int rc;
 
-	if (runner.file)
-		rc = runner_refuse(&err, -EINVAL, "this jail has its codelet already");
-	else
-		rc = runner_setup(order, &err);
-	runner.ready = rc == 0;
+	rc = runner_setup(order, &err);
 	helper_close(order);
 	helper_report(WIRE_SETUP_DONE, order->order.seq, rc, rc ? err.text : NULL);
+	if (rc)
+		helper_exit(HELPER_FAILED);
 }
 
-static void serve_fork(struct helper_order *order)
+/* The launcher takes the listener meanwhile; until it has, this close waits. */
+static void enclose(void)
 {
-	pid_t pid = -EINVAL;
+	if (close_range(0, ~0u, 0) < 0 || helper_filter_run() != WIRE_LISTENER_FD)
+		helper_exit(HELPER_FAILED);
+	close(WIRE_LISTENER_FD);
+}
 
-	if (!runner.ready) {
-		helper_report(WIRE_FORK_FAILED, order->order.seq, -EINVAL,
-			      "this jail has no codelet");
-	} else {
-		pid = helper_fork_sibling();
-		if (pid == 0)
-			runner_child(order);
-		if (pid < 0)
-			helper_report(WIRE_FORK_FAILED, order->order.seq, pid,
-				      "the jail has no room for another process");
+/*
+ * 0 in a run, -errno in the template. The template writes to no memory between one fork and the next: what it
+ * wrote would be copied each time.
+ */
+static long next_run(void)
+{
+	register long r8 __asm__("r8") = 0;
+	register long r10 __asm__("r10") = 0;
+	long pid;
+
+	do
+		__asm__ volatile("syscall"
+				 : "=a"(pid)
+				 : "a"(SYS_clone), "D"(WIRE_CLONE_FLAGS), "S"(0), "d"(0), "r"(r10), "r"(r8)
+				 : "rcx", "r11", "memory");
+	while (pid > 0);
+	return pid;
+}
+
+static _Noreturn void serve(void)
+{
+	for (;;) {
+		long rc = next_run();
+
+		if (rc == 0)
+			runner_child();
+		if (rc == -ENOSYS) /* nobody listens any longer */
+			helper_exit(0);
+		helper_call_failed((int)rc, "the jail has no room for another process");
 	}
-	helper_close(order);
 }
 
 int main(int argc, char **argv)
@@ -61,13 +85,10 @@ int main(int argc, char **argv)
 	(void)argc;
 	helper_start(argv);
 	runner_warm();
-	for (;;) {
-		helper_receive(&order);
-		if (order.order.type == WIRE_SETUP)
-			serve_setup(&order);
-		else if (order.order.type == WIRE_FORK)
-			serve_fork(&order);
-		else
-			helper_exit(HELPER_CONFUSED);
-	}
+	helper_receive(&order);
+	if (order.order.type != WIRE_SETUP)
+		helper_exit(HELPER_CONFUSED);
+	serve_setup(&order);
+	enclose();
+	serve();
 }

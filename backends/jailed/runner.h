@@ -82,7 +82,6 @@ uint64_t runner_median(uint64_t *values, unsigned count);
 /* ---- the template: runner_setup.c, runner_place.c, runner_ifunc.c ------------------ */
 
 struct runner {
-	bool ready;
 	const void *file; /* the codelet: a private copy */
 	size_t file_bytes;
 	struct elf_layout layout;
@@ -121,24 +120,25 @@ struct runner_reset {
 	uint64_t bytes;
 };
 
-/* A run as the code after the gate needs it. */
+/* A run as the code after the gate needs it. What a run without buffers touches comes first and lies on one page,
+ * since each page is a fault. */
 struct runner_run {
 	struct wire_plan plan; /* private */
 	uint64_t function;
-	uint64_t addresses[WIRE_BUFFERS_MAX];
-	struct runner_args args[WIRE_SETS_MAX];
-	unsigned nresets[WIRE_SETS_MAX];
-	struct runner_reset resets[WIRE_SETS_MAX][WIRE_BUFFERS_MAX];
 	uint64_t overheads[RUNNER_OVERHEADS]; /* of power-of-two batches; or the one of plan.batch
 						 in [0] */
-	uint64_t scratch[RUNNER_OVERHEAD_SAMPLES_MAX];
+	unsigned nresets[WIRE_SETS_MAX];
 	bool has_clflushopt;
-};
+	struct runner_args args[WIRE_SETS_MAX];
+	uint64_t addresses[WIRE_BUFFERS_MAX];
+	struct runner_reset resets[WIRE_SETS_MAX][WIRE_BUFFERS_MAX];
+	uint64_t scratch[RUNNER_OVERHEAD_SAMPLES_MAX];
+} __attribute__((aligned(4096)));
 
 extern struct runner_run runner_run;
 
 /* The whole life of a run; the caller is its process. */
-_Noreturn void runner_child(struct helper_order *order);
+_Noreturn void runner_child(void);
 /* Maps the buffers of runner_run.plan from the arena (-1: none), fills in addresses and resets. */
 int runner_map(int arena_fd, struct elf_error *err);
 /* Median ticks of a bracket of batch calls of the empty function with the arguments at hand. */

@@ -8,9 +8,7 @@
 
 #include <errno.h>
 #include <sched.h>
-#include <signal.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -18,6 +16,7 @@
 #define STACK_TOUCHED   8192
 
 struct runner_run runner_run;
+_Static_assert(offsetof(struct runner_run, args[1]) <= RUNNER_PAGE, "one page");
 struct runner_frame runner_frame __attribute__((aligned(64)));
 
 /* runner_call.S counts on these. */
@@ -48,19 +47,22 @@ static void clear_claim(struct wire_claim *claim)
 }
 
 /* The daemon may write the plan at any time: what is checked is what is used. */
-static int take_plan(const struct helper_order *order, struct elf_error *err)
+static int take_plan(struct elf_error *err)
 {
-	int64_t arena_bytes = order->nfds ? helper_size(order->fds[0]) : 0;
+	int64_t arena_bytes = -EBADF;
 	int rc;
 
-	if (order->nfds > 1 || arena_bytes < 0)
-		return runner_refuse(err, -EINVAL, "a run takes one arena");
 	memcpy(&runner_run.plan, runner.plan, sizeof(runner_run.plan));
-	rc = runner_plan_check(&runner_run.plan, arena_bytes, err);
+	if (runner_run.plan.nbuffers)
+		arena_bytes = helper_size(WIRE_ARENA_FD);
+	rc = runner_plan_check(&runner_run.plan, arena_bytes < 0 ? 0 : arena_bytes, err);
 	if (rc)
 		return rc;
 	clear_claim(runner.claim);
-	return runner_map(order->nfds ? order->fds[0] : -1, err);
+	rc = runner_map(WIRE_ARENA_FD, err);
+	if (arena_bytes >= 0)
+		close(WIRE_ARENA_FD);
+	return rc;
 }
 
 static int find_function(struct elf_error *err)
@@ -112,12 +114,11 @@ static void touch(void)
 	*(volatile size_t *)&imports_heap.used = imports_heap.used;
 }
 
-static int prepare(const struct helper_order *order, struct elf_error *err)
+static int prepare(struct elf_error *err)
 {
 	int rc;
 
-	prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0); /* nobody would answer its notifications */
-	rc = take_plan(order, err);
+	rc = take_plan(err);
 	rc = rc ?: find_function(err);
 	rc = rc ?: pin(err);
 	if (rc)
@@ -128,17 +129,7 @@ static int prepare(const struct helper_order *order, struct elf_error *err)
 	return 0;
 }
 
-/* From here on only the launcher's answer lets it continue. */
-static void arm(uint32_t seq)
-{
-	close_range(0, WIRE_CTL_FD - 1, 0);
-	close_range(WIRE_CTL_FD + 1, ~0u, 0);
-	helper_report(WIRE_ARMING, seq, 0, NULL);
-	close(WIRE_CTL_FD);
-	if (helper_filter_run() != WIRE_LISTENER_FD)
-		helper_exit(HELPER_FAILED);
-}
-
+/* Only the launcher's answer lets it continue. */
 static void gate(void)
 {
 	long answer;
@@ -148,16 +139,17 @@ static void gate(void)
 		helper_exit(HELPER_REFUSED);
 }
 
-_Noreturn void runner_child(struct helper_order *order)
+_Noreturn void runner_child(void)
 {
-	struct elf_error err = { .text = "" };
-	int rc = prepare(order, &err);
+	struct elf_error err;
+	int rc;
 
+	err.text[0] = '\0';
+	rc = prepare(&err);
 	if (rc) {
-		helper_report(WIRE_FORK_FAILED, order->order.seq, rc, err.text);
+		helper_call_failed(rc, err.text);
 		helper_exit(HELPER_FAILED);
 	}
-	arm(order->order.seq);
 	gate();
 	runner_measure();
 }

@@ -7,19 +7,26 @@
  *
  *   WIRE_SETUP (runner only; descriptors: codelet, link, plan, claim): links the codelet and executes none
  *       of it; answers WIRE_SETUP_DONE. Once in a zygote's life.
- *   WIRE_FORK (descriptors: the runner's arena memfd or none; the inspector's ELF and table memfds): forks with
- *       CLONE_PARENT, so that the launcher is the child's parent; only failure is answered (WIRE_FORK_FAILED).
+ *   WIRE_FORK (inspector only; descriptors: ELF and table memfds): forks with CLONE_PARENT, so that the launcher is
+ *       the child's parent; only failure is answered (WIRE_FORK_FAILED). The child has a filter that kills; one that
+ *       cannot begin sends WIRE_FORK_FAILED itself, by the same socket, and exits.
  *
- * The runner's child maps what it needs, sends WIRE_ARMING (the kernel's SCM_CREDENTIALS tell its pid), closes every
- * descriptor, installs the final filter (exit_group alone; everything else notifies) with NEW_LISTENER, and
- * calls getppid(2): the gate. The launcher has meanwhile taken the listener with pidfd_getfd, opened the counters
- * and, answering that first notification, says go. Every later notification is a violation and ends the run.
- * The listener is the lowest free descriptor, WIRE_LISTENER_FD, since all others are closed. The inspector's child has a filter
- * that kills, and neither arms nor waits. A child that cannot begin sends WIRE_FORK_FAILED itself, by the same
- * socket, and exits; the launcher reaps it like any other.
+ * After WIRE_SETUP_DONE the runner closes every descriptor and installs the final filter with NEW_LISTENER: exit_group is
+ * allowed, everything else notifies. The listener is the lowest free descriptor, WIRE_LISTENER_FD; the launcher takes it with
+ * pidfd_getfd, trying again while that answers EBADF, and the runner closes its own. Descriptor 0 is closed when
+ * WIRE_SETUP_DONE is sent, so that nothing but the listener can ever be taken for it. From then on template and runs
+ * speak by notified calls alone, which the launcher answers or lets be made (SECCOMP_USER_NOTIF_FLAG_CONTINUE):
  *
- * Descriptor 0 is closed when WIRE_ARMING is sent, so that nothing but the listener can ever be taken for it; the
- * launcher tries pidfd_getfd(2) again while that answers EBADF.
+ *   clone(WIRE_CLONE_FLAGS, 0...) of the template: it is ready. The call is made when a run is ordered, so that each order makes
+ *       one child, which is the launcher's and has filter and listener from its birth.
+ *   fstat mmap munmap close sched_setaffinity of a child before its gate: made. With the first of them a child is given the
+ *       arena memfd as descriptor WIRE_ARENA_FD, if there is one; it closes it when it has mapped its buffers.
+ *   getppid of a child: its gate. The launcher has opened the counters and says go by answering.
+ *   WIRE_CALL_TEXT, WIRE_CALL_FAILED of template or child: the fork has failed, or the child cannot begin. The
+ *       registers of the first hold 48 bytes of a sentence; the first register of the second -errno. Never made.
+ *
+ * Everything else, and every call of a child after its gate, is a violation and ends the run. Since a call that is let be made
+ * is not looked at by the filter installed before, the launcher lets pass only what that one allows.
  *
  * A filter that the launcher installs before execveat must deny with SECCOMP_RET_TRACE (ENOSYS without a tracer, and
  * there is none), also for other architectures and x32: ERRNO, TRAP and KILL would take precedence over the
@@ -40,11 +47,16 @@
 
 #define WIRE_CTL_FD	 3
 #define WIRE_LISTENER_FD 0
+#define WIRE_ARENA_FD	 0
 #define WIRE_FDS_MAX	 4
 #define WIRE_TEXT_MAX	 240
 
+#define WIRE_CLONE_FLAGS (CLONE_PARENT | SIGCHLD)
+#define WIRE_CALL_TEXT	 SYS_write
+#define WIRE_CALL_FAILED SYS_sendto
+
 enum wire_order_type { WIRE_SETUP = 1, WIRE_FORK };
-enum wire_report_type { WIRE_READY = 1, WIRE_SETUP_DONE, WIRE_ARMING, WIRE_FORK_FAILED };
+enum wire_report_type { WIRE_READY = 1, WIRE_SETUP_DONE, WIRE_FORK_FAILED };
 
 struct wire_order {
 	uint32_t type;

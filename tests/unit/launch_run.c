@@ -151,44 +151,69 @@ static void events(void)
 	CHECK(!launch_event_works(&order.events[3], &error) && error == -EACCES);
 }
 
-/* A run that does not keep to the protocol fails, and the next one is well if its zygote is to be believed any longer. */
+/* A run that does not keep to the protocol fails, and the next one is well. */
 static void liars(void)
 {
 	static const struct {
 		const char *mode;
 		int rc;
-		bool fatal; /* to the zygote */
 	} lies[] = {
-		{ "early", -EIO, false },      { "armdie", -EIO, false },  { "nofilter", -ETIMEDOUT, false },
-		{ "nogate", -EIO, false },     { "silent", -ETIMEDOUT, false }, { "refuse", -ENOMEM, false },
-		{ "twice", -EIO, true },       { "badseq", -EIO, true },   { "short", -EIO, true },
-		{ "zygotearms", -EIO, true },  { "zygotedies", -ESRCH, true },
-		{ 0 },
+		{ "early", -EIO },   { "silent", -ETIMEDOUT }, { "refuse", -ENOMEM }, { "stays", -ENOMEM },
+		{ "talks", -ETIMEDOUT }, { "nogate", -EIO },   { "clone", -EIO },     { "sibling", -EIO },
+		{ "unshare", -EIO }, { "openat", -EIO },       { "socket", -EIO },    { "kill", -EIO },
+		{ "int80mmap", -EIO }, { "x32mmap", -EIO },    { 0 },
 	};
 
 	for (int i = 0; lies[i].mode; i++) {
-		struct launch_zygote *zygote = make_runner();
-		REQUIRE(zygote);
-		struct launch_exit how = run_once(zygote, lies[i].mode);
+		struct launch_exit how = run_once(warm, lies[i].mode);
 		CHECK_MSG(how.cause == LAUNCH_FAILED && how.rc == lies[i].rc, "%s: cause %u rc %d %s", lies[i].mode,
 			  how.cause, how.rc, how.sentence);
 		CHECK_MSG(how.sentence[0], "%s: no sentence", lies[i].mode);
+		how = run_once(warm, "empty");
+		CHECK_MSG(how.cause == LAUNCH_EXITED, "after %s: cause %u rc %d %s", lies[i].mode, how.cause, how.rc,
+			  how.sentence);
+	}
+}
+
+/* A template that does not keep to it is not believed any longer. */
+static void lying_templates(void)
+{
+	static const struct {
+		const char *misdeed, *mode;
+		int rc;	  /* of the first run; 0: it may end well */
+		bool fatal; /* the one after it fails too, as one that never began or as one in flight */
+	} lies[] = {
+		{ "stillborn", "empty", -EIO, true },	{ "prank", "empty", 0, false },
+		{ "zygotedies", "spin", -ESRCH, true }, { "zygotecalls", "spin", -EIO, true },
+		{ "zygotelies", "spin", -EIO, true },	{ "zygotespins", "empty", 0, true },
+		{ 0 },
+	};
+
+	for (int i = 0; lies[i].misdeed; i++) {
+		struct outcome out;
+		struct launch_zygote *zygote = make_zygote(LAUNCH_RUNNER, 98, lies[i].misdeed, &out);
+		REQUIRE(zygote && out.rc == 0);
+		struct launch_exit how = run_once(zygote, lies[i].mode);
+		CHECK_MSG(how.rc == lies[i].rc && how.cause == (how.rc ? LAUNCH_FAILED : LAUNCH_EXITED), "%s: cause %u rc %d %s",
+			  lies[i].misdeed, how.cause, how.rc, how.sentence);
 		how = run_once(zygote, "empty");
-		CHECK_MSG(how.cause == (lies[i].fatal ? LAUNCH_FAILED : LAUNCH_EXITED), "after %s: cause %u rc %d %s",
-			  lies[i].mode, how.cause, how.rc, how.sentence);
-		if (lies[i].fatal)
-			CHECK_INT(how.rc, -ESRCH);
+		CHECK_MSG(how.cause == (lies[i].fatal ? LAUNCH_FAILED : LAUNCH_EXITED),
+			  "after %s: cause %u rc %d %s", lies[i].misdeed, how.cause, how.rc, how.sentence);
 		launch_zygote_drop(zygote);
 	}
 }
 
-/* What a child forks before it arms is bounded, and ends with its jail. */
+/* What a template forks before it has its last filter is bounded, and ends with its jail. */
 static void fork_bomb(void)
 {
-	struct launch_zygote *zygote = make_runner();
+	struct outcome out;
+	struct launch_zygote *zygote = make_zygote(LAUNCH_RUNNER, 97, "bomb", &out);
 
-	REQUIRE(zygote);
-	CHECK_INT(run_once(zygote, "bomb").cause, LAUNCH_EXITED);
+	REQUIRE(zygote && out.rc == 0);
+	struct launch_exit how = run_once(zygote, "empty");
+	CHECK_INT(how.cause, LAUNCH_FAILED);
+	CHECK_INT(how.rc, -EAGAIN);
+	CHECK_STR(how.sentence, "no fork");
 	launch_zygote_drop(zygote);
 }
 
@@ -201,10 +226,12 @@ static void escaped_text(void)
 
 static void escapes(void)
 {
-	struct launch_exit how = run_once(warm, "escape");
+	struct outcome out;
+	struct launch_zygote *zygote = make_zygote(LAUNCH_RUNNER, 96, "escape", &out);
 
-	CHECK_INT(how.cause, LAUNCH_EXITED);
-	CHECK_MSG(how.status == 0, "attempt %d of the helper's list succeeded", how.status);
+	REQUIRE(zygote);
+	CHECK_MSG(out.rc == 0, "attempt %d of the helper's list succeeded", -out.rc);
+	launch_zygote_drop(zygote);
 }
 
 static void bad_setups(void)
@@ -213,7 +240,8 @@ static void bad_setups(void)
 		const char *misdeed;
 		int rc;
 	} setups[] = { { "fail", -ENOEXEC }, { "die", -ESRCH }, { "lie", -EIO }, { "big", -EIO }, { "hang", -ETIMEDOUT },
-		       { 0 } };
+		       { "short", -EIO }, { "nofilter", -ETIMEDOUT }, { "calls", -EIO }, { "plainfork", -EIO },
+		       { "namespace", -EIO }, { "gives up", -EIO }, { "int80fork", -EIO }, { 0 } };
 
 	for (int i = 0; setups[i].misdeed; i++) {
 		struct outcome out;
@@ -259,11 +287,12 @@ static void many(void)
 	static struct outcome outs[COUNT], runs[COUNT];
 	struct launch_order orders[COUNT];
 	struct launch_zygote *zygotes[COUNT];
+	const struct wire_order setup = { .seq = 78 };
 
 	for (int i = 0; i < COUNT; i++) {
 		memset(&outs[i], 0, sizeof outs[i]);
 		sem_init(&outs[i].done, 0, 0);
-		zygotes[i] = launch_zygote_new(LAUNCH_RUNNER, 1000 + (unsigned)i, &test_limits, NULL, NULL, 0, note_ready,
+		zygotes[i] = launch_zygote_new(LAUNCH_RUNNER, 1000 + (unsigned)i, &test_limits, &setup, NULL, 0, note_ready,
 					       &outs[i]);
 		REQUIRE(zygotes[i]);
 		if (i % 4 == 3)
@@ -364,6 +393,7 @@ static void tests(void)
 	RUN_AS_ROLE(many_runs);
 	RUN_AS_ROLE(many);
 	RUN_AS_ROLE(liars);
+	RUN_AS_ROLE(lying_templates);
 	RUN_AS_ROLE(fork_bomb);
 	RUN_AS_ROLE(bad_setups);
 	RUN_AS_ROLE(malformed);

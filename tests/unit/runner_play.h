@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Plays launcher and daemon to a runner without a jail: starts the embedded helper, sets a codelet
- * up, forks runs, answers their gate and notes how they end. For tests of the runner; one template
+ * up, lets it fork runs, answers their calls and notes how they end. For tests of the runner; one template
  * at a time.
  */
 #ifndef RUNNER_PLAY_H
@@ -37,7 +37,8 @@ extern const size_t jailed_runner_size, jailed_inspector_size;
 struct template
 {
 	pid_t pid;
-	int control;
+	int control, listener;
+	uint64_t fork_id; /* of its pending call */
 	int plan_fd, claim_fd;
 	struct wire_plan *plan;
 	struct wire_claim *claim;
@@ -49,6 +50,7 @@ struct template
 struct ending {
 	bool armed;
 	struct wire_report refusal; /* when not armed */
+	unsigned text_used;
 	bool syscall;
 	struct seccomp_data call;
 	bool timeout;
@@ -166,6 +168,51 @@ static inline int file_of(const char *path)
 	return fd;
 }
 
+static inline bool next_call(int listener, struct seccomp_notif *out)
+{
+	struct pollfd wait = { .fd = listener, .events = POLLIN };
+
+	memset(out, 0, sizeof(*out));
+	return poll(&wait, 1, 10000) == 1 && (wait.revents & POLLIN) &&
+	       ioctl(listener, SECCOMP_IOCTL_NOTIF_RECV, out) == 0;
+}
+
+static inline bool answer_call(int listener, uint64_t id, uint32_t flags)
+{
+	struct seccomp_notif_resp answer = { .id = id, .flags = flags };
+
+	return ioctl(listener, SECCOMP_IOCTL_NOTIF_SEND, &answer) == 0;
+}
+
+/* The filter is there in a moment after the setup; then the template closes the listener and waits. */
+static inline int take_listener(pid_t pid)
+{
+	int pidfd = syscall(SYS_pidfd_open, pid, 0), fd = -1;
+
+	for (unsigned i = 0; i < 100000 && fd < 0; i++) {
+		fd = syscall(SYS_pidfd_getfd, pidfd, WIRE_LISTENER_FD, 0);
+		if (fd < 0 && errno != EBADF)
+			break;
+		sched_yield();
+	}
+	close(pidfd);
+	return fd;
+}
+
+/* Until the template waits to fork. */
+static inline void enclose(struct template *t)
+{
+	struct seccomp_notif call;
+
+	t->listener = take_listener(t->pid);
+	CHECK_MSG(t->listener >= 0, "no listener: %s", strerror(errno));
+	CHECK(next_call(t->listener, &call) && call.data.nr == SYS_close);
+	answer_call(t->listener, call.id, SECCOMP_USER_NOTIF_FLAG_CONTINUE);
+	CHECK(next_call(t->listener, &call) && call.data.nr == SYS_clone &&
+	      call.data.args[0] == WIRE_CLONE_FLAGS);
+	t->fork_id = call.id;
+}
+
 /* Starts a template and has it link the object at path. */
 static inline struct template *template_new(const char *path, uint64_t arena_bytes,
 					    const char *allow)
@@ -192,6 +239,9 @@ static inline struct template *template_new(const char *path, uint64_t arena_byt
 	CHECK(send_order(t->control, &order, fds, 4));
 	CHECK(get_report(t->control, &t->setup) == t->pid && t->setup.type == WIRE_SETUP_DONE &&
 	      t->setup.seq == 7);
+	t->listener = -1;
+	if (t->setup.rc == 0)
+		enclose(t);
 	for (unsigned i = 0; i < 4; i++)
 		close(fds[i]);
 	return t;
@@ -202,8 +252,11 @@ static inline void template_drop(struct template *t)
 	int status = -1;
 
 	close(t->control);
+	if (t->listener >= 0)
+		close(t->listener);
 	CHECK_INT(waitpid(t->pid, &status, 0), t->pid);
-	CHECK_INT(status, 0);
+	if (t->listener >= 0)
+		CHECK_INT(status, 0);
 	munmap(t->plan, WIRE_PLAN_BYTES);
 	munmap(t->claim, WIRE_CLAIM_BYTES);
 	munmap(t->link, WIRE_LINK_BYTES);
@@ -230,19 +283,6 @@ static inline void plan_arg(struct template *t, enum wire_arg_class class, uint3
 		(struct wire_arg){ .class = class, .buffer = buffer, .value = value };
 }
 
-/* The listener of a run that is arming. */
-static inline int take_listener(int pidfd)
-{
-	for (unsigned i = 0; i < 100000; i++) {
-		int fd = syscall(SYS_pidfd_getfd, pidfd, WIRE_LISTENER_FD, 0);
-
-		if (fd >= 0 || errno != EBADF)
-			return fd;
-		sched_yield();
-	}
-	return -1;
-}
-
 static inline int count_faults(pid_t pid)
 {
 	struct perf_event_attr attr = { .size = sizeof(attr),
@@ -253,59 +293,102 @@ static inline int count_faults(pid_t pid)
 	return syscall(SYS_perf_event_open, &attr, pid, -1, -1, PERF_FLAG_FD_CLOEXEC);
 }
 
-static inline void answer_gate(int listener, struct ending *out)
+static inline void note_refusal(struct ending *out, const struct seccomp_data *call)
 {
-	struct seccomp_notif notif = { 0 };
-	struct seccomp_notif_resp answer = { 0 };
-
-	if (ioctl(listener, SECCOMP_IOCTL_NOTIF_RECV, &notif) < 0)
-		return;
-	CHECK_INT(notif.data.nr, SYS_getppid);
-	answer.id = notif.id;
-	out->armed = ioctl(listener, SECCOMP_IOCTL_NOTIF_SEND, &answer) == 0;
+	if (call->nr == WIRE_CALL_FAILED) {
+		out->refusal.type = WIRE_FORK_FAILED;
+		out->refusal.rc = (int)call->args[0];
+	} else if (out->text_used + 48 <= sizeof(out->refusal.text)) {
+		memcpy(out->refusal.text + out->text_used, call->args, 48);
+		out->text_used += 48;
+	}
 }
 
-static inline void watch(pid_t pid, int pidfd, int listener, int timeout_ms, struct ending *out)
+static inline void hand_over(struct template *t, uint64_t id, int *arena)
 {
-	struct pollfd waits[] = { { .fd = pidfd, .events = POLLIN },
-				  { .fd = listener, .events = POLLIN } };
-	struct seccomp_notif notif = { 0 };
+	struct seccomp_notif_addfd add = { .id = id,
+					   .flags = SECCOMP_ADDFD_FLAG_SETFD,
+					   .srcfd = *arena,
+					   .newfd = WIRE_ARENA_FD };
 
-	if (poll(waits, 2, timeout_ms) == 0) {
-		out->timeout = true;
-		kill(pid, SIGKILL);
-	} else if ((waits[1].revents & POLLIN) &&
-		   ioctl(listener, SECCOMP_IOCTL_NOTIF_RECV, &notif) == 0) {
-		out->syscall = true;
-		out->call = notif.data;
-		kill(pid, SIGKILL);
+	if (*arena >= 0)
+		CHECK(ioctl(t->listener, SECCOMP_IOCTL_NOTIF_ADDFD, &add) >= 0);
+	*arena = -1;
+}
+
+/* Its pid, or that of the template when there is none; -1: neither says anything. */
+static inline pid_t to_the_gate(struct template *t, int arena, struct ending *out, int *counter)
+{
+	struct seccomp_notif call;
+	pid_t pid = -1;
+
+	while (!out->armed && out->refusal.type != WIRE_FORK_FAILED) {
+		if (!next_call(t->listener, &call))
+			return -1;
+		if (call.pid == (uint32_t)t->pid && call.data.nr == SYS_clone) {
+			t->fork_id = call.id;
+			continue;
+		}
+		pid = call.pid;
+		if (call.data.nr == SYS_getppid) {
+			*counter = t->count_faults ? count_faults(pid) : -1;
+			out->armed = answer_call(t->listener, call.id, 0);
+		} else if (call.data.nr == WIRE_CALL_TEXT || call.data.nr == WIRE_CALL_FAILED) {
+			note_refusal(out, &call.data);
+			answer_call(t->listener, call.id, 0);
+		} else {
+			hand_over(t, call.id, &arena);
+			answer_call(t->listener, call.id, SECCOMP_USER_NOTIF_FLAG_CONTINUE);
+		}
 	}
+	return pid;
+}
+
+/* Until its end, or its first call. */
+static inline void watch(struct template *t, pid_t pid, int timeout_ms, struct ending *out)
+{
+	int pidfd = syscall(SYS_pidfd_open, pid, 0);
+	struct pollfd waits[] = { { .fd = pidfd, .events = POLLIN },
+				  { .fd = t->listener, .events = POLLIN } };
+	uint64_t until = now_ns() + timeout_ms * 1000000ull;
+	struct seccomp_notif call;
+
+	while (!out->timeout && !out->syscall && !(waits[0].revents & POLLIN)) {
+		uint64_t now = now_ns();
+
+		if (poll(waits, 2, now < until ? (until - now) / 1000000 + 1 : 0) == 0) {
+			out->timeout = true;
+		} else if ((waits[1].revents & POLLIN) && next_call(t->listener, &call)) {
+			if (call.pid == (uint32_t)t->pid) {
+				t->fork_id = call.id;
+			} else {
+				out->syscall = true;
+				out->call = call.data;
+			}
+		}
+	}
+	if (!(waits[0].revents & POLLIN))
+		kill(pid, SIGKILL);
+	close(pidfd);
 }
 
 /* Forks a run of the plan, says go, waits for its end. arena: a descriptor, or -1. */
 static inline struct ending play(struct template *t, int arena, int timeout_ms)
 {
-	struct wire_order order = { .type = WIRE_FORK, .seq = 8 };
 	struct ending out = { .status = -1, .faults = -1 };
-	uint64_t begin = now_ns();
-	int pidfd, listener, counter = -1;
+	uint64_t begin = now_ns(), id = t->fork_id;
+	struct seccomp_notif call;
+	int counter = -1;
 	pid_t pid;
 
-	CHECK(send_order(t->control, &order, &arena, arena >= 0));
-	pid = get_report(t->control, &out.refusal);
-	CHECK(pid > 0 && out.refusal.seq == 8);
+	t->fork_id = 0;
+	CHECK(answer_call(t->listener, id, SECCOMP_USER_NOTIF_FLAG_CONTINUE));
+	pid = to_the_gate(t, arena, &out, &counter);
+	CHECK(pid > 0);
 	if (pid <= 0)
 		return out;
-	if (out.refusal.type == WIRE_ARMING) {
-		pidfd = syscall(SYS_pidfd_open, pid, 0);
-		listener = take_listener(pidfd);
-		CHECK_MSG(listener >= 0, "no listener: %s", strerror(errno));
-		counter = t->count_faults ? count_faults(pid) : -1;
-		answer_gate(listener, &out);
-		watch(pid, pidfd, listener, timeout_ms, &out);
-		close(listener);
-		close(pidfd);
-	}
+	if (out.armed)
+		watch(t, pid, timeout_ms, &out);
 	if (pid != t->pid)
 		CHECK_INT(wait4(pid, &out.status, 0, &out.usage), pid);
 	out.fork_to_exit_ns = now_ns() - begin;
@@ -313,6 +396,8 @@ static inline struct ending play(struct template *t, int arena, int timeout_ms)
 	    (read(counter, &out.faults, sizeof(out.faults)) < 0 || close(counter) < 0))
 		out.faults = -1;
 	out.claimed = t->claim->nonce == t->plan->nonce;
+	if (!t->fork_id && next_call(t->listener, &call))
+		t->fork_id = call.id;
 	return out;
 }
 
