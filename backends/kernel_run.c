@@ -258,7 +258,7 @@ static void prepare(void *arg)
 
 /* ---- what a run costs by itself ---------------------------------------------------------------------- */
 
-static uint64_t *find_base(struct template *t, const struct launch_event *event)
+uint64_t *template_base(struct template *t, const struct launch_event *event)
 {
 	for (unsigned i = 0; i < t->nbases; i++) {
 		if (!memcmp(&t->bases[i].event, event, sizeof(*event)))
@@ -270,7 +270,7 @@ static uint64_t *find_base(struct template *t, const struct launch_event *event)
 /* The least of several: what disturbs a run only ever adds to its counts. */
 static void note_base(struct template *t, const struct launch_event *event, uint64_t value)
 {
-	uint64_t *base = find_base(t, event);
+	uint64_t *base = template_base(t, event);
 
 	if (base && value < *base)
 		*base = value;
@@ -285,7 +285,7 @@ static bool knows_bases(const struct run *run)
 	if (!run->template->setup_ns)
 		return false;
 	for (unsigned i = 0; i < run->order.nevents; i++) {
-		if (!find_base(run->template, &run->order.events[i]))
+		if (!template_base(run->template, &run->order.events[i]))
 			return false;
 	}
 	return true;

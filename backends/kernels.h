@@ -154,6 +154,8 @@ struct template_wait {
 void template_get(struct template_wait *wait);
 /* true: it was still waiting, and got will not be called. */
 bool template_forget(struct template_wait *wait);
+/* What an empty run of it counts of this event, or NULL. */
+uint64_t *template_base(struct template *template, const struct launch_event *event);
 /* Gives it back; dead: it is of no use any more. */
 void template_put(struct template *template, bool dead);
 /* Drops idle templates of this codelet. */

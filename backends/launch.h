@@ -89,8 +89,9 @@ struct launch_exit {
 	uint64_t max_rss_bytes;
 	uint64_t minor_faults, major_faults, voluntary_switches, forced_switches; /* rusage: of the whole child */
 	uint32_t nevents;
-	uint32_t reserved;
+	uint32_t marks; /* 1: the run has made its mark, WIRE's second gate */
 	struct launch_count counts[LAUNCH_EVENTS_MAX];
+	uint64_t marked_counts[LAUNCH_EVENTS_MAX]; /* their values at the mark */
 	char sentence[WIRE_TEXT_MAX];
 };
 

@@ -52,6 +52,7 @@ struct run {
 	uint64_t deadline_ns; /* 0: none */
 	uint64_t retry_ns;    /* a kill that has found nobody yet: try again then; 0: no */
 	uint64_t go_ns;
+	uint64_t gate_ip;
 	bool killed;	      /* it shall end, and how.cause says why */
 	bool ending;	      /* SIGKILL has been sent, or its receiver is being looked for */
 	struct launch_exit how;

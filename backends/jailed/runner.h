@@ -137,6 +137,8 @@ struct runner_run {
 
 extern struct runner_run runner_run;
 
+/* Waits for the launcher's word: once to begin, and once more before the samples when there are several. */
+void runner_gate(void);
 /* The whole life of a run; the caller is its process. */
 _Noreturn void runner_child(void);
 /* Maps the buffers of runner_run.plan from the arena (-1: none), fills in addresses and resets. */

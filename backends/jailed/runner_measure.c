@@ -245,6 +245,8 @@ static void run_samples(uint64_t batch, bool called)
 	if (!called && batch > 1 && plan->samples)
 		call_once(0, true); /* the return value of the first call, not of the first sample's
 				       last */
+	if (plan->samples > 1)
+		runner_gate();
 	start = runner_ticks();
 	set_phase(WIRE_SAMPLE);
 	for (uint32_t i = 0; i < plan->samples; i++) {

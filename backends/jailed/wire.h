@@ -21,11 +21,13 @@
  *       one child, which is the launcher's and has filter and listener from its birth.
  *   fstat mmap munmap close sched_setaffinity of a child before its gate: made. With the first of them a child is given the
  *       arena memfd as descriptor WIRE_ARENA_FD, if there is one; it closes it when it has mapped its buffers.
- *   getppid of a child: its gate. The launcher has opened the counters and says go by answering.
+ *   getppid of a child: its gate. The launcher has opened the counters and says go by answering. Once more, from the same
+ *       instruction, it is the mark that a run with several samples makes before the first: what is counted by then
+ *       is told apart, so that the samples can be held against what was counted since.
  *   WIRE_CALL_TEXT, WIRE_CALL_FAILED of template or child: the fork has failed, or the child cannot begin. The
  *       registers of the first hold 48 bytes of a sentence; the first register of the second -errno. Never made.
  *
- * Everything else, and every call of a child after its gate, is a violation and ends the run. Since a call that is let be made
+ * Everything else, and every other call of a child after its gate, is a violation and ends the run. Since a call that is let be made
  * is not looked at by the filter installed before, the launcher lets pass only what that one allows.
  *
  * A filter that the launcher installs before execveat must deny with SECCOMP_RET_TRACE (ENOSYS without a tracer, and

@@ -32,6 +32,7 @@ static void leave(void)
 #define FORGERY(name) u64 name(u64 n) { volatile struct wire_claim *c = find(__builtin_return_address(0)); (void)c;
 FORGERY(honest) spin(n); return 1; }
 FORGERY(shorter) spin(n); for (int i = 0; i < 50; i++) c->ticks[i] = 40; return 1; }
+FORGERY(little) spin(20000); for (int i = 0; i < 100; i++) c->ticks[i] = 2000; return 1; }
 FORGERY(later) spin(n); c->begin_ticks = ticks(); return 1; }
 FORGERY(longer) spin(1000); c->begin_ticks = 1; return 1; }
 FORGERY(more) spin(n); c->samples = 1000; return 1; }
@@ -53,7 +54,7 @@ args = u64 n
 CASES = (
     ("shorter", errno.EBADMSG, "killed", "samples last"), ("later", errno.EBADMSG, "killed", "mismatch"),
     ("longer", errno.EBADMSG, "killed", "mismatch"), ("early", errno.ESRCH, "exit", "before it was done"),
-    ("unphased", errno.ESRCH, "exit", "before it was done"), ("faulted", errno.ESRCH, "signal", "SIGSEGV"),
+    ("little", errno.EBADMSG, "killed", "samples last"), ("unphased", errno.ESRCH, "exit", "before it was done"), ("faulted", errno.ESRCH, "signal", "SIGSEGV"),
     ("garbage", errno.ESRCH, None, ""),
 )
 flags = ["-D_GNU_SOURCE", "-DPLACE=0x" + place, "-Wno-unused", "-fno-tree-loop-distribute-patterns"]
