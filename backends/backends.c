@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The tables that the core walks: what stands at the top of the mount, and which process keeps the privileges. */
+/*
+ * The tables that the core walks: what stands at the top of the mount, and which process keeps the
+ * privileges.
+ */
 #include "events.h"
 #include "kernels.h"
 #include "launcher.h"
@@ -9,11 +12,7 @@
 
 /* In order of start: kernels listen to what the store loads. */
 const struct sfs_backend *const sfs_backends[] = {
-	&kernels_backend,
-	&codelets_backend,
-	&store_backend,
-	&events_backend,
-	NULL,
+	&kernels_backend, &codelets_backend, &store_backend, &events_backend, NULL,
 };
 
 const struct sfs_attr *const sfs_top_attrs[] = { machine_rows, NULL };

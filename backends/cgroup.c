@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One control group for each jail: made with its limits, entered by the jail's processes, asked whether it killed, removed.
+ * One control group for each jail: made with its limits, entered by the jail's processes, asked
+ * whether it killed, removed.
  */
 #include "cgroup.h"
 #include "cgroup_find.h"
@@ -45,7 +46,8 @@ static int write_file(int dir, const char *file, const char *text)
 	return err;
 }
 
-static int set_limits(const struct cgroup_tree *tree, const struct cgroup *group, uint64_t memory_bytes, uint32_t pids)
+static int set_limits(const struct cgroup_tree *tree, const struct cgroup *group,
+		      uint64_t memory_bytes, uint32_t pids)
 {
 	for (const struct limit *l = limits; l->file; l++) {
 		uint64_t value = l->controller == CGROUP_MEMORY ? memory_bytes : pids;
@@ -58,7 +60,8 @@ static int set_limits(const struct cgroup_tree *tree, const struct cgroup *group
 		if (err && !l->optional)
 			return err;
 	}
-	if (tree->version == 2) /* no swap, which version 1 limits together with memory; absent without swap */
+	if (tree->version ==
+	    2) /* no swap, which version 1 limits together with memory; absent without swap */
 		(void)write_file(group->dirs[CGROUP_MEMORY], "memory.swap.max", "0");
 	return 0;
 }
@@ -71,7 +74,8 @@ static int open_new(int parent, const char *name)
 	return fd < 0 ? -errno : fd;
 }
 
-static int open_dirs(int version, const int parents[CGROUP_CONTROLLERS], const char *name, int dirs[CGROUP_CONTROLLERS])
+static int open_dirs(int version, const int parents[CGROUP_CONTROLLERS], const char *name,
+		     int dirs[CGROUP_CONTROLLERS])
 {
 	dirs[CGROUP_MEMORY] = open_new(parents[CGROUP_MEMORY], name);
 	if (dirs[CGROUP_MEMORY] < 0)
@@ -112,7 +116,8 @@ int cgroup_start(struct cgroup_tree *tree)
 	tree->version = version;
 	int err = open_dirs(version, tree->parents, tree->name, tree->dirs);
 	if (!err && version == 2)
-		err = write_file(tree->dirs[CGROUP_MEMORY], "cgroup.subtree_control", "+memory +pids");
+		err = write_file(tree->dirs[CGROUP_MEMORY], "cgroup.subtree_control",
+				 "+memory +pids");
 	if (err)
 		cgroup_stop(tree);
 	return err;
@@ -128,8 +133,8 @@ void cgroup_stop(struct cgroup_tree *tree)
 	tree->version = 0;
 }
 
-int cgroup_make(const struct cgroup_tree *tree, unsigned number, uint64_t memory_bytes, uint32_t pids,
-		struct cgroup *out)
+int cgroup_make(const struct cgroup_tree *tree, unsigned number, uint64_t memory_bytes,
+		uint32_t pids, struct cgroup *out)
 {
 	struct cgroup group = { { -1, -1 } };
 	char name[16];
@@ -166,7 +171,8 @@ uint64_t cgroup_oom_kills(const struct cgroup_tree *tree, const struct cgroup *g
 
 	if (!tree->version || group->dirs[CGROUP_MEMORY] < 0)
 		return 0;
-	int fd = openat(group->dirs[CGROUP_MEMORY], tree->version == 2 ? "memory.events" : "memory.oom_control",
+	int fd = openat(group->dirs[CGROUP_MEMORY],
+			tree->version == 2 ? "memory.events" : "memory.oom_control",
 			O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return 0;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Finds the control group hierarchies of this machine, and sweeps out what earlier launchers left in them.
+ * Finds the control group hierarchies of this machine, and sweeps out what earlier launchers left
+ * in them.
  */
 #include "cgroup_find.h"
 
@@ -64,7 +65,10 @@ int cgroup_own_path(const char *text, const char *controller, char *buf, size_t 
 	return -ENOENT;
 }
 
-/* Lines "device directory type options 0 0"; blanks in a directory are written \040, and such mounts are not used. */
+/*
+ * Lines "device directory type options 0 0"; blanks in a directory are written \040, and such
+ * mounts are not used.
+ */
 int cgroup_mount_point(const char *text, const char *controller, char *buf, size_t size)
 {
 	char line[PATH_MAX];
@@ -73,7 +77,8 @@ int cgroup_mount_point(const char *text, const char *controller, char *buf, size
 		char *rest = line;
 		p = take_line(p, line, sizeof line);
 		(void)strsep(&rest, " ");
-		const char *dir = strsep(&rest, " "), *type = strsep(&rest, " "), *options = strsep(&rest, " ");
+		const char *dir = strsep(&rest, " "), *type = strsep(&rest, " "),
+			   *options = strsep(&rest, " ");
 		if (!options || strcmp(type, controller ? "cgroup" : "cgroup2"))
 			continue;
 		if (!controller || cgroup_has_word(options, controller, ","))
@@ -101,7 +106,10 @@ static int open_below(const char *mount_point, const char *path)
 {
 	char whole[2 * PATH_MAX];
 
-	/* In a container the mount's root may be the own group already, and its path outside means nothing inside. */
+	/*
+	 * In a container the mount's root may be the own group already, and its path outside means
+	 * nothing inside.
+	 */
 	(void)snprintf(whole, sizeof whole, "%s%s", mount_point, path);
 	int fd = open(whole, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0 && errno == ENOENT)
@@ -117,8 +125,8 @@ static int open_below(const char *mount_point, const char *path)
 }
 
 /*
- * In version 2 a group with processes of its own cannot hand controllers to children: so ours stands beside the own
- * group, below the nearest one that hands out both.
+ * In version 2 a group with processes of its own cannot hand controllers to children: so ours
+ * stands beside the own group, below the nearest one that hands out both.
  */
 static int find_v2(const char *mounts, const char *groups, int parents[CGROUP_CONTROLLERS])
 {
@@ -133,7 +141,8 @@ static int find_v2(const char *mounts, const char *groups, int parents[CGROUP_CO
 		if (fd < 0)
 			return fd;
 		if (!read_text(fd, "cgroup.subtree_control", words, sizeof words) &&
-		    cgroup_has_word(words, "memory", " \n") && cgroup_has_word(words, "pids", " \n")) {
+		    cgroup_has_word(words, "memory", " \n") &&
+		    cgroup_has_word(words, "pids", " \n")) {
 			parents[CGROUP_MEMORY] = fd;
 			parents[CGROUP_PIDS] = fcntl(fd, F_DUPFD_CLOEXEC, 0);
 			return parents[CGROUP_PIDS] < 0 ? -errno : 2;

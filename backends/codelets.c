@@ -43,7 +43,9 @@ static int view(struct sfs_obj *dir, struct view *out)
 
 static const char *type_name(uint32_t type, char *buf, size_t size)
 {
-	static const char *const names[] = { [ET_REL] = "relocatable", [ET_EXEC] = "executable", [ET_DYN] = "shared" };
+	static const char *const names[] = {
+		[ET_REL] = "relocatable", [ET_EXEC] = "executable", [ET_DYN] = "shared"
+	};
 
 	if (type < sizeof(names) / sizeof(names[0]) && names[type])
 		return names[type];
@@ -174,15 +176,21 @@ static void release(void *priv)
 }
 
 static const struct sfs_attr codelet_attrs[] = {
-	{ "info", 0444, info_show, .help = "flat keyed: hash, size, type, owner, when it was loaded and run" },
+	{ "info", 0444, info_show,
+	  .help = "flat keyed: hash, size, type, owner, when it was loaded and run" },
 	{ "symbols", 0444, symbols_show, .help = "one line per symbol" },
 	{ "sections", 0444, sections_show, .help = "one line per section" },
-	{ "imports", 0444, imports_show, .help = "names that it needs, each with ok, missing or weak" },
+	{ "imports", 0444, imports_show,
+	  .help = "names that it needs, each with ok, missing or weak" },
 	{ "relocations", 0444, relocations_show, .help = "one line per relocation" },
-	{ "spec", 0444, spec_show, .help = "the specification in its section .sandboxfs; empty if it has none" },
-	{ "state", 0444, state_show, .help = "loaded, running or unloading (removed, but still running)" },
-	{ "activity", 0444, activity_show, .help = "loads under this name, runs, runs at this moment" },
-	{ "error", 0444, sfs_error_show, .flags = SFS_PER_UID, .help = "the last refusal here, for the reader's uid" },
+	{ "spec", 0444, spec_show,
+	  .help = "the specification in its section .sandboxfs; empty if it has none" },
+	{ "state", 0444, state_show,
+	  .help = "loaded, running or unloading (removed, but still running)" },
+	{ "activity", 0444, activity_show,
+	  .help = "loads under this name, runs, runs at this moment" },
+	{ "error", 0444, sfs_error_show, .flags = SFS_PER_UID,
+	  .help = "the last refusal here, for the reader's uid" },
 	{ 0 },
 };
 

@@ -24,7 +24,7 @@ const char *elf_inspect_section_name(struct elf_inspection *in, uint32_t i)
 	return elf_strptr(in->elf, in->names, section.sh_name);
 }
 
-/* ---- the specification ------------------------------------------------------------------ */
+/* ---- the specification ----------------------------------------------------------------------- */
 
 /* The length of one character of text in UTF-8, or 0. Tab and newline are the only control
  * characters. */
@@ -108,7 +108,7 @@ static int find_spec(struct elf_inspection *in, const unsigned char *file)
 	return 0;
 }
 
-/* ---- the whole -------------------------------------------------------------------------- */
+/* ---- the whole ------------------------------------------------------------------------------- */
 
 /* An object that can never be linked is refused now, not at its first run. Missing imports may yet
  * come. */

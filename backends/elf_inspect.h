@@ -15,7 +15,7 @@
 
 #define ELF_NUMBER 16 /* bytes of a number's name that has none */
 
-/* ---- checks before libelf sees the file: elf_inspect_check.c ---------------------------- */
+/* ---- checks before libelf sees the file: elf_inspect_check.c --------------------------------- */
 
 struct elf_facts {
 	uint32_t type, machine;
@@ -25,8 +25,7 @@ struct elf_facts {
 /* Headers, sections, program headers: 0, or -ENOEXEC with a sentence. */
 int elf_check(const void *file, size_t size, struct elf_facts *out, struct elf_error *err);
 
-/* ---- names: elf_inspect_names.c: a constant, or out
- * ----------------------------------------------- */
+/* ---- names: elf_inspect_names.c: a constant, or out ------------------------------------------ */
 
 const char *elf_section_type_name(uint32_t machine, uint32_t type, char out[ELF_NUMBER]);
 const char *elf_symbol_type_name(uint32_t type, char out[ELF_NUMBER]);
@@ -34,8 +33,7 @@ const char *elf_symbol_bind_name(uint32_t bind, char out[ELF_NUMBER]);
 const char *elf_reloc_type_name(uint32_t machine, uint32_t type, char out[ELF_NUMBER]);
 const char *elf_flag_letters(uint64_t flags, char out[ELF_NUMBER]);
 
-/* ---- lists: elf_inspect_list.c
- * --------------------------------------------------------------------- */
+/* ---- lists: elf_inspect_list.c --------------------------------------------------------------- */
 
 /* Lines that are appended until the list is full; those past it are counted. */
 struct elf_list {
@@ -53,8 +51,7 @@ static inline bool elf_list_full(const struct elf_list *list)
 	return list->more != 0;
 }
 
-/* ---- what libelf says: elf_inspect.c, elf_inspect_tables.c
- * ------------------------------------------- */
+/* ---- what libelf says: elf_inspect.c, elf_inspect_tables.c ----------------------------------- */
 
 #define ELF_LINE 1024 /* bytes of an escaped name in a list, with NUL */
 
@@ -75,7 +72,8 @@ struct elf_inspection {
 	char label[ELF_LINE], label2[ELF_LINE];
 };
 
-const char *elf_inspect_section_name(struct elf_inspection *in, uint32_t i); /* NULL: it has none */
+/* NULL: it has none */
+const char *elf_inspect_section_name(struct elf_inspection *in, uint32_t i);
 /* Each writes one text of the table; the relocations first, since they tell which symbols are
  * wanted. */
 void elf_inspect_sections(struct elf_inspection *in);

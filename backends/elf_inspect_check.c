@@ -38,7 +38,7 @@ static Elf64_Phdr segment_at(const struct bytes *bytes, uint32_t i)
 	return segment;
 }
 
-/* ---- the header ------------------------------------------------------------------------- */
+/* ---- the header ------------------------------------------------------------------------------ */
 
 static int check_kind(const Elf64_Ehdr *header, struct elf_error *err)
 {
@@ -116,7 +116,7 @@ static int count_segments(struct bytes *bytes, struct elf_error *err)
 	return 0;
 }
 
-/* ---- sections --------------------------------------------------------------------------- */
+/* ---- sections -------------------------------------------------------------------------------- */
 
 static uint64_t entry_bytes(uint32_t type)
 {
@@ -200,7 +200,7 @@ static int check_sections(const struct bytes *bytes, struct elf_error *err)
 	return tables > 1 ? elf_refuse(err, -ENOEXEC, "%u symbol tables", tables) : 0;
 }
 
-/* ---- segments --------------------------------------------------------------------------- */
+/* ---- segments -------------------------------------------------------------------------------- */
 
 static const char *segment_fault(const struct bytes *bytes, const Elf64_Phdr *segment,
 				 uint64_t *end)

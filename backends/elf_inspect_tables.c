@@ -26,7 +26,7 @@ static void list_end(struct elf_inspection *in, enum wire_text which)
 	in->used += in->table->texts[which].bytes;
 }
 
-/* ---- names ------------------------------------------------------------------------------ */
+/* ---- names ----------------------------------------------------------------------------------- */
 
 static const char *label(const char *name, char out[ELF_LINE])
 {
@@ -62,7 +62,7 @@ static const char *symbol_place(struct elf_inspection *in, const GElf_Sym *symbo
 	}
 }
 
-/* ---- lists ------------------------------------------------------------------------------ */
+/* ---- lists ----------------------------------------------------------------------------------- */
 
 void elf_inspect_sections(struct elf_inspection *in)
 {

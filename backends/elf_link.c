@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* ---- scratch: offsets of sections, then states of symbols ------------------------------- */
+/* ---- scratch: offsets of sections, then states of symbols ------------------------------------ */
 
 static uint64_t states_offset(const struct elf_object *object)
 {
@@ -26,7 +26,7 @@ struct elf_state *elf_scratch_states(const struct elf_object *object, const void
 	return (struct elf_state *)((uintptr_t)scratch + states_offset(object));
 }
 
-/* ---- contents --------------------------------------------------------------------------- */
+/* ---- contents -------------------------------------------------------------------------------- */
 
 static void copy_sections(struct elf_link *link)
 {
@@ -42,7 +42,7 @@ static void copy_sections(struct elf_link *link)
 	}
 }
 
-/* ---- initialisers ----------------------------------------------------------------------- */
+/* ---- initialisers ---------------------------------------------------------------------------- */
 
 /* In the order of ld's SORT_BY_INIT_PRIORITY: .ctors counts down from 65535, and no number comes
  * last. */
@@ -149,7 +149,7 @@ int elf_inits(const struct elf_link *link, struct elf_linked *out, struct elf_er
 	return rc;
 }
 
-/* ---- the whole -------------------------------------------------------------------------- */
+/* ---- the whole ------------------------------------------------------------------------------- */
 
 static int refuse_missing(struct elf_link *link, struct elf_error *err)
 {

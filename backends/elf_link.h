@@ -38,7 +38,7 @@
 int elf_refuse(struct elf_error *err, int code, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
-/* ---- a checked view of an object: elf_link_object.c ------------------------------------- */
+/* ---- a checked view of an object: elf_link_object.c ------------------------------------------ */
 
 struct elf_object {
 	const unsigned char *file; /* borrowed */
@@ -48,7 +48,8 @@ struct elf_object {
 	uint32_t nsymbols;
 	uint32_t symbol_section; /* 0: there is no symbol table */
 	uint64_t symbol_offset;
-	uint64_t name_offset, name_bytes;                 /* strings of the symbols; end with NUL */
+	/* strings of the symbols; end with NUL */
+	uint64_t name_offset, name_bytes;
 	uint64_t section_name_offset, section_name_bytes; /* 0 bytes: sections have no names */
 	uint64_t index_offset;                            /* SHT_SYMTAB_SHNDX */
 	uint32_t nindexes;                                /* 0: there is none */
@@ -73,7 +74,7 @@ const char *elf_label(const struct elf_object *object, uint32_t i, char out[ELF_
 #define ELF_ABSOLUTE (ELF_COMMON + 1)
 #define ELF_UNKNOWN  (ELF_COMMON + 2)
 
-/* ---- relocations: elf_link_reloc.c ------------------------------------------------------ */
+/* ---- relocations: elf_link_reloc.c ----------------------------------------------------------- */
 
 /* With the letters of the ABI: S symbol, A addend, P place, G slot, GOT, L stub, Z size. */
 enum elf_formula {
@@ -130,8 +131,7 @@ uint64_t elf_reloc_count(const Elf64_Shdr *rela);
 int elf_reloc_refuse(const struct elf_object *object, const struct elf_reloc *reloc,
 		     const char *why, struct elf_error *err);
 
-/* ---- the plan: elf_link_plan.c
- * -------------------------------------------------------------------- */
+/* ---- the plan: elf_link_plan.c --------------------------------------------------------------- */
 
 struct elf_counts {
 	uint64_t got, ie, gd, ld, desc; /* slots or pairs of slots */
@@ -165,16 +165,15 @@ bool elf_is_ifunc(const struct elf_object *object, uint32_t i, const Elf64_Sym *
 int elf_symbol_check(const struct elf_object *object, const struct elf_reloc *reloc,
 		     struct elf_error *err);
 
-/* ---- the state of a link: elf_link.c, elf_link_symbol.c
- * -------------------------------------------- */
+/* ---- the state of a link: elf_link.c, elf_link_symbol.c -------------------------------------- */
 
 /* ELF_MISSING: nothing provides it. */
 enum elf_kind { ELF_UNSEEN, ELF_ADDRESS, ELF_THREAD, ELF_MISSING };
 
 /* What is known of a symbol; slots and stubs are numbered from 1, 0 is none yet. */
 struct elf_state {
-	uint64_t value; /* address (of an IFUNC: of its stub); offset in the TLS block for
-			   ELF_THREAD */
+	/* address (of an IFUNC: of its stub); offset in the TLS block for ELF_THREAD */
+	uint64_t value;
 	uint32_t got, ie, gd, desc;
 	uint32_t stub;
 	uint8_t kind;

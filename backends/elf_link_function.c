@@ -63,7 +63,7 @@ static bool function_at(const struct functions *list, uint32_t i, struct functio
 	return *out->name != '\0';
 }
 
-/* ---- one, by name ----------------------------------------------------------------------- */
+/* ---- one, by name ---------------------------------------------------------------------------- */
 
 /* Names what could have been meant, as far as it fits. */
 static int refuse_function(const struct functions *list, const char *why, struct elf_error *err)
@@ -152,7 +152,7 @@ int elf_function(const void *file, size_t size, const struct elf_layout *layout,
 	return refuse_function(&list, why, err);
 }
 
-/* ---- all of them ------------------------------------------------------------------------ */
+/* ---- all of them ----------------------------------------------------------------------------- */
 
 int elf_functions(const void *file, size_t size, const struct elf_layout *layout, uint64_t base,
 		  const void *scratch,

@@ -125,7 +125,7 @@ const char *elf_label(const struct elf_object *object, uint32_t i, char out[ELF_
 	return out;
 }
 
-/* ---- the header ------------------------------------------------------------------------- */
+/* ---- the header ------------------------------------------------------------------------------ */
 
 static int check_identity(const Elf64_Ehdr *header, struct elf_error *err)
 {
@@ -187,7 +187,7 @@ static int open_sections(struct elf_object *object, const Elf64_Ehdr *header, ui
 	return 0;
 }
 
-/* ---- sections --------------------------------------------------------------------------- */
+/* ---- sections -------------------------------------------------------------------------------- */
 
 static int refuse_section(const struct elf_object *object, uint32_t i, const char *why,
 			  struct elf_error *err)

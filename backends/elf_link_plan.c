@@ -32,7 +32,7 @@ static void widen(uint64_t *align, uint64_t wanted)
 		*align = wanted;
 }
 
-/* ---- symbols ---------------------------------------------------------------------------- */
+/* ---- symbols --------------------------------------------------------------------------------- */
 
 bool elf_is_ifunc(const struct elf_object *object, uint32_t i, const Elf64_Sym *symbol)
 {
@@ -108,7 +108,7 @@ int elf_symbol_check(const struct elf_object *object, const struct elf_reloc *re
 	return why ? elf_reloc_refuse(object, reloc, why, err) : 0;
 }
 
-/* ---- counting --------------------------------------------------------------------------- */
+/* ---- counting -------------------------------------------------------------------------------- */
 
 static int count_symbols(const struct elf_object *object, struct elf_plan *plan,
 			 struct elf_error *err)
@@ -209,7 +209,7 @@ static void bound_counts(struct elf_counts *counts)
 	counts->imports = smaller(counts->imports, counts->undefined);
 }
 
-/* ---- placing ---------------------------------------------------------------------------- */
+/* ---- placing --------------------------------------------------------------------------------- */
 
 static enum elf_segment_kind segment_of(const Elf64_Shdr *section)
 {

@@ -19,7 +19,7 @@ void elf_put(struct elf_link *link, uint64_t offset, uint64_t value, unsigned wi
 	memcpy(link->image + offset, &value, width);
 }
 
-/* ---- slots and stubs -------------------------------------------------------------------- */
+/* ---- slots and stubs ------------------------------------------------------------------------- */
 
 static uint64_t thread_offset(const struct elf_link *link, const struct elf_state *state)
 {
@@ -112,7 +112,7 @@ uint64_t elf_stub(struct elf_link *link, struct elf_state *state)
 	return elf_image_address(link, stub_offset(link, state->stub));
 }
 
-/* ---- symbols ---------------------------------------------------------------------------- */
+/* ---- symbols --------------------------------------------------------------------------------- */
 
 static int prepare_ifunc(struct elf_link *link, uint32_t i, const Elf64_Sym *symbol,
 			 struct elf_linked *out)

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The directory /events: a directory for each PMU, in it one for each event, made once at the start. */
+/*
+ * The directory /events: a directory for each PMU, in it one for each event, made once at the
+ * start.
+ */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,12 +18,13 @@ struct event {
 	char *description; /* owned */
 };
 
-static struct sfs_obj *top;			      /* borrowed; set before there are threads */
+/* borrowed; set before there are threads */
+static struct sfs_obj *top;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static struct sfs_blob *available;		      /* under lock; NULL: still being tried */
+static struct sfs_blob *available; /* under lock; NULL: still being tried */
 static struct pool_job trial;
 
-/* ---- the rows of an event ----------------------------------------------------------------------- */
+/* ---- the rows of an event -------------------------------------------------------------------- */
 
 static int description_show(struct sfs_obj *dir, const struct sfs_cred *who, struct sfs_buf *out)
 {
@@ -52,9 +56,10 @@ static int encoding_show(struct sfs_obj *dir, const struct sfs_cred *who, struct
 		sfs_put(out, "error %s\n", text);
 		return 0;
 	}
-	sfs_put(out, "type %u\nconfig 0x%llx\nconfig1 0x%llx\nconfig2 0x%llx\nexclude_kernel %u\n", name.event.type,
-		(unsigned long long)name.event.config, (unsigned long long)name.event.config1,
-		(unsigned long long)name.event.config2, name.event.exclude_kernel);
+	sfs_put(out, "type %u\nconfig 0x%llx\nconfig1 0x%llx\nconfig2 0x%llx\nexclude_kernel %u\n",
+		name.event.type, (unsigned long long)name.event.config,
+		(unsigned long long)name.event.config1, (unsigned long long)name.event.config2,
+		name.event.exclude_kernel);
 	return 0;
 }
 
@@ -74,10 +79,22 @@ static int state_show(struct sfs_obj *dir, const struct sfs_cred *who, struct sf
 }
 
 static const struct sfs_attr event_rows[] = {
-	{ .name = "description", .mode = 0444, .show = description_show, .help = "what the event counts" },
-	{ .name = "umasks", .mode = 0444, .show = umasks_show, .help = "its umasks and modifiers, one per line" },
-	{ .name = "encoding", .mode = 0444, .show = encoding_show, .help = "its name in full, type and config" },
-	{ .name = "state", .mode = 0444, .show = state_show, .help = "ok, or why this machine cannot count it now" },
+	{ .name = "description",
+	  .mode = 0444,
+	  .show = description_show,
+	  .help = "what the event counts" },
+	{ .name = "umasks",
+	  .mode = 0444,
+	  .show = umasks_show,
+	  .help = "its umasks and modifiers, one per line" },
+	{ .name = "encoding",
+	  .mode = 0444,
+	  .show = encoding_show,
+	  .help = "its name in full, type and config" },
+	{ .name = "state",
+	  .mode = 0444,
+	  .show = state_show,
+	  .help = "ok, or why this machine cannot count it now" },
 	{ 0 }
 };
 
@@ -92,7 +109,7 @@ static void event_free(void *priv)
 static const struct sfs_dirtype event_type = { .attrs = event_rows, .release = event_free };
 static const struct sfs_dirtype pmu_type = { 0 };
 
-/* ---- making them --------------------------------------------------------------------------------- */
+/* ---- making them ----------------------------------------------------------------------------- */
 
 static int add_pmu(void *arg, const char *name, const char *description, unsigned events)
 {
@@ -109,13 +126,15 @@ static int add_pmu(void *arg, const char *name, const char *description, unsigne
 }
 
 /* An event whose name is no file name is left out: it can still be counted by its name. */
-static int add_event(void *arg, const char *pmu, const char *name, const char *spelling, const char *description)
+static int add_event(void *arg, const char *pmu, const char *name, const char *spelling,
+		     const char *description)
 {
 	struct sfs_obj *dir = sfs_find(top, pmu);
 	struct event *event = calloc(1, sizeof(*event));
 
 	(void)arg;
-	if (!dir || !event || strlen(name) > SFS_NAME_MAX || !(event->description = strdup(description))) {
+	if (!dir || !event || strlen(name) > SFS_NAME_MAX ||
+	    !(event->description = strdup(description))) {
 		sfs_put_obj(dir);
 		free(event);
 		return dir ? 0 : -ENOMEM;
@@ -128,7 +147,7 @@ static int add_event(void *arg, const char *pmu, const char *name, const char *s
 	return 0;
 }
 
-/* ---- what can be opened ---------------------------------------------------------------------------- */
+/* ---- what can be opened ---------------------------------------------------------------------- */
 
 static void try_one(struct sfs_buf *buf, const char *spelling)
 {
@@ -158,11 +177,25 @@ static int try_pmu(struct sfs_obj *dir, void *arg)
 /* On the pool, since each trial asks the launcher. */
 static void try_all(void *arg)
 {
-	static const char *const names[] = { "tsc",		 "time_ns",	    "task-clock",    "cpu-clock",
-					     "page-faults",	 "minor-faults",    "major-faults",  "context-switches",
-					     "cpu-migrations",	 "cycles",	    "instructions",  "ref-cycles",
-					     "branches",	 "branch-misses",   "cache-misses",  "cache-references",
-					     "alignment-faults", "emulation-faults", NULL };
+	static const char *const names[] = { "tsc",
+					     "time_ns",
+					     "task-clock",
+					     "cpu-clock",
+					     "page-faults",
+					     "minor-faults",
+					     "major-faults",
+					     "context-switches",
+					     "cpu-migrations",
+					     "cycles",
+					     "instructions",
+					     "ref-cycles",
+					     "branches",
+					     "branch-misses",
+					     "cache-misses",
+					     "cache-references",
+					     "alignment-faults",
+					     "emulation-faults",
+					     NULL };
 	struct sfs_buf *buf = sfs_buf_new();
 
 	(void)arg;
@@ -187,7 +220,7 @@ static struct sfs_blob *available_blob(struct sfs_obj *dir, const struct sfs_cre
 	return blob;
 }
 
-/* ---- the backend ------------------------------------------------------------------------------------ */
+/* ---- the backend ----------------------------------------------------------------------------- */
 
 static int start(struct sfs_obj *dir)
 {
@@ -213,7 +246,10 @@ static void stop(void)
 }
 
 static const struct sfs_attr top_rows[] = {
-	{ .name = "available", .mode = 0444, .blob = available_blob, .help = "what can be opened here, one name per line" },
+	{ .name = "available",
+	  .mode = 0444,
+	  .blob = available_blob,
+	  .help = "what can be opened here, one name per line" },
 	{ 0 }
 };
 

@@ -43,8 +43,11 @@ struct expr_value {
 };
 
 struct expr_error {
-	int err; /* -EINVAL; -ERANGE: overflow; -E2BIG: too long or too deep; -ENOMEM; -ENODATA: a
-		    name has no value now */
+	/*
+	 * -EINVAL; -ERANGE: overflow; -E2BIG: too long or too deep; -ENOMEM; -ENODATA: a name has
+	 * no value now
+	 */
+	int err;
 	int column;     /* in the expression, from 0 */
 	char text[160]; /* without the column */
 };

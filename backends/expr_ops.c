@@ -112,7 +112,8 @@ static int shift(enum expr_code code, expr_int a, expr_int b, struct expr_value 
 	if (code == OP_SHL)
 		return multiply(a, (expr_int)1 << b, out, text);
 	*out = expr_from_int(a >>
-			     b); /* of a negative number: rounds down, as gcc and clang define it */
+			     /* of a negative number: rounds down, as gcc and clang define it */
+			     b);
 	return 0;
 }
 

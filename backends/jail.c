@@ -24,10 +24,17 @@
 #define MFD_EXEC 0x10u
 #endif
 
-/* Made by the clone itself; the leaf user namespace comes last, so that its capabilities reach none of these. */
-#define INIT_NAMESPACES (CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP)
+/*
+ * Made by the clone itself; the leaf user namespace comes last, so that its capabilities reach none
+ * of these.
+ */
+#define INIT_NAMESPACES                                                                            \
+	(CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP)
 
-/* It runs nothing but a wait, and stays in the launcher's control group: entering one may take milliseconds. */
+/*
+ * It runs nothing but a wait, and stays in the launcher's control group: entering one may take
+ * milliseconds.
+ */
 static const struct jail_step init_steps[] = {
 	{ "session", jail_own_session },
 	{ "empty root", jail_empty_root },
@@ -83,7 +90,8 @@ static _Noreturn void become(const struct jail_child *child, const struct jail_s
 
 static pid_t clone_child(uint64_t flags, int *pidfd)
 {
-	struct clone_args args = { .flags = flags, .exit_signal = flags & CLONE_PARENT ? 0 : SIGCHLD };
+	struct clone_args args = { .flags = flags,
+				   .exit_signal = flags & CLONE_PARENT ? 0 : SIGCHLD };
 
 	if (pidfd) {
 		args.flags |= CLONE_PIDFD;
@@ -93,7 +101,8 @@ static pid_t clone_child(uint64_t flags, int *pidfd)
 	return pid < 0 ? -errno : (pid_t)pid;
 }
 
-pid_t jail_spawn_init(const struct jail_env *env, const struct jail_spec *spec, int control, int report, int *pidfd_out)
+pid_t jail_spawn_init(const struct jail_env *env, const struct jail_spec *spec, int control,
+		      int report, int *pidfd_out)
 {
 	struct jail_child child = { env, spec, SECCOMP_INIT, "init", control, report, -1 };
 
@@ -103,7 +112,10 @@ pid_t jail_spawn_init(const struct jail_env *env, const struct jail_spec *spec, 
 	return pid;
 }
 
-/* In a process of its own: enters the pid namespace for its children, and makes one that has the launcher as its parent. */
+/*
+ * In a process of its own: enters the pid namespace for its children, and makes one that has the
+ * launcher as its parent.
+ */
 static _Noreturn void make_sibling(const struct jail_child *child, int answer)
 {
 	pid_t pid = setns(child->init, CLONE_NEWPID) ? -errno : clone_child(CLONE_PARENT, NULL);
@@ -114,7 +126,10 @@ static _Noreturn void make_sibling(const struct jail_child *child, int answer)
 	_exit(0);
 }
 
-/* An ordinary user's launcher could enter that pid namespace itself, but would never be let back into its own. */
+/*
+ * An ordinary user's launcher could enter that pid namespace itself, but would never be let back
+ * into its own.
+ */
 static pid_t clone_inside(const struct jail_child *child)
 {
 	int answer[2];
@@ -136,16 +151,22 @@ static pid_t clone_inside(const struct jail_child *child)
 	return pid;
 }
 
-pid_t jail_spawn_zygote(const struct jail_env *env, const struct jail_spec *spec, int init_pidfd, int control, int report)
+pid_t jail_spawn_zygote(const struct jail_env *env, const struct jail_spec *spec, int init_pidfd,
+			int control, int report)
 {
 	bool runner = spec->kind == JAIL_RUNNER;
-	struct jail_child child = { env, spec, runner ? SECCOMP_RUNNER : SECCOMP_INSPECTOR,
-				    runner ? "runner" : "inspector", control, report, init_pidfd };
+	struct jail_child child = { env,
+				    spec,
+				    runner ? SECCOMP_RUNNER : SECCOMP_INSPECTOR,
+				    runner ? "runner" : "inspector",
+				    control,
+				    report,
+				    init_pidfd };
 
 	return clone_inside(&child);
 }
 
-/* ---- once, at the launcher's start ------------------------------------------------------------- */
+/* ---- once, at the launcher's start ----------------------------------------------------------- */
 
 static int write_map(const char *path, const char *text)
 {
@@ -158,8 +179,8 @@ static int write_map(const char *path, const char *text)
 }
 
 /*
- * Only a process with one thread may unshare its user namespace, and instrumented builds have a thread of their own: there a
- * clone goes on in this process's place, which waits for it.
+ * Only a process with one thread may unshare its user namespace, and instrumented builds have a
+ * thread of their own: there a clone goes on in this process's place, which waits for it.
  */
 static int enter_user_namespace(void)
 {
@@ -179,7 +200,10 @@ static int enter_user_namespace(void)
 	_exit(WIFEXITED(status) ? WEXITSTATUS(status) : 1);
 }
 
-/* An ordinary user gets the right to make namespaces by owning one. Groups stay: they open nothing in an empty root. */
+/*
+ * An ordinary user gets the right to make namespaces by owning one. Groups stay: they open nothing
+ * in an empty root.
+ */
 static int own_user_namespace(void)
 {
 	char uids[48], gids[48];
@@ -193,8 +217,8 @@ static int own_user_namespace(void)
 }
 
 /*
- * Everybody may execute the helper and nobody read it: the kernel then keeps who runs it undumpable from its first
- * instruction on. Sealed, so that no jail changes what the next one runs.
+ * Everybody may execute the helper and nobody read it: the kernel then keeps who runs it undumpable
+ * from its first instruction on. Sealed, so that no jail changes what the next one runs.
  */
 static int seal_helper(const struct jail_helper *helper)
 {
@@ -211,7 +235,8 @@ static int seal_helper(const struct jail_helper *helper)
 			goto out_fd;
 		done += (size_t)n;
 	}
-	if (fchmod(fd, 0111) || fcntl(fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE))
+	if (fchmod(fd, 0111) ||
+	    fcntl(fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE))
 		goto out_fd;
 	return fd;
 out_fd:
@@ -233,8 +258,10 @@ int jail_start(struct jail_env *env, const struct jail_helper helpers[2])
 {
 	int err = 0;
 
-	*env = (struct jail_env){ .root = geteuid() == 0, .limits_processes = kernel_at_least(5, 14),
-				  .landlock = -1, .helpers = { -1, -1 } };
+	*env = (struct jail_env){ .root = geteuid() == 0,
+				  .limits_processes = kernel_at_least(5, 14),
+				  .landlock = -1,
+				  .helpers = { -1, -1 } };
 	if (!env->root)
 		err = own_user_namespace();
 	env->proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -253,8 +280,8 @@ int jail_start(struct jail_env *env, const struct jail_helper helpers[2])
 
 unsigned jail_namespaces_work(void)
 {
-	static const unsigned all[] = { CLONE_NEWUSER, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWNET,
-					CLONE_NEWIPC, CLONE_NEWUTS, CLONE_NEWCGROUP };
+	static const unsigned all[] = { CLONE_NEWUSER, CLONE_NEWNS,  CLONE_NEWPID,   CLONE_NEWNET,
+					CLONE_NEWIPC,  CLONE_NEWUTS, CLONE_NEWCGROUP };
 	unsigned works = 0;
 
 	for (size_t i = 0; i < sizeof all / sizeof *all; i++) {

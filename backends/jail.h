@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * How a process becomes a jailed one: the clone, and the list of steps between it and the exec of a helper.
+ * How a process becomes a jailed one: the clone, and the list of steps between it and the exec of a
+ * helper.
  *
- * Used by the launcher alone, which has one thread. struct jail_env is made once by jail_start() and constant afterwards.
- * A jail is two processes of the launcher: an init (PID 1 of fresh namespaces, which owns nothing but them), and the zygote,
- * which joins them. Both exec the helper with nothing but WIRE_CTL_FD open, or write one struct jail_report to the report pipe;
- * that pipe's end without a byte means that the exec was reached, or that the process was killed, which its parent learns.
- * Every failure is -errno.
+ * Used by the launcher alone, which has one thread. struct jail_env is made once by jail_start()
+ * and constant afterwards. A jail is two processes of the launcher: an init (PID 1 of fresh
+ * namespaces, which owns nothing but them), and the zygote, which joins them. Both exec the helper
+ * with nothing but WIRE_CTL_FD open, or write one struct jail_report to the report pipe; that
+ * pipe's end without a byte means that the exec was reached, or that the process was killed, which
+ * its parent learns. Every failure is -errno.
  */
 #ifndef JAIL_H
 #define JAIL_H
@@ -28,12 +30,13 @@ struct jail_helper {
 };
 
 struct jail_env {
-	bool root;	       /* else ids stay, and the namespaces belong to a user namespace of the launcher's */
+	/* else ids stay, and the namespaces belong to a user namespace of the launcher's */
+	bool root;
 	bool limits_processes; /* RLIMIT_NPROC counts inside of a user namespace (Linux 5.14) */
-	int proc;	       /* O_PATH of /proc */
-	int landlock;	       /* a ruleset that allows nothing; -1: not here */
+	int proc;              /* O_PATH of /proc */
+	int landlock;          /* a ruleset that allows nothing; -1: not here */
 	int landlock_abi;      /* 0: not here */
-	int helpers[2];	       /* sealed memfds, by enum jail_kind; -1: not built in */
+	int helpers[2];        /* sealed memfds, by enum jail_kind; -1: not built in */
 	struct sock_fprog filters[SECCOMP_PROFILES];
 };
 
@@ -53,11 +56,19 @@ struct jail_report {
 	char step[28];
 };
 
-/* Enters a user namespace when not root, then makes all of env. helpers is indexed by enum jail_kind. */
+/*
+ * Enters a user namespace when not root, then makes all of env. helpers is indexed by enum
+ * jail_kind.
+ */
 int jail_start(struct jail_env *env, const struct jail_helper helpers[2]);
-/* helper: its control socket, report: the write end; both borrowed. The pid, with a pidfd in *pidfd_out. */
-pid_t jail_spawn_init(const struct jail_env *env, const struct jail_spec *spec, int control, int report, int *pidfd_out);
-pid_t jail_spawn_zygote(const struct jail_env *env, const struct jail_spec *spec, int init_pidfd, int control, int report);
+/*
+ * helper: its control socket, report: the write end; both borrowed. The pid, with a pidfd in
+ * *pidfd_out.
+ */
+pid_t jail_spawn_init(const struct jail_env *env, const struct jail_spec *spec, int control,
+		      int report, int *pidfd_out);
+pid_t jail_spawn_zygote(const struct jail_env *env, const struct jail_spec *spec, int init_pidfd,
+			int control, int report);
 
 /* A ruleset that allows nothing and its ABI version, or -1 with *abi_out 0. */
 int jail_landlock_ruleset(int *abi_out);

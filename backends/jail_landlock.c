@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A Landlock ruleset that handles every right the running kernel knows, and allows none of them. See landlock(7).
+ * A Landlock ruleset that handles every right the running kernel knows, and allows none of them.
+ * See landlock(7).
  */
 #include "jail.h"
 
@@ -10,28 +11,34 @@
 
 #ifndef SYS_landlock_create_ruleset
 #define SYS_landlock_create_ruleset 444
-#define SYS_landlock_restrict_self 446
+#define SYS_landlock_restrict_self  446
 #endif
 
 #define CREATE_RULESET_VERSION 1u
 
-/* As <linux/landlock.h> of the newest kernel has it; the system's own may be older than the kernel that runs. */
+/*
+ * As <linux/landlock.h> of the newest kernel has it; the system's own may be older than the kernel
+ * that runs.
+ */
 struct ruleset {
 	uint64_t fs, net, scoped;
 };
 
-/* All rights up to that ABI version: bits of each field, and how much of the struct the version knows. */
+/*
+ * All rights up to that ABI version: bits of each field, and how much of the struct the version
+ * knows.
+ */
 static const struct abi {
 	int version;
 	unsigned fs_bits, net_bits, scoped_bits;
 	size_t size;
 } abis[] = {
-	{ 1, 13, 0, 0, 8 },   /* files */
-	{ 2, 14, 0, 0, 8 },   /* refer */
-	{ 3, 15, 0, 0, 8 },   /* truncate */
-	{ 4, 15, 2, 0, 16 },  /* TCP bind and connect */
-	{ 5, 16, 2, 0, 16 },  /* ioctl on devices */
-	{ 6, 16, 2, 2, 24 },  /* abstract sockets, signals */
+	{ 1, 13, 0, 0, 8 },  /* files */
+	{ 2, 14, 0, 0, 8 },  /* refer */
+	{ 3, 15, 0, 0, 8 },  /* truncate */
+	{ 4, 15, 2, 0, 16 }, /* TCP bind and connect */
+	{ 5, 16, 2, 0, 16 }, /* ioctl on devices */
+	{ 6, 16, 2, 2, 24 }, /* abstract sockets, signals */
 	{ 0 },
 };
 
@@ -51,7 +58,8 @@ int jail_landlock_ruleset(int *abi_out)
 			best = a;
 	if (!best)
 		return -1;
-	struct ruleset rules = { low_bits(best->fs_bits), low_bits(best->net_bits), low_bits(best->scoped_bits) };
+	struct ruleset rules = { low_bits(best->fs_bits), low_bits(best->net_bits),
+				 low_bits(best->scoped_bits) };
 	long fd = syscall(SYS_landlock_create_ruleset, &rules, best->size, 0);
 	if (fd < 0)
 		return -1;

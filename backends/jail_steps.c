@@ -20,12 +20,13 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define INNER_ID	   1000 /* what a jailed process believes to be */
-#define HELPER_FDS	   16	/* below SECCOMP_EXEC_FD: no descriptor of that number can come into being again */
+#define INNER_ID 1000 /* what a jailed process believes to be */
+#define HELPER_FDS                                                                                 \
+	16 /* below SECCOMP_EXEC_FD: no descriptor of that number can come into being again */
 #define HELPER_STACK_BYTES (2u << 20)
-#define HELPER_BYTES	   (16u << 20) /* address space of the helper itself */
+#define HELPER_BYTES       (16u << 20) /* address space of the helper itself */
 #define CGROUP_SLACK_BYTES (64u << 20) /* with a cgroup, that shall be the limit that is met */
-#define SPARE_FD	   200 /* above every number that jail_descriptors() hands out */
+#define SPARE_FD           200         /* above every number that jail_descriptors() hands out */
 
 _Static_assert(HELPER_FDS < SECCOMP_EXEC_FD, "a second exec must be impossible");
 
@@ -36,22 +37,30 @@ static int result(long rc)
 
 int jail_own_session(const struct jail_child *child)
 {
-	static const unsigned long by_default[4]; /* the kernel's struct sigaction, all zero: SIG_DFL */
+	/* the kernel's struct sigaction, all zero: SIG_DFL */
+	static const unsigned long by_default[4];
 	sigset_t none;
 
 	(void)child;
-	/* The call itself, since libc's wrapper leaves out two signals that may be inherited as ignored. */
+	/*
+	 * The call itself, since libc's wrapper leaves out two signals that may be inherited as
+	 * ignored.
+	 */
 	for (int s = 1; s < NSIG; s++)
 		(void)syscall(SYS_rt_sigaction, s, by_default, NULL, sizeof(uint64_t));
 	(void)sigemptyset(&none);
 	if (sigprocmask(SIG_SETMASK, &none, NULL))
 		return -errno;
-	(void)setpriority(PRIO_PROCESS, 0, 0); /* a launcher that was reniced does not measure otherwise */
+	/* a launcher that was reniced does not measure otherwise */
+	(void)setpriority(PRIO_PROCESS, 0, 0);
 	(void)umask(077);
 	return result(setsid());
 }
 
-/* While the host's root is still there, and while still privileged. Its own doing, since a migration may take long. */
+/*
+ * While the host's root is still there, and while still privileged. Its own doing, since a
+ * migration may take long.
+ */
 int jail_enter_cgroup(const struct jail_child *child)
 {
 	return cgroup_enter(child->spec->cgroup);
@@ -64,8 +73,9 @@ int jail_empty_root(const struct jail_child *child)
 
 	(void)child;
 	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
-	    mount("jail", "/proc", "tmpfs", safe, "size=4096,nr_inodes=2,mode=0555") || chdir("/proc") ||
-	    syscall(SYS_pivot_root, ".", ".") || umount2(".", MNT_DETACH) || chdir("/"))
+	    mount("jail", "/proc", "tmpfs", safe, "size=4096,nr_inodes=2,mode=0555") ||
+	    chdir("/proc") || syscall(SYS_pivot_root, ".", ".") || umount2(".", MNT_DETACH) ||
+	    chdir("/"))
 		return -errno;
 	return result(mount(NULL, "/", NULL, MS_REMOUNT | MS_RDONLY | safe, NULL));
 }
@@ -85,7 +95,8 @@ static int set_capabilities(uint64_t effective, uint64_t permitted)
 	struct __user_cap_header_struct header = { _LINUX_CAPABILITY_VERSION_3, 0 };
 	struct __user_cap_data_struct data[2] = {
 		{ .effective = (uint32_t)effective, .permitted = (uint32_t)permitted },
-		{ .effective = (uint32_t)(effective >> 32), .permitted = (uint32_t)(permitted >> 32) },
+		{ .effective = (uint32_t)(effective >> 32),
+		  .permitted = (uint32_t)(permitted >> 32) },
 	};
 
 	return result(syscall(SYS_capset, &header, data));
@@ -102,7 +113,9 @@ static int get_permitted(uint64_t *out)
 	return 0;
 }
 
-/* The ids of the jail, with all capabilities kept: the namespaces are still to be joined or made. */
+/*
+ * The ids of the jail, with all capabilities kept: the namespaces are still to be joined or made.
+ */
 int jail_take_ids(const struct jail_child *child)
 {
 	const struct jail_spec *spec = child->spec;
@@ -116,7 +129,10 @@ int jail_take_ids(const struct jail_child *child)
 		return -errno;
 	int err = get_permitted(&permitted);
 	err = err ?: set_capabilities(permitted, permitted);
-	/* Changing ids made the process undumpable, and then its maps in /proc would belong to root. */
+	/*
+	 * Changing ids made the process undumpable, and then its maps in /proc would belong to
+	 * root.
+	 */
 	return err ?: result(prctl(PR_SET_DUMPABLE, 1, 0, 0, 0));
 }
 
@@ -167,9 +183,10 @@ int jail_leaf_namespace(const struct jail_child *child)
 int jail_no_more_namespaces(const struct jail_child *child)
 {
 	static const char *const limits[] = {
-		"sys/user/max_cgroup_namespaces", "sys/user/max_ipc_namespaces",  "sys/user/max_mnt_namespaces",
-		"sys/user/max_net_namespaces",	  "sys/user/max_pid_namespaces",  "sys/user/max_time_namespaces",
-		"sys/user/max_user_namespaces",	  "sys/user/max_uts_namespaces",
+		"sys/user/max_cgroup_namespaces", "sys/user/max_ipc_namespaces",
+		"sys/user/max_mnt_namespaces",    "sys/user/max_net_namespaces",
+		"sys/user/max_pid_namespaces",    "sys/user/max_time_namespaces",
+		"sys/user/max_user_namespaces",   "sys/user/max_uts_namespaces",
 	};
 
 	for (size_t i = 0; i < sizeof limits / sizeof *limits; i++)
@@ -186,7 +203,8 @@ int jail_first_victim(const struct jail_child *child)
 
 int jail_join_namespaces(const struct jail_child *child)
 {
-	return result(setns(child->init, CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP));
+	return result(setns(child->init, CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS |
+						 CLONE_NEWCGROUP));
 }
 
 int jail_join_leaf(const struct jail_child *child)
@@ -271,8 +289,8 @@ int jail_descriptors(const struct jail_child *child)
 
 	if (control < 0 || helper < 0 || report < 0)
 		return -EMFILE;
-	if (dup3(helper, SECCOMP_EXEC_FD, O_CLOEXEC) < 0 || dup3(report, SECCOMP_EXEC_FD + 1, O_CLOEXEC) < 0 ||
-	    dup2(control, WIRE_CTL_FD) < 0)
+	if (dup3(helper, SECCOMP_EXEC_FD, O_CLOEXEC) < 0 ||
+	    dup3(report, SECCOMP_EXEC_FD + 1, O_CLOEXEC) < 0 || dup2(control, WIRE_CTL_FD) < 0)
 		return -errno;
 	if (syscall(SYS_close_range, 0, WIRE_CTL_FD - 1, 0) ||
 	    syscall(SYS_close_range, WIRE_CTL_FD + 1, SECCOMP_EXEC_FD - 1, 0))

@@ -2,8 +2,9 @@
 /*
  * The single steps from a fresh clone of the launcher to a jailed helper; private to jail*.c.
  *
- * Each step runs in the child, between clone and exec: no malloc, no stdio, nothing but system calls. It returns 0 or
- * -errno, and a failure ends the child. The order is that of the tables in jail.c, and each step says what it relies on.
+ * Each step runs in the child, between clone and exec: no malloc, no stdio, nothing but system
+ * calls. It returns 0 or -errno, and a failure ends the child. The order is that of the tables in
+ * jail.c, and each step says what it relies on.
  */
 #ifndef JAIL_STEPS_H
 #define JAIL_STEPS_H

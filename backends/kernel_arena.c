@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The buffers of a run in one memfd: where they lie, what they hold, and whether something was written beside them. */
+/*
+ * The buffers of a run in one memfd: where they lie, what they hold, and whether something was
+ * written beside them.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -20,8 +23,8 @@ static uint64_t round_up(uint64_t value, uint64_t align)
 }
 
 /*
- * Where the data lies in its pages: flush against the inaccessible page that the guard asks for, as near as the alignment
- * allows; without a guard with a margin on both sides.
+ * Where the data lies in its pages: flush against the inaccessible page that the guard asks for, as
+ * near as the alignment allows; without a guard with a margin on both sides.
  */
 static void place(const struct spec_buffer *buffer, struct wire_buffer *out)
 {
@@ -42,11 +45,13 @@ static void place(const struct spec_buffer *buffer, struct wire_buffer *out)
 		out->map_bytes = round_up(out->data_offset + buffer->bytes + MARGIN, PAGE);
 	} else {
 		out->map_bytes = round_up(buffer->bytes + align, PAGE);
-		out->data_offset = (out->map_bytes - buffer->bytes - offset) / align * align + offset;
+		out->data_offset =
+			(out->map_bytes - buffer->bytes - offset) / align * align + offset;
 	}
 }
 
-static bool needs_pristine(const struct spec_buffer *buffer, const struct wire_buffer *placed, unsigned set)
+static bool needs_pristine(const struct spec_buffer *buffer, const struct wire_buffer *placed,
+			   unsigned set)
 {
 	return set == 0 && buffer->reset && placed->writable && placed->map_bytes;
 }
@@ -58,7 +63,8 @@ static uint64_t lay_out(const struct spec_bound *bound, unsigned nsets, struct w
 
 	for (unsigned set = 0; set < nsets; set++) {
 		for (unsigned i = 0; i < bound->nbuffers; i++) {
-			struct wire_buffer placed = { .file_offset = at, .pristine_offset = UINT64_MAX };
+			struct wire_buffer placed = { .file_offset = at,
+						      .pristine_offset = UINT64_MAX };
 
 			place(&bound->buffers[i], &placed);
 			at += placed.map_bytes;
@@ -115,7 +121,8 @@ struct arena *arena_new(const struct spec_bound *bound, unsigned nsets, int *err
 	for (unsigned i = 0; i < bound->nbuffers; i++)
 		arena->data_bytes += nsets * bound->buffers[i].bytes;
 	if (allocate(arena)) {
-		sfs_fail(-ENOMEM, "no memory for %llu bytes of buffers", (unsigned long long)arena->bytes);
+		sfs_fail(-ENOMEM, "no memory for %llu bytes of buffers",
+			 (unsigned long long)arena->bytes);
 		arena_free(arena);
 		return NULL;
 	}
@@ -137,9 +144,11 @@ void arena_free(struct arena *arena)
 	free(arena);
 }
 
-bool arena_fits(const struct arena *arena, const struct kernel_spec *spec, const char *words, unsigned nsets)
+bool arena_fits(const struct arena *arena, const struct kernel_spec *spec, const char *words,
+		unsigned nsets)
 {
-	return arena && arena->filled && arena->nsets == nsets && arena->spec == spec && !strcmp(arena->words, words);
+	return arena && arena->filled && arena->nsets == nsets && arena->spec == spec &&
+	       !strcmp(arena->words, words);
 }
 
 static uint8_t *data_of(const struct arena *arena, unsigned i)
@@ -168,7 +177,8 @@ static int fill_one(struct arena *arena, const struct spec_bound *bound, unsigne
 {
 	const struct wire_buffer *buffer = &arena->buffers[i];
 	struct spec_error err = { 0 };
-	int rc = spec_fill(bound, i % arena->nbuffers, i / arena->nbuffers, data_of(arena, i), &err);
+	int rc =
+		spec_fill(bound, i % arena->nbuffers, i / arena->nbuffers, data_of(arena, i), &err);
 
 	if (rc)
 		return sfs_fail(rc, "%s", err.text);
@@ -176,7 +186,8 @@ static int fill_one(struct arena *arena, const struct spec_bound *bound, unsigne
 	if (arena->copies[i])
 		memcpy(arena->copies[i], data_of(arena, i), buffer->data_bytes);
 	if (buffer->pristine_offset != UINT64_MAX)
-		memcpy(arena->map + buffer->pristine_offset, arena->map + buffer->file_offset, buffer->map_bytes);
+		memcpy(arena->map + buffer->pristine_offset, arena->map + buffer->file_offset,
+		       buffer->map_bytes);
 	return 0;
 }
 
@@ -213,7 +224,8 @@ static uint64_t last_written(const uint8_t *map, uint64_t end)
 	return end;
 }
 
-bool arena_overrun(const struct arena *arena, const struct spec_bound *bound, char *text, size_t size)
+bool arena_overrun(const struct arena *arena, const struct spec_bound *bound, char *text,
+		   size_t size)
 {
 	for (unsigned i = 0; i < arena->nbuffers * arena->nsets; i++) {
 		const struct wire_buffer *buffer = &arena->buffers[i];
@@ -225,13 +237,14 @@ bool arena_overrun(const struct arena *arena, const struct spec_bound *bound, ch
 			continue;
 		at = first_written(map, end, buffer->map_bytes);
 		if (at < buffer->map_bytes) {
-			snprintf(text, size, "wrote outside of buffer %s: byte +%llu after its end", name,
-				 (unsigned long long)(at - end));
+			snprintf(text, size, "wrote outside of buffer %s: byte +%llu after its end",
+				 name, (unsigned long long)(at - end));
 			return true;
 		}
 		at = last_written(map, buffer->data_offset);
 		if (at) {
-			snprintf(text, size, "wrote outside of buffer %s: byte -%llu before its begin", name,
+			snprintf(text, size,
+				 "wrote outside of buffer %s: byte -%llu before its begin", name,
 				 (unsigned long long)(buffer->data_offset - at + 1));
 			return true;
 		}

@@ -29,7 +29,10 @@ static bool allowed(const char *list, const char *name, size_t len)
 	return false;
 }
 
-/* Names of imports that nothing provides and no "=trap" stands for, as many as fit; how many there are. */
+/*
+ * Names of imports that nothing provides and no "=trap" stands for, as many as fit; how many there
+ * are.
+ */
 static unsigned missing_imports(const struct run *run, char *out, size_t size)
 {
 	const char *text = sfs_blob_data(run->codelet->imports), *word;
@@ -46,7 +49,8 @@ static unsigned missing_imports(const struct run *run, char *out, size_t size)
 		len = parse_word(&p, line_end, " ", &word);
 		state_len = parse_word(&p, line_end, " ", &state);
 		text = line_end + 1;
-		if (!len || !parse_equal(state, state_len, "missing") || allowed(run->spec->defaults.imports, word, len))
+		if (!len || !parse_equal(state, state_len, "missing") ||
+		    allowed(run->spec->defaults.imports, word, len))
 			continue;
 		if (count++ < 8 && used + len + 2 < size) {
 			memcpy(out + used, " ", 1);
@@ -65,18 +69,22 @@ static int check_codelet(const struct run *run)
 	unsigned count;
 
 	if (codelet->elf_machine != MACHINE)
-		return sfs_fail(-ENOEXEC, "codelet '%s' is for another machine than this one", codelet->name);
-	if (codelet->elf_type == ET_EXEC)
-		return sfs_fail(-ENOEXEC, "codelet '%s' is an executable: a kernel is a function of an object file",
+		return sfs_fail(-ENOEXEC, "codelet '%s' is for another machine than this one",
 				codelet->name);
+	if (codelet->elf_type == ET_EXEC)
+		return sfs_fail(
+			-ENOEXEC,
+			"codelet '%s' is an executable: a kernel is a function of an object file",
+			codelet->name);
 	if (codelet->elf_type != ET_REL)
-		return sfs_fail(-ENOEXEC, "codelet '%s' is a shared object: only relocatable objects run yet",
+		return sfs_fail(-ENOEXEC,
+				"codelet '%s' is a shared object: only relocatable objects run yet",
 				codelet->name);
 	if (!codelet->missing)
 		return 0;
 	count = missing_imports(run, names, sizeof(names));
-	return count ? sfs_fail(-ENOEXEC, "codelet '%s' needs %u %s that nothing provides:%s", codelet->name, count,
-				count == 1 ? "name" : "names", names)
+	return count ? sfs_fail(-ENOEXEC, "codelet '%s' needs %u %s that nothing provides:%s",
+				codelet->name, count, count == 1 ? "name" : "names", names)
 		     : 0;
 }
 

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The words of one run: reserved keys into options, the others bound to the specification's parameters. */
+/*
+ * The words of one run: reserved keys into options, the others bound to the specification's
+ * parameters.
+ */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -7,11 +10,12 @@
 #include "kernels.h"
 #include "parse.h"
 
-#define WORDS_MAX   64
-#define WARMUP_MAX  1000000
+#define WORDS_MAX     64
+#define WARMUP_MAX    1000000
 #define STACK_DEFAULT (1u << 20)
 #define STACK_LEAST   (64u << 10) /* the runner's own */
-#define DEFAULT_MAX_MS 1000 /* no further sample begins this long after the first, unless reps asks for so many */
+#define DEFAULT_MAX_MS                                                                             \
+	1000 /* no further sample begins this long after the first, unless reps asks for so many */
 
 static int refuse_word(const struct spec_error *err)
 {
@@ -28,13 +32,14 @@ static int number(const struct spec_word *word, uint64_t min, uint64_t max, uint
 static int copy_word(const struct spec_word *word, char *out, size_t size)
 {
 	if (!word->value_len || word->value_len >= size)
-		return sfs_fail(-EINVAL, "'%.*s=' takes 1 to %zu bytes", (int)word->key_len, word->key, size - 1);
+		return sfs_fail(-EINVAL, "'%.*s=' takes 1 to %zu bytes", (int)word->key_len,
+				word->key, size - 1);
 	memcpy(out, word->value, word->value_len);
 	out[word->value_len] = 0;
 	return 0;
 }
 
-/* ---- the reserved keys, a row each ------------------------------------------------------------ */
+/* ---- the reserved keys, a row each ----------------------------------------------------------- */
 
 static int set_codelet(struct run *run, const struct spec_word *word)
 {
@@ -61,7 +66,8 @@ static int set_events(struct run *run, const struct spec_word *word)
 static int set_reps(struct run *run, const struct spec_word *word)
 {
 	uint64_t value;
-	uint32_t max = sfs_config()->samples_max < WIRE_SAMPLES_MAX ? sfs_config()->samples_max : WIRE_SAMPLES_MAX;
+	uint32_t max = sfs_config()->samples_max < WIRE_SAMPLES_MAX ? sfs_config()->samples_max
+								    : WIRE_SAMPLES_MAX;
 	int rc = number(word, 1, max, &value);
 
 	if (rc)
@@ -121,7 +127,8 @@ static int set_cache(struct run *run, const struct spec_word *word)
 		return sfs_fail(-EINVAL, "cache '%.*s' is not one of hot flush l2 l3",
 				(int)(word->value_len > 40 ? 40 : word->value_len), word->value);
 	if (which > 1)
-		return sfs_fail(-EOPNOTSUPP, "cache '%s': only hot and flush are possible yet", words[which]);
+		return sfs_fail(-EOPNOTSUPP, "cache '%s': only hot and flush are possible yet",
+				words[which]);
 	run->options.cache = which ? WIRE_FLUSH : WIRE_HOT;
 	run->options.cache_given = true;
 	return 0;
@@ -153,10 +160,19 @@ static const struct option {
 	const char *key;
 	int (*set)(struct run *run, const struct spec_word *word);
 } options[] = {
-	{ "codelet", set_codelet }, { "symbol", set_symbol },	   { "rocker", set_rocker }, { "events", set_events },
-	{ "reps", set_reps },	    { "warmup", set_warmup },	   { "timeout_ms", set_timeout },
-	{ "seed", set_seed },	    { "cpu", set_cpu },		   { "cache", set_cache },   { "check", set_check },
-	{ "tag", set_tag },	    { 0 },
+	{ "codelet", set_codelet },
+	{ "symbol", set_symbol },
+	{ "rocker", set_rocker },
+	{ "events", set_events },
+	{ "reps", set_reps },
+	{ "warmup", set_warmup },
+	{ "timeout_ms", set_timeout },
+	{ "seed", set_seed },
+	{ "cpu", set_cpu },
+	{ "cache", set_cache },
+	{ "check", set_check },
+	{ "tag", set_tag },
+	{ 0 },
 };
 
 static int set_option(struct run *run, const struct spec_word *word)
@@ -172,16 +188,21 @@ static int set_option(struct run *run, const struct spec_word *word)
 static int refuse_wishes(const struct spec_defaults *wish)
 {
 	if (wish->processes > 1)
-		return sfs_fail(-EOPNOTSUPP, "[measure] processes = %lld: one process is measured yet",
+		return sfs_fail(-EOPNOTSUPP,
+				"[measure] processes = %lld: one process is measured yet",
 				(long long)wish->processes);
 	if (wish->tsc_denied)
 		return sfs_fail(-EOPNOTSUPP, "[limits] tsc = deny: not supported yet");
 	if (wish->cpu >= (int64_t)pool_cores())
-		return sfs_fail(-ERANGE, "[measure] cpu = %lld, but there are %u", (long long)wish->cpu, pool_cores());
+		return sfs_fail(-ERANGE, "[measure] cpu = %lld, but there are %u",
+				(long long)wish->cpu, pool_cores());
 	return 0;
 }
 
-/* What holds when the words say nothing: the specification's wishes within the configuration's limits. */
+/*
+ * What holds when the words say nothing: the specification's wishes within the configuration's
+ * limits.
+ */
 static int set_defaults(struct run *run)
 {
 	const struct sfs_config *config = sfs_config();
@@ -189,13 +210,16 @@ static int set_defaults(struct run *run)
 	struct run_options *o = &run->options;
 	uint64_t samples = wish->samples > 0 ? (uint64_t)wish->samples : config->samples;
 	uint64_t wall = wish->wall_ms > 0 ? (uint64_t)wish->wall_ms : config->run_wall_ms;
-	uint64_t most = config->samples_max < WIRE_SAMPLES_MAX ? config->samples_max : WIRE_SAMPLES_MAX;
+	uint64_t most =
+		config->samples_max < WIRE_SAMPLES_MAX ? config->samples_max : WIRE_SAMPLES_MAX;
 
 	o->reps = (uint32_t)(samples > most ? most : samples);
 	o->warmup = wish->warmup >= 0 && wish->warmup <= WARMUP_MAX ? (uint32_t)wish->warmup : 1;
 	o->warmup_given = wish->warmup >= 0;
 	o->timeout_ms = (uint32_t)(wall > config->run_wall_ms_max ? config->run_wall_ms_max : wall);
-	o->max_ms = wish->max_time_ms > 0 && wish->max_time_ms < 3600000 ? (uint32_t)wish->max_time_ms : DEFAULT_MAX_MS;
+	o->max_ms = wish->max_time_ms > 0 && wish->max_time_ms < 3600000
+			    ? (uint32_t)wish->max_time_ms
+			    : DEFAULT_MAX_MS;
 	o->cpu = wish->cpu >= 0 && wish->cpu < pool_cores() ? (int)wish->cpu : -1;
 	o->mode = wish->mode == WIRE_LATENCY ? WIRE_LATENCY : WIRE_THROUGHPUT;
 	snprintf(o->function, sizeof(o->function), "%s", spec_function(run->spec->spec));
@@ -210,16 +234,21 @@ static uint64_t memory_limit(const struct run *run)
 	return wish > 0 && (uint64_t)wish < limit ? (uint64_t)wish : limit;
 }
 
-/* Further input sets when there is more than one call and their memory stays within half of what the jail may have. */
+/*
+ * Further input sets when there is more than one call and their memory stays within half of what
+ * the jail may have.
+ */
 static void choose_sets(struct run *run)
 {
 	uint64_t budget = memory_limit(run) / 2;
-	uint32_t most = run->bound.nbuffers ? WIRE_BUFFERS_MAX / run->bound.nbuffers : WIRE_SETS_MAX;
+	uint32_t most =
+		run->bound.nbuffers ? WIRE_BUFFERS_MAX / run->bound.nbuffers : WIRE_SETS_MAX;
 
 	run->nsets = 1;
 	if (run->options.reps_given && run->options.reps == 1 && !run->options.warmup_given)
 		return;
-	while (run->nsets < 3 && run->nsets < most && arena_bytes_needed(&run->bound, run->nsets + 1) <= budget)
+	while (run->nsets < 3 && run->nsets < most &&
+	       arena_bytes_needed(&run->bound, run->nsets + 1) <= budget)
 		run->nsets++;
 }
 
@@ -228,11 +257,13 @@ static int bind_words(struct run *run, const struct spec_word *words, int count)
 	struct spec_error err = { 0 };
 	uint64_t bytes = 0;
 
-	if (spec_bind(run->spec->spec, words, (unsigned)count, memory_limit(run) / 2, &run->bound, &err))
+	if (spec_bind(run->spec->spec, words, (unsigned)count, memory_limit(run) / 2, &run->bound,
+		      &err))
 		return refuse_word(&err);
 	run->is_bound = true;
 	if (spec_bound_text(&run->bound, run->words, sizeof(run->words)) >= sizeof(run->words))
-		return sfs_fail(-E2BIG, "the parameters need more than %zu bytes as text", sizeof(run->words));
+		return sfs_fail(-E2BIG, "the parameters need more than %zu bytes as text",
+				sizeof(run->words));
 	if (!run->options.cache_given && run->bound.cache >= 0)
 		run->options.cache = (enum wire_cache)run->bound.cache;
 	choose_sets(run);
@@ -251,8 +282,11 @@ static int make_key(struct run *run)
 	key->memory_bytes = memory_limit(run);
 	key->arena_bytes = (key->memory_bytes / 8) & ~(uint64_t)4095;
 	if (stack > 0 && ((uint64_t)stack < STACK_LEAST || (uint64_t)stack > key->memory_bytes / 4))
-		return sfs_fail(-ERANGE, "[limits] stack_bytes = %lld is not from %u to %llu, a quarter of the memory",
-				(long long)stack, STACK_LEAST, (unsigned long long)key->memory_bytes / 4);
+		return sfs_fail(-ERANGE,
+				"[limits] stack_bytes = %lld is not from %u to %llu, a quarter of "
+				"the memory",
+				(long long)stack, STACK_LEAST,
+				(unsigned long long)key->memory_bytes / 4);
 	key->stack_bytes = ((uint64_t)(stack > 0 ? stack : STACK_DEFAULT) + 4095) & ~(uint64_t)4095;
 	snprintf(key->allow, sizeof(key->allow), "%s", run->spec->defaults.imports);
 	return 0;

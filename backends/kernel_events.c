@@ -19,7 +19,8 @@ static int add(struct kernel_events *events, const char *name, size_t len)
 		return sfs_fail(-EINVAL, "%s", text);
 	for (unsigned i = 0; i < events->count; i++) {
 		if (parse_equal(name, len, events->names[i].name))
-			return sfs_fail(-EINVAL, "event '%.60s' stands in the list twice", events->names[i].name);
+			return sfs_fail(-EINVAL, "event '%.60s' stands in the list twice",
+					events->names[i].name);
 	}
 	events->count++;
 	return 0;

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* How a run ended when it did not end well, in the words of the specification: buffers, elements, functions. */
+/*
+ * How a run ended when it did not end well, in the words of the specification: buffers, elements,
+ * functions.
+ */
 #include <errno.h>
 #include <linux/audit.h>
 #include <signal.h>
@@ -8,7 +11,7 @@
 
 #include "kernels.h"
 
-#define PAGE	   4096ull
+#define PAGE       4096ull
 #define NULL_PAGES 16ull
 #define STACK_NEAR (1ull << 20) /* a large frame steps over the guard page */
 
@@ -52,18 +55,20 @@ static bool describe_buffer(const struct run *run, uint64_t address, char *buf, 
 	for (unsigned i = 0; arena && i < arena->nbuffers * arena->nsets; i++) {
 		const struct wire_buffer *buffer = &arena->buffers[i];
 		const struct spec_buffer *spec = &run->bound.buffers[i % arena->nbuffers];
-		uint64_t data = run->template->claim->buffer_address[i], first = data - buffer->data_offset - PAGE;
+		uint64_t data = run->template->claim->buffer_address[i],
+			 first = data - buffer->data_offset - PAGE;
 		int64_t distance = (int64_t)(address - data), element;
 		const char *what = "";
 
 		if (!data || address - first >= buffer->map_bytes + 2 * PAGE)
 			continue;
-		element = distance < 0 ? -((-distance + (int64_t)spec->element_bytes - 1) / (int64_t)spec->element_bytes)
+		element = distance < 0 ? -((-distance + (int64_t)spec->element_bytes - 1) /
+					   (int64_t)spec->element_bytes)
 				       : distance / (int64_t)spec->element_bytes;
 		if (!buffer->writable && distance >= 0 && (uint64_t)distance < buffer->data_bytes)
 			what = " (a write: it is read-only)";
-		snprintf(buf, size, "buffer %s, element %+lld of %llu%s", spec->name, (long long)element,
-			 (unsigned long long)spec->count, what);
+		snprintf(buf, size, "buffer %s, element %+lld of %llu%s", spec->name,
+			 (long long)element, (unsigned long long)spec->count, what);
 		return true;
 	}
 	return false;
@@ -79,12 +84,14 @@ static const char *describe(const struct run *run, uint64_t address, char *buf, 
 	if (address < NULL_PAGES * PAGE)
 		snprintf(buf, size, "null pointer, byte +%llu", (unsigned long long)address);
 	else if (address - (link->stack_address - STACK_NEAR) < STACK_NEAR)
-		snprintf(buf, size, "stack overflow: more than its %llu bytes", (unsigned long long)link->stack_bytes);
+		snprintf(buf, size, "stack overflow: more than its %llu bytes",
+			 (unsigned long long)link->stack_bytes);
 	else if (address - link->stack_address < link->stack_bytes)
 		snprintf(buf, size, "the stack");
 	else if (address - link->arena_address < link->arena_bytes + PAGE)
 		snprintf(buf, size, "the codelet's heap, byte +%llu of %llu",
-			 (unsigned long long)(address - link->arena_address), (unsigned long long)link->arena_bytes);
+			 (unsigned long long)(address - link->arena_address),
+			 (unsigned long long)link->arena_bytes);
 	else if (address - link->text_address < link->text_bytes)
 		snprintf(buf, size, "a write to the code at %s",
 			 kernel_place(run->template, address, place, sizeof(place)));
@@ -120,7 +127,8 @@ static void tell_signal(const struct run *run, struct outcome *out, int number)
 		snprintf(out->cause, sizeof(out->cause), "%s", name);
 	} else if (claim->fault_code == WIRE_FAULT_IMPORT) {
 		copy_name(claim->fault_name, sizeof(claim->fault_name), import);
-		snprintf(out->cause, sizeof(out->cause), "%s: it called %s, which ends a run", name, import);
+		snprintf(out->cause, sizeof(out->cause), "%s: it called %s, which ends a run", name,
+			 import);
 	} else if (number == SIGSEGV || number == SIGBUS) {
 		bool is_known = claim->fault_code != SI_KERNEL;
 
@@ -136,20 +144,26 @@ static void tell_syscall(const struct run *run, struct outcome *out)
 {
 	const struct launch_exit *how = &run->how;
 	char place[100], name[64];
-	const char *abi = how->syscall_arch == AUDIT_ARCH_I386			 ? " (32-bit)"
+	const char *abi = how->syscall_arch == AUDIT_ARCH_I386                     ? " (32-bit)"
 			  : how->syscall_nr >= 0 && (how->syscall_nr & 0x40000000) ? " (x32)"
 										   : "";
 
 	out->status = RUN_SYSCALL;
-	snprintf(out->cause, sizeof(out->cause), "%s%s, number %lld, at %s, arguments 0x%llx 0x%llx 0x%llx 0x%llx 0x%llx 0x%llx",
+	snprintf(out->cause, sizeof(out->cause),
+		 "%s%s, number %lld, at %s, arguments 0x%llx 0x%llx 0x%llx 0x%llx 0x%llx 0x%llx",
 		 launch_syscall_name(how->syscall_arch, how->syscall_nr, name, sizeof(name)), abi,
-		 (long long)how->syscall_nr, kernel_place(run->template, how->syscall_ip, place, sizeof(place)),
+		 (long long)how->syscall_nr,
+		 kernel_place(run->template, how->syscall_ip, place, sizeof(place)),
 		 (unsigned long long)how->syscall_args[0], (unsigned long long)how->syscall_args[1],
 		 (unsigned long long)how->syscall_args[2], (unsigned long long)how->syscall_args[3],
-		 (unsigned long long)how->syscall_args[4], (unsigned long long)how->syscall_args[5]);
+		 (unsigned long long)how->syscall_args[4],
+		 (unsigned long long)how->syscall_args[5]);
 }
 
-/* exit_group(2) is the one call that a run is allowed; without a completion record it is not an end. */
+/*
+ * exit_group(2) is the one call that a run is allowed; without a completion record it is not an
+ * end.
+ */
 static void tell_exit(const struct run *run, struct outcome *out)
 {
 	const struct wire_claim *claim = run->template->claim;
@@ -159,7 +173,8 @@ static void tell_exit(const struct run *run, struct outcome *out)
 		return;
 	}
 	out->status = RUN_EXIT;
-	snprintf(out->cause, sizeof(out->cause), "the codelet ended its process with exit status %d before it was done",
+	snprintf(out->cause, sizeof(out->cause),
+		 "the codelet ended its process with exit status %d before it was done",
 		 run->how.status);
 }
 
@@ -181,11 +196,13 @@ void kernel_fault(const struct run *run, struct outcome *out)
 		return;
 	case LAUNCH_TIMEOUT:
 		out->status = RUN_TIMEOUT;
-		snprintf(out->cause, sizeof(out->cause), "it ran longer than %u ms and was killed", run->options.timeout_ms);
+		snprintf(out->cause, sizeof(out->cause), "it ran longer than %u ms and was killed",
+			 run->options.timeout_ms);
 		return;
 	case LAUNCH_OOM:
 		out->status = RUN_OOM;
-		snprintf(out->cause, sizeof(out->cause), "it needed more than the %llu bytes of its jail",
+		snprintf(out->cause, sizeof(out->cause),
+			 "it needed more than the %llu bytes of its jail",
 			 (unsigned long long)run->wait.key.memory_bytes);
 		return;
 	case LAUNCH_KILLED:

@@ -159,7 +159,8 @@ static void put_numbers(struct json *json, const struct outcome *out)
 
 		outcome_put_return(number, out);
 		blob = sfs_buf_finish(number);
-		text_member(json, "return", blob ? sfs_blob_data(blob) : ""); /* text: 64 bits and NaN survive it */
+		text_member(json, "return",
+			    blob ? sfs_blob_data(blob) : ""); /* text: 64 bits and NaN survive it */
 		sfs_blob_put(blob);
 	}
 }

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The judgement on a run that has ended: how, whether its claims hold, what its outputs are worth. */
+/*
+ * The judgement on a run that has ended: how, whether its claims hold, what its outputs are worth.
+ */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,8 +11,9 @@
 
 static const uint8_t *data_at(const struct arena *arena, unsigned i)
 {
-	return arena->buffers[i].map_bytes ? arena->map + arena->buffers[i].file_offset + arena->buffers[i].data_offset
-					   : (const uint8_t *)"";
+	return arena->buffers[i].map_bytes
+		       ? arena->map + arena->buffers[i].file_offset + arena->buffers[i].data_offset
+		       : (const uint8_t *)"";
 }
 
 static bool one_set_says_nothing(const struct run *run, const struct outcome *out)
@@ -60,7 +63,8 @@ static void check_outputs(const struct run *run, struct outcome *out)
 		out->check = CHECK_OFF;
 	} else if (one_set_says_nothing(run, out)) {
 		out->check = CHECK_IMPOSSIBLE;
-		snprintf(out->check_text, sizeof(out->check_text), "a second set of buffers would need too much memory");
+		snprintf(out->check_text, sizeof(out->check_text),
+			 "a second set of buffers would need too much memory");
 	} else {
 		do {
 			check_set(run, out, set);
@@ -141,8 +145,9 @@ static int judge_completed(struct run *run, struct outcome *out)
 static int answer_of(const struct run *run, const struct outcome *out)
 {
 	static const int answers[] = {
-		[RUN_KILLED] = -ECANCELED, [RUN_SIGNAL] = -ESRCH, [RUN_SYSCALL] = -EPERM, [RUN_TIMEOUT] = -ETIMEDOUT,
-		[RUN_CHECK] = -EBADMSG,	   [RUN_OOM] = -EDQUOT,	  [RUN_EXIT] = -ESRCH,
+		[RUN_KILLED] = -ECANCELED,  [RUN_SIGNAL] = -ESRCH,  [RUN_SYSCALL] = -EPERM,
+		[RUN_TIMEOUT] = -ETIMEDOUT, [RUN_CHECK] = -EBADMSG, [RUN_OOM] = -EDQUOT,
+		[RUN_EXIT] = -ESRCH,
 	};
 
 	if (out->status == RUN_FAILED)
@@ -161,6 +166,7 @@ int kernel_judge(struct run *run, struct outcome *out)
 		out->rc = answer_of(run, out);
 	if (!out->rc)
 		return 0;
-	snprintf(text, sizeof(text), "%.480s", out->cause[0] ? out->cause : "no memory for the result");
+	snprintf(text, sizeof(text), "%.480s",
+		 out->cause[0] ? out->cause : "no memory for the result");
 	return sfs_fail(out->rc, "%s: %s", outcome_status(out), text);
 }

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* How kernels come and go: with the program, by mkdir, with a codelet that brings its specification. */
+/*
+ * How kernels come and go: with the program, by mkdir, with a codelet that brings its
+ * specification.
+ */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,9 +10,10 @@
 
 #include "kernels.h"
 
-static struct sfs_obj *kernels_dir; /* borrowed: the backend's own; set before there are threads */
+/* borrowed: the backend's own; set before there are threads */
+static struct sfs_obj *kernels_dir;
 
-/* ---- specifications, counted ------------------------------------------------------------------- */
+/* ---- specifications, counted ----------------------------------------------------------------- */
 
 struct kernel_spec *kernel_spec_new(const char *text, size_t size, const char *name, int *err_out)
 {
@@ -49,7 +53,7 @@ void kernel_spec_put(struct kernel_spec *spec)
 	free(spec);
 }
 
-/* ---- kernels -------------------------------------------------------------------------------------- */
+/* ---- kernels --------------------------------------------------------------------------------- */
 
 struct kernel *kernel_new(const char *name)
 {
@@ -101,7 +105,7 @@ int kernel_get_events(struct kernel *kernel, struct kernel_events *out)
 	return 0;
 }
 
-/* ---- made by users --------------------------------------------------------------------------------- */
+/* ---- made by users --------------------------------------------------------------------------- */
 
 struct count {
 	uid_t uid;
@@ -121,7 +125,8 @@ static int count_one(struct sfs_obj *dir, void *arg)
 	return 0;
 }
 
-static int add(struct kernel *kernel, const struct sfs_dirtype *type, uid_t uid, gid_t gid, mode_t mode)
+static int add(struct kernel *kernel, const struct sfs_dirtype *type, uid_t uid, gid_t gid,
+	       mode_t mode)
 {
 	if (!kernel)
 		return sfs_fail(-ENOMEM, "no memory for a kernel");
@@ -151,7 +156,7 @@ static int make(struct sfs_obj *parent, const char *name, mode_t mode, const str
 	return rc;
 }
 
-/* ---- shipped ------------------------------------------------------------------------------------------ */
+/* ---- shipped --------------------------------------------------------------------------------- */
 
 static void add_shipped(const struct shipped_spec *shipped, uid_t uid, gid_t gid)
 {
@@ -171,9 +176,12 @@ static void add_shipped(const struct shipped_spec *shipped, uid_t uid, gid_t gid
 	kernel_free(kernel);
 }
 
-/* ---- embedded in codelets ------------------------------------------------------------------------------ */
+/* ---- embedded in codelets -------------------------------------------------------------------- */
 
-/* The same codelet in a new version brings the same kernel again; anybody else's kernel stays what it is. */
+/*
+ * The same codelet in a new version brings the same kernel again; anybody else's kernel stays what
+ * it is.
+ */
 static int renew(struct sfs_obj *dir, struct codelet *codelet, struct kernel_spec *spec)
 {
 	struct kernel *kernel = sfs_priv(dir);
@@ -195,7 +203,8 @@ static int renew(struct sfs_obj *dir, struct codelet *codelet, struct kernel_spe
 	pthread_mutex_unlock(&kernel->lock);
 	kernel_spec_put(old);
 	if (rc)
-		return sfs_fail(rc, "the codelet brings a kernel '%.64s', which there is already", sfs_name(dir));
+		return sfs_fail(rc, "the codelet brings a kernel '%.64s', which there is already",
+				sfs_name(dir));
 	sfs_changed(dir, "spec");
 	sfs_changed(dir, "params");
 	return 0;
@@ -204,8 +213,8 @@ static int renew(struct sfs_obj *dir, struct codelet *codelet, struct kernel_spe
 static int loading(struct codelet *codelet)
 {
 	int rc;
-	struct kernel_spec *spec =
-		kernel_spec_new(sfs_blob_data(codelet->spec), sfs_blob_size(codelet->spec), NULL, &rc);
+	struct kernel_spec *spec = kernel_spec_new(sfs_blob_data(codelet->spec),
+						   sfs_blob_size(codelet->spec), NULL, &rc);
 	struct kernel *kernel;
 	struct sfs_obj *dir;
 
@@ -231,8 +240,8 @@ static int loading(struct codelet *codelet)
 static void gone(struct codelet *codelet)
 {
 	struct spec_error err = { 0 };
-	struct spec *spec = codelet->spec ? spec_parse(sfs_blob_data(codelet->spec), sfs_blob_size(codelet->spec),
-						       NULL, &err)
+	struct spec *spec = codelet->spec ? spec_parse(sfs_blob_data(codelet->spec),
+						       sfs_blob_size(codelet->spec), NULL, &err)
 					  : NULL;
 	struct sfs_obj *dir = spec ? sfs_find(kernels_dir, spec_name(spec)) : NULL;
 	struct kernel *kernel = dir ? sfs_priv(dir) : NULL;
@@ -252,7 +261,7 @@ static void gone(struct codelet *codelet)
 
 static const struct store_listener listener = { .loading = loading, .gone = gone };
 
-/* ---- the backend ------------------------------------------------------------------------------------------ */
+/* ---- the backend ----------------------------------------------------------------------------- */
 
 static int start(struct sfs_obj *dir)
 {
@@ -279,7 +288,8 @@ static int start(struct sfs_obj *dir)
 static void stop(void)
 {
 	template_stop();
-	launch_stop(); /* whatever was in flight ends now, and goes to the pool to be answered */
+	/* whatever was in flight ends now, and goes to the pool to be answered */
+	launch_stop();
 	pool_stop();
 }
 

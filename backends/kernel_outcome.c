@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* What is left of a run: counted, rendered when somebody asks, and shown to each user as his own last one. */
+/*
+ * What is left of a run: counted, rendered when somebody asks, and shown to each user as his own
+ * last one.
+ */
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
@@ -59,9 +62,9 @@ void outcome_put(struct outcome *out)
 const char *outcome_status(const struct outcome *out)
 {
 	static const char *const names[] = {
-		[RUN_OK] = "ok",	   [RUN_KILLED] = "killed", [RUN_SIGNAL] = "signal", [RUN_SYSCALL] = "syscall",
-		[RUN_TIMEOUT] = "timeout", [RUN_CHECK] = "check",   [RUN_OOM] = "oom",	     [RUN_EXIT] = "exit",
-		[RUN_FAILED] = "failed",
+		[RUN_OK] = "ok",           [RUN_KILLED] = "killed",   [RUN_SIGNAL] = "signal",
+		[RUN_SYSCALL] = "syscall", [RUN_TIMEOUT] = "timeout", [RUN_CHECK] = "check",
+		[RUN_OOM] = "oom",         [RUN_EXIT] = "exit",       [RUN_FAILED] = "failed",
 	};
 
 	return names[out->status];
@@ -105,7 +108,7 @@ static void put_distribution(struct sfs_buf *buf, const struct outcome_event *ev
 	const double values[] = { s->min, s->p25, s->median, s->p75, s->p95, s->max, s->mad };
 
 	sfs_put(buf, "%s %s %s %s", event->name, event->in_call ? "call" : "run",
-		event->in_call	     ? "clock"
+		event->in_call       ? "clock"
 		: event->is_hardware ? "hw"
 				     : "sw",
 		event->in_call ? "inside" : "outside");
@@ -142,8 +145,9 @@ static struct sfs_blob *render_samples(const struct outcome *out)
 		int below = 0;
 		double net = measure_net(out->ticks[i], out->overhead_ticks, out->batch, 0, &below);
 
-		sfs_put(buf, "%u,%u,%llu,%llu,%.3f,%.3f\n", i, out->batch, (unsigned long long)out->ticks[i],
-			(unsigned long long)out->overhead_ticks, net, net * tick_ns);
+		sfs_put(buf, "%u,%u,%llu,%llu,%.3f,%.3f\n", i, out->batch,
+			(unsigned long long)out->ticks[i], (unsigned long long)out->overhead_ticks,
+			net, net * tick_ns);
 	}
 	return sfs_buf_finish(buf);
 }
@@ -151,7 +155,7 @@ static struct sfs_blob *render_samples(const struct outcome *out)
 struct sfs_blob *outcome_file(struct outcome *out, enum outcome_file which)
 {
 	static struct sfs_blob *(*const render[OUT_FILES])(const struct outcome *out) = {
-		[OUT_COUNTERS] = render_counters,	  [OUT_RESULT] = outcome_render_result,
+		[OUT_COUNTERS] = render_counters,         [OUT_RESULT] = outcome_render_result,
 		[OUT_DISTRIBUTION] = render_distribution, [OUT_SAMPLES] = render_samples,
 		[OUT_JSON] = outcome_render_json,
 	};
@@ -174,7 +178,7 @@ struct sfs_blob *outcome_file(struct outcome *out, enum outcome_file which)
 	return blob;
 }
 
-/* ---- whose last run it is ----------------------------------------------------------------------------- */
+/* ---- whose last run it is -------------------------------------------------------------------- */
 
 /* Moves the view of uid, or the one that has not been renewed for longest, to the front. */
 void kernel_publish(struct kernel *kernel, struct outcome *out)

@@ -7,8 +7,8 @@
 
 #include "kernels.h"
 
-#define SAMPLE_SECONDS	 20e-6
-#define BATCH_MAX	 (1u << 20)
+#define SAMPLE_SECONDS   20e-6
+#define BATCH_MAX        (1u << 20)
 #define OVERHEAD_SAMPLES 31
 
 static uint64_t random_u64(void)
@@ -48,7 +48,10 @@ static void plan_calls(struct wire_plan *plan, const struct run *run)
 		plan->check_at[set] = (uint32_t)(random_u64() % o->reps);
 }
 
-/* The same process with an empty function and no buffers, called once: what is left is the price of a run. */
+/*
+ * The same process with an empty function and no buffers, called once: what is left is the price of
+ * a run.
+ */
 static void plan_empty(struct wire_plan *plan)
 {
 	plan->empty = 1;
@@ -96,8 +99,8 @@ void kernel_plan_counters(struct run *run)
 		else if (name->is_clock)
 			continue;
 		else if (order->nevents == LAUNCH_EVENTS_MAX)
-			snprintf(run->refused[i], sizeof(run->refused[i]), "more than %d counters in one run",
-				 LAUNCH_EVENTS_MAX);
+			snprintf(run->refused[i], sizeof(run->refused[i]),
+				 "more than %d counters in one run", LAUNCH_EVENTS_MAX);
 		else {
 			run->counter[i] = (int)order->nevents;
 			order->events[order->nevents++] = name->event;

@@ -11,7 +11,7 @@
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t news = PTHREAD_COND_INITIALIZER;
 static struct pool_job *first, **last = &first; /* under lock */
-static bool stopping;				/* under lock */
+static bool stopping;                           /* under lock */
 static pthread_t threads[THREADS_MAX];
 static unsigned nthreads;
 
@@ -63,7 +63,8 @@ int pool_start(void)
 	stopping = false;
 	for (nthreads = 0; nthreads < want && nthreads < THREADS_MAX; nthreads++) {
 		if (pthread_create(&threads[nthreads], NULL, serve, NULL))
-			return nthreads ? 0 : sfs_fail(-ENOMEM, "no thread for the work of kernels");
+			return nthreads ? 0
+					: sfs_fail(-ENOMEM, "no thread for the work of kernels");
 	}
 	return 0;
 }

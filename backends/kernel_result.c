@@ -6,8 +6,11 @@
 #include "kernels.h"
 
 static const char *const check_words[] = {
-	[CHECK_NONE] = "none",	   [CHECK_OFF] = "off",		       [CHECK_PASSED] = "ok",
-	[CHECK_FAILED] = "failed", [CHECK_IMPOSSIBLE] = "not possible",
+	[CHECK_NONE] = "none",
+	[CHECK_OFF] = "off",
+	[CHECK_PASSED] = "ok",
+	[CHECK_FAILED] = "failed",
+	[CHECK_IMPOSSIBLE] = "not possible",
 };
 
 static void put_number(struct sfs_buf *buf, const char *key, uint64_t value)
@@ -40,8 +43,10 @@ void outcome_put_return(struct sfs_buf *buf, const struct outcome *out)
 static void put_head(struct sfs_buf *buf, const struct outcome *out)
 {
 	put_number(buf, "run", out->number);
-	sfs_put(buf, "status %s\ncause %s\n", outcome_status(out), out->cause[0] ? out->cause : "ok");
-	sfs_put(buf, "kernel %s\nfunction %s\nparams %s\n", out->kernel, out->function, out->params);
+	sfs_put(buf, "status %s\ncause %s\n", outcome_status(out),
+		out->cause[0] ? out->cause : "ok");
+	sfs_put(buf, "kernel %s\nfunction %s\nparams %s\n", out->kernel, out->function,
+		out->params);
 	sfs_put(buf, "codelet %s\ncodelet_sha256 %s\n", out->codelet, out->sha256);
 	put_number(buf, "uid", out->uid);
 	put_number(buf, "seed", out->seed);
@@ -109,7 +114,8 @@ static void put_check(struct sfs_buf *buf, const struct outcome *out)
 /* What the function has left changed though the calling convention has it preserved. */
 static void put_abi(struct sfs_buf *buf, uint32_t bits)
 {
-	static const char *const names[] = { "registers", "stack", "flags", "mxcsr", "x87", "thread", NULL };
+	static const char *const names[] = { "registers", "stack",  "flags", "mxcsr",
+					     "x87",       "thread", NULL };
 
 	if (!bits)
 		return;
@@ -145,8 +151,8 @@ static void put_events(struct sfs_buf *buf, const struct outcome *out)
 			sfs_put(buf, "multiplexed.%s %.3f\n", event->name, event->running);
 	}
 	for (unsigned i = 0; i < out->nmetrics; i++)
-		sfs_put(buf, "%s%s %.6g\n", outcome_metric_prefix(&out->metrics[i]), out->metrics[i].name,
-			out->metrics[i].value);
+		sfs_put(buf, "%s%s %.6g\n", outcome_metric_prefix(&out->metrics[i]),
+			out->metrics[i].name, out->metrics[i].value);
 }
 
 struct sfs_blob *outcome_render_result(const struct outcome *out)

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* A run on its way: template, calibration, buffers, launch, judgement, answer; each step begins where the last one ended. */
+/*
+ * A run on its way: template, calibration, buffers, launch, judgement, answer; each step begins
+ * where the last one ended.
+ */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,16 +10,16 @@
 
 #include "kernels.h"
 
-#define QUEUE_MS	  10000 /* that a run may wait for its template, on top of its own time */
-#define CALIBRATIONS	  3
-#define CALIBRATION_MS	  2000
-#define REMEASURE_MAX	  2 /* times that a run whose claims do not hold is made again */
-#define ARENA_KEEP_BYTES  (16u << 20) /* larger buffers are not kept for the next run */
+#define QUEUE_MS         10000 /* that a run may wait for its template, on top of its own time */
+#define CALIBRATIONS     3
+#define CALIBRATION_MS   2000
+#define REMEASURE_MAX    2           /* times that a run whose claims do not hold is made again */
+#define ARENA_KEEP_BYTES (16u << 20) /* larger buffers are not kept for the next run */
 
 static void prepare(void *arg);
 static void judge(void *arg);
 
-/* ---- birth and death --------------------------------------------------------------------------- */
+/* ---- birth and death ------------------------------------------------------------------------- */
 
 static struct run *run_new(struct sfs_obj *dir, const struct sfs_cmd *cmd)
 {
@@ -87,7 +90,8 @@ static void announce(const struct run *run)
 static void finish(struct run *run, int rc, struct sfs_blob *answer)
 {
 	if (delist(run) && rc)
-		rc = sfs_fail(-ENODEV, "kernel '%s' was removed, and its run ended", run->kernel->name);
+		rc = sfs_fail(-ENODEV, "kernel '%s' was removed, and its run ended",
+			      run->kernel->name);
 	store_running(run->codelet, -1);
 	atomic_fetch_sub(&run->kernel->running, 1);
 	atomic_fetch_add(&run->kernel->errors, rc != 0);
@@ -110,7 +114,7 @@ static void give_template_back(struct run *run, bool dead)
 	template_put(template, dead);
 }
 
-/* ---- giving up ----------------------------------------------------------------------------------- */
+/* ---- giving up ------------------------------------------------------------------------------- */
 
 static void finish_cancelled(void *arg)
 {
@@ -127,7 +131,10 @@ static bool is_cancelled(struct run *run)
 	return cancelled;
 }
 
-/* From a thread of the core, which must not be answered here: the pool does that for a run that has not begun. */
+/*
+ * From a thread of the core, which must not be answered here: the pool does that for a run that has
+ * not begun.
+ */
 static void cancel(void *arg)
 {
 	struct run *run = arg;
@@ -167,7 +174,7 @@ void kernel_end_runs(struct kernel *kernel)
 	} while (run);
 }
 
-/* ---- launching ------------------------------------------------------------------------------------- */
+/* ---- launching ------------------------------------------------------------------------------- */
 
 /* The run may end, and be freed by whoever answers it, before launch_run() has returned here. */
 static void launch(struct run *run, void (*done)(void *arg, const struct launch_exit *how))
@@ -209,7 +216,8 @@ static void ended(void *arg, const struct launch_exit *how)
 	struct run *run = arg;
 
 	run->how = *how;
-	if (how->cause == LAUNCH_FAILED && how->rc == -ESRCH && !run->retried && !is_cancelled(run)) {
+	if (how->cause == LAUNCH_FAILED && how->rc == -ESRCH && !run->retried &&
+	    !is_cancelled(run)) {
 		run->retried = true; /* the template died unseen: a fresh one, once */
 		give_template_back(run, true);
 		template_get(&run->wait);
@@ -256,7 +264,7 @@ static void prepare(void *arg)
 	launch(run, ended);
 }
 
-/* ---- what a run costs by itself ---------------------------------------------------------------------- */
+/* ---- what a run costs by itself -------------------------------------------------------------- */
 
 uint64_t *template_base(struct template *t, const struct launch_event *event)
 {
@@ -301,7 +309,10 @@ static void calibrate(struct run *run)
 	launch(run, calibrated);
 }
 
-/* An empty run that does not end well leaves nothing to subtract; the real one will say what is wrong. */
+/*
+ * An empty run that does not end well leaves nothing to subtract; the real one will say what is
+ * wrong.
+ */
 static void calibrated(void *arg, const struct launch_exit *how)
 {
 	struct run *run = arg;
@@ -311,7 +322,8 @@ static void calibrated(void *arg, const struct launch_exit *how)
 		return;
 	}
 	for (unsigned i = 0; i < run->order.nevents; i++) {
-		bool counted = how->cause == LAUNCH_EXITED && i < how->nevents && !how->counts[i].error;
+		bool counted =
+			how->cause == LAUNCH_EXITED && i < how->nevents && !how->counts[i].error;
 
 		note_base(run->template, &run->order.events[i], counted ? how->counts[i].value : 0);
 	}
@@ -341,12 +353,13 @@ static void got(struct template_wait *wait, struct template *template, int rc, c
 	}
 }
 
-/* ---- the end ------------------------------------------------------------------------------------------- */
+/* ---- the end --------------------------------------------------------------------------------- */
 
 static void publish(struct run *run, struct outcome *out)
 {
-	static const char *const files[] = { "counters", "result", "distribution", "samples.csv", "result.json",
-					     "output",	 NULL };
+	static const char *const files[] = { "counters",    "result",      "distribution",
+					     "samples.csv", "result.json", "output",
+					     NULL };
 
 	atomic_fetch_add(&run->kernel->checks_failed, out->check == CHECK_FAILED);
 	atomic_fetch_add(&run->kernel->integrity_violations, out->is_violated);
@@ -356,11 +369,13 @@ static void publish(struct run *run, struct outcome *out)
 }
 
 /*
- * A machine that stalls makes honest claims look false, though seldom twice in a row; those of a forger are false each time.
+ * A machine that stalls makes honest claims look false, though seldom twice in a row; those of a
+ * forger are false each time.
  */
 static bool measure_again(struct run *run, struct outcome *out)
 {
-	if (out->status != RUN_KILLED || !out->is_violated || run->remeasured == REMEASURE_MAX || is_cancelled(run))
+	if (out->status != RUN_KILLED || !out->is_violated || run->remeasured == REMEASURE_MAX ||
+	    is_cancelled(run))
 		return false;
 	run->remeasured++;
 	outcome_put(out);
@@ -372,7 +387,8 @@ static void judge(void *arg)
 {
 	struct run *run = arg;
 	struct outcome *out = outcome_new(run);
-	bool dead = run->how.cause == LAUNCH_FAILED && (run->how.rc == -ESRCH || run->how.rc == -EIO);
+	bool dead =
+		run->how.cause == LAUNCH_FAILED && (run->how.rc == -ESRCH || run->how.rc == -EIO);
 	char sentence[SFS_SENTENCE_MAX] = "no memory for the result";
 	struct sfs_blob *answer = NULL;
 	int rc = -ENOMEM;
@@ -398,7 +414,9 @@ static int accept(struct run *run, const char *text, size_t len)
 	int rc;
 
 	if (!run->spec)
-		return sfs_fail(-EINVAL, "kernel '%s' has no specification yet: write its file spec", run->kernel->name);
+		return sfs_fail(-EINVAL,
+				"kernel '%s' has no specification yet: write its file spec",
+				run->kernel->name);
 	pthread_mutex_lock(&run->kernel->lock);
 	memcpy(chosen, run->kernel->codelet, sizeof(chosen));
 	pthread_mutex_unlock(&run->kernel->lock);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Kernels that users made, one file each under STATE/kernels: lines "key value" and then the specification.
+ * Kernels that users made, one file each under STATE/kernels: lines "key value" and then the
+ * specification.
  *
- * A file is written beside its name and renamed, so that there is the old one or the new one; what cannot be read back stays where it
- * is and is reported in /status.
+ * A file is written beside its name and renamed, so that there is the old one or the new one; what
+ * cannot be read back stays where it is and is reported in /status.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -16,8 +17,8 @@
 
 #include "kernels.h"
 
-#define FORMAT	   "sandboxfs-kernel 1"
-#define FILE_MAX   (SPEC_BYTES_MAX + 4096)
+#define FORMAT   "sandboxfs-kernel 1"
+#define FILE_MAX (SPEC_BYTES_MAX + 4096)
 
 static int folder = -1; /* set before there are threads */
 
@@ -32,7 +33,7 @@ int kernel_save_start(void)
 	return folder < 0 ? sfs_fail(-EIO, "%s cannot be opened: %s", path, strerror(errno)) : 0;
 }
 
-/* ---- writing ------------------------------------------------------------------------------------- */
+/* ---- writing --------------------------------------------------------------------------------- */
 
 static int write_all(int fd, const char *data, size_t size)
 {
@@ -83,10 +84,11 @@ static struct sfs_blob *render(struct sfs_obj *dir)
 	memcpy(events, kernel->events_text, sizeof(events));
 	for (char *p = events; *p; p++)
 		*p = *p == '\n' ? ',' : *p;
-	sfs_put(buf, FORMAT "\nuid %u\ngid %u\nmode %o\ncodelet %s\nevents %s\n\n", uid, gid, mode & 07777,
-		kernel->codelet, events);
+	sfs_put(buf, FORMAT "\nuid %u\ngid %u\nmode %o\ncodelet %s\nevents %s\n\n", uid, gid,
+		mode & 07777, kernel->codelet, events);
 	if (kernel->spec)
-		sfs_put_bytes(buf, sfs_blob_data(kernel->spec->text), sfs_blob_size(kernel->spec->text));
+		sfs_put_bytes(buf, sfs_blob_data(kernel->spec->text),
+			      sfs_blob_size(kernel->spec->text));
 	pthread_mutex_unlock(&kernel->lock);
 	return sfs_buf_finish(buf);
 }
@@ -106,7 +108,8 @@ int kernel_save(struct sfs_obj *dir)
 	sfs_blob_put(blob);
 	if (rc == -ENOSPC || rc == -EDQUOT)
 		return sfs_fail(-ENOSPC, "no space to keep kernel '%s'", kernel->name);
-	return rc ? sfs_fail(-EIO, "kernel '%s' cannot be kept: %s", kernel->name, strerror(-rc)) : 0;
+	return rc ? sfs_fail(-EIO, "kernel '%s' cannot be kept: %s", kernel->name, strerror(-rc))
+		  : 0;
 }
 
 void kernel_unsave(const char *name)
@@ -116,7 +119,7 @@ void kernel_unsave(const char *name)
 		fsync(folder);
 }
 
-/* ---- reading back --------------------------------------------------------------------------------- */
+/* ---- reading back ---------------------------------------------------------------------------- */
 
 struct saved {
 	uint64_t uid, gid, mode;
@@ -154,13 +157,14 @@ static bool parse_saved(char *text, size_t size, struct saved *out)
 	char *at = text;
 	const char *head = take_line(&at, FORMAT), *codelet, *events, *blank;
 
-	if (!head || *head || !take_number(&at, "uid ", 10, &out->uid) || !take_number(&at, "gid ", 10, &out->gid) ||
-	    !take_number(&at, "mode ", 8, &out->mode))
+	if (!head || *head || !take_number(&at, "uid ", 10, &out->uid) ||
+	    !take_number(&at, "gid ", 10, &out->gid) || !take_number(&at, "mode ", 8, &out->mode))
 		return false;
 	codelet = take_line(&at, "codelet ");
 	events = codelet ? take_line(&at, "events ") : NULL;
 	blank = events ? take_line(&at, "") : NULL;
-	if (!blank || *blank || strlen(codelet) > SFS_NAME_MAX || strlen(events) >= sizeof(out->events))
+	if (!blank || *blank || strlen(codelet) > SFS_NAME_MAX ||
+	    strlen(events) >= sizeof(out->events))
 		return false;
 	snprintf(out->codelet, sizeof(out->codelet), "%s", codelet);
 	snprintf(out->events, sizeof(out->events), "%s", events);
@@ -185,8 +189,8 @@ static int restore(struct sfs_obj *parent, const char *name, const struct saved 
 	}
 	memcpy(kernel->codelet, saved->codelet, sizeof(kernel->codelet));
 	memcpy(kernel->events_text, saved->events, sizeof(kernel->events_text));
-	return sfs_add_dir(parent, name, &kernel_user_type, kernel, (uid_t)saved->uid, (gid_t)saved->gid,
-			   (mode_t)saved->mode);
+	return sfs_add_dir(parent, name, &kernel_user_type, kernel, (uid_t)saved->uid,
+			   (gid_t)saved->gid, (mode_t)saved->mode);
 }
 
 static int read_back(struct sfs_obj *parent, const char *name, char *text)
@@ -215,7 +219,8 @@ void kernel_load_all(struct sfs_obj *parent)
 		if (entry->d_name[0] == '.')
 			continue;
 		if (strlen(entry->d_name) > SFS_NAME_MAX || read_back(parent, entry->d_name, text))
-			sfs_status(entry->d_name, "kernel %.64s is not loaded: %s", entry->d_name, sfs_sentence());
+			sfs_status(entry->d_name, "kernel %.64s is not loaded: %s", entry->d_name,
+				   sfs_sentence());
 	}
 	free(text);
 	if (dir)

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* From ticks and counter values to net values per call, and from those to the specification's metrics. */
+/*
+ * From ticks and counter values to net values per call, and from those to the specification's
+ * metrics.
+ */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,7 +13,8 @@
 #include "perf_pmu.h"
 
 /* Ticks of one call, sorted and summed up. */
-static bool summarise_ticks(const struct outcome *out, struct measure_summary *summary, bool *below_out)
+static bool summarise_ticks(const struct outcome *out, struct measure_summary *summary,
+			    bool *below_out)
 {
 	double *values = malloc(2 * sizeof(*values) * (out->samples ? out->samples : 1));
 	int ignored = 0;
@@ -18,15 +22,16 @@ static bool summarise_ticks(const struct outcome *out, struct measure_summary *s
 	if (!values)
 		return false;
 	for (uint32_t i = 0; i < out->samples; i++)
-		values[i] = measure_net(out->ticks[i], out->overhead_ticks, out->batch, 0, &ignored);
+		values[i] =
+			measure_net(out->ticks[i], out->overhead_ticks, out->batch, 0, &ignored);
 	measure_summarise(values, out->samples, values + out->samples, summary);
 	free(values);
 	*below_out = summary->median * out->batch < (double)perf_tsc_step();
 	return true;
 }
 
-static void take_clock(const struct outcome *out, const struct perf_name *name, const struct measure_summary *ticks,
-		       struct outcome_event *event)
+static void take_clock(const struct outcome *out, const struct perf_name *name,
+		       const struct measure_summary *ticks, struct outcome_event *event)
 {
 	double unit = strcmp(name->name, "tsc") ? 1e9 / perf_tsc_hz() : 1;
 
@@ -46,7 +51,8 @@ static uint64_t base_of(const struct template *template, const struct launch_eve
 	return 0;
 }
 
-static void take_counter(const struct run *run, const struct outcome *out, unsigned index, struct outcome_event *event)
+static void take_counter(const struct run *run, const struct outcome *out, unsigned index,
+			 struct outcome_event *event)
 {
 	const struct launch_count *count = &run->how.counts[index];
 	const struct launch_event *what = &run->order.events[index];
@@ -55,12 +61,15 @@ static void take_counter(const struct run *run, const struct outcome *out, unsig
 	event->is_hardware = what->type != PERF_TYPE_SOFTWARE;
 	if (index >= run->how.nevents || count->error) {
 		snprintf(event->why, sizeof(event->why), "%s",
-			 index < run->how.nevents ? perf_refusal(abs(count->error)) : "it was not counted");
+			 index < run->how.nevents ? perf_refusal(abs(count->error))
+						  : "it was not counted");
 		return;
 	}
-	event->running = count->enabled_ns ? (double)count->running_ns / (double)count->enabled_ns : 1;
+	event->running =
+		count->enabled_ns ? (double)count->running_ns / (double)count->enabled_ns : 1;
 	if (count->enabled_ns && !count->running_ns) {
-		snprintf(event->why, sizeof(event->why), "all counters of the processor were in use");
+		snprintf(event->why, sizeof(event->why),
+			 "all counters of the processor were in use");
 		return;
 	}
 	net = value > base ? value - base : 0;
@@ -70,8 +79,8 @@ static void take_counter(const struct run *run, const struct outcome *out, unsig
 	event->per_call = (struct measure_summary){ net, net, net, net, net, net, 0, net, 1 };
 }
 
-static void take_event(const struct run *run, struct outcome *out, unsigned i, const struct measure_summary *ticks,
-		       bool is_below)
+static void take_event(const struct run *run, struct outcome *out, unsigned i,
+		       const struct measure_summary *ticks, bool is_below)
 {
 	const struct perf_name *name = &run->options.events.names[i];
 	struct outcome_event *event = &out->events[i];
@@ -126,7 +135,9 @@ void kernel_statistics(const struct run *run, struct outcome *out)
 	for (unsigned i = 0; i < out->nevents; i++)
 		take_event(run, out, i, &ticks, is_below);
 	if (!is_below)
-		known.seconds = measure_aggregate(&ticks, run->spec->defaults.aggregate) / perf_tsc_hz();
+		known.seconds =
+			measure_aggregate(&ticks, run->spec->defaults.aggregate) / perf_tsc_hz();
 	out->ns_per_call = is_below ? NAN : ticks.median * 1e9 / perf_tsc_hz();
-	out->nmetrics = spec_metrics(&run->bound, value_of, &known, out->metrics, KERNEL_METRICS_MAX);
+	out->nmetrics =
+		spec_metrics(&run->bound, value_of, &known, out->metrics, KERNEL_METRICS_MAX);
 }

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Templates: codelets linked in a jail and kept warm, lent to one run at a time, the least recently used dropped first. */
+/*
+ * Templates: codelets linked in a jail and kept warm, lent to one run at a time, the least recently
+ * used dropped first.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -13,11 +16,11 @@
 enum state { BUILDING, IDLE, BUSY };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static struct template *templates;			       /* under lock */
+static struct template *templates;                                  /* under lock */
 static struct template_wait *first_wait, **last_wait = &first_wait; /* under lock */
-static bool stopped;						       /* under lock */
+static bool stopped;                                                /* under lock */
 
-/* ---- birth and death, without the lock --------------------------------------------------------- */
+/* ---- birth and death, without the lock ------------------------------------------------------- */
 
 static int make_page(const char *name, size_t bytes, int *fd_out)
 {
@@ -43,7 +46,8 @@ static void *map_page(int fd, size_t bytes, int protection)
 /* The plan is ours alone to write: once it is mapped here, nobody else can map it writable. */
 static int make_pages(struct template *t)
 {
-	if (make_page("plan", WIRE_PLAN_BYTES, &t->plan_fd) || make_page("claim", WIRE_CLAIM_BYTES, &t->claim_fd) ||
+	if (make_page("plan", WIRE_PLAN_BYTES, &t->plan_fd) ||
+	    make_page("claim", WIRE_CLAIM_BYTES, &t->claim_fd) ||
 	    make_page("link", WIRE_LINK_BYTES, &t->link_fd))
 		return -ENOMEM;
 	t->plan = map_page(t->plan_fd, WIRE_PLAN_BYTES, PROT_READ | PROT_WRITE);
@@ -77,7 +81,7 @@ static void destroy(struct template *t)
 
 static void pump(void);
 
-/* ---- building ------------------------------------------------------------------------------------ */
+/* ---- building -------------------------------------------------------------------------------- */
 
 static void unlist(struct template *t)
 {
@@ -96,7 +100,10 @@ static bool same_key(const struct template_key *a, const struct template_key *b)
 	       a->stack_bytes == b->stack_bytes && !strcmp(a->allow, b->allow);
 }
 
-/* Takes one waiter that only this template could have served, for as long as no other one lives. Under lock. */
+/*
+ * Takes one waiter that only this template could have served, for as long as no other one lives.
+ * Under lock.
+ */
 static struct template_wait *take_hopeless(const struct template *failed)
 {
 	for (struct template *t = templates; t; t = t->next) {
@@ -139,7 +146,8 @@ static void ready(void *arg, struct launch_zygote *zygote, int rc, const char *s
 
 	t->zygote = zygote;
 	if (rc) {
-		build_failed(t, rc, sentence && *sentence ? sentence : "the codelet could not be linked");
+		build_failed(t, rc,
+			     sentence && *sentence ? sentence : "the codelet could not be linked");
 		return;
 	}
 	pthread_mutex_lock(&lock);
@@ -153,7 +161,8 @@ static void ready(void *arg, struct launch_zygote *zygote, int rc, const char *s
 static void build(void *arg)
 {
 	struct template *t = arg;
-	struct launch_limits limits = { .memory_bytes = t->key.memory_bytes, .pids = sfs_config()->jail_pids };
+	struct launch_limits limits = { .memory_bytes = t->key.memory_bytes,
+					.pids = sfs_config()->jail_pids };
 	struct wire_order order = { .type = WIRE_SETUP,
 				    .arena_bytes = t->key.arena_bytes,
 				    .stack_bytes = t->key.stack_bytes };
@@ -165,7 +174,8 @@ static void build(void *arg)
 	if (!rc) {
 		int fds[] = { codelet, t->link_fd, t->plan_fd, t->claim_fd };
 
-		zygote = launch_zygote_new(LAUNCH_RUNNER, t->key.uid, &limits, &order, fds, 4, ready, t);
+		zygote = launch_zygote_new(LAUNCH_RUNNER, t->key.uid, &limits, &order, fds, 4,
+					   ready, t);
 		if (!zygote)
 			rc = -EIO;
 	}
@@ -175,7 +185,7 @@ static void build(void *arg)
 		build_failed(t, rc, *sfs_sentence() ? sfs_sentence() : "no jail could be made");
 }
 
-/* ---- who gets what, under the lock ----------------------------------------------------------------- */
+/* ---- who gets what, under the lock ----------------------------------------------------------- */
 
 static struct template *find_idle(const struct template_key *key)
 {
@@ -253,14 +263,18 @@ static void dequeue(struct template_wait **at)
 	wait->queued = false;
 }
 
-/* May a further template for this waiter be begun? Those ahead of it with the same key are served first. */
+/*
+ * May a further template for this waiter be begun? Those ahead of it with the same key are served
+ * first.
+ */
 static bool may_build(const struct template_wait *wait)
 {
 	unsigned ahead = 0;
 
 	for (const struct template_wait *w = first_wait; w != wait; w = w->next)
 		ahead += same_key(&w->key, &wait->key);
-	return count_templates(&wait->key, true) <= ahead && count_templates(&wait->key, false) < pool_cores();
+	return count_templates(&wait->key, true) <= ahead &&
+	       count_templates(&wait->key, false) < pool_cores();
 }
 
 static bool next_action(struct action *out)
@@ -309,7 +323,7 @@ static void pump(void)
 	}
 }
 
-/* ---- for runs --------------------------------------------------------------------------------------- */
+/* ---- for runs -------------------------------------------------------------------------------- */
 
 void template_get(struct template_wait *wait)
 {
@@ -368,7 +382,8 @@ static struct template *take_idle(const unsigned char *sha256)
 	for (struct template **p = &templates; *p;) {
 		struct template *t = *p;
 
-		if (t->state != IDLE || (sha256 && memcmp(t->key.sha256, sha256, sizeof(t->key.sha256)))) {
+		if (t->state != IDLE ||
+		    (sha256 && memcmp(t->key.sha256, sha256, sizeof(t->key.sha256)))) {
 			p = &t->next;
 			continue;
 		}

@@ -40,8 +40,7 @@ struct item {
 	double tolerance;
 };
 
-/* ---- numbers about floats
- * ------------------------------------------------------------------------------------------- */
+/* ---- numbers about floats -------------------------------------------------------------------- */
 
 static double unit_roundoff(enum spec_type type)
 {
@@ -66,9 +65,7 @@ static long double rounded(enum spec_type type, long double value)
 				  : value;
 }
 
-/* ---- verdict
- * --------------------------------------------------------------------------------------------------------
- */
+/* ---- verdict --------------------------------------------------------------------------------- */
 
 static void put_value(char *out, size_t size, const struct item *item, long double value)
 {
@@ -102,9 +99,7 @@ static void note_difference(struct comparison *c, const struct item *item, const
 			 item->tolerance);
 }
 
-/* ---- one value
- * ------------------------------------------------------------------------------------------------------
- */
+/* ---- one value ------------------------------------------------------------------------------- */
 
 static int find_tolerance(struct comparison *c, struct item *item, const struct ref_value *ref)
 {
@@ -190,8 +185,7 @@ static int judge(struct comparison *c, struct item *item, const struct ref_value
 	return 0;
 }
 
-/* ---- the returned value
- * --------------------------------------------------------------------------------------------- */
+/* ---- the returned value ---------------------------------------------------------------------- */
 
 static long double returned_value(int returns, uint64_t bits)
 {
@@ -226,9 +220,7 @@ static int compare_returned(struct comparison *c)
 	return 0;
 }
 
-/* ---- a buffer
- * -------------------------------------------------------------------------------------------------------
- */
+/* ---- a buffer -------------------------------------------------------------------------------- */
 
 static void judge_untouched(struct comparison *c, struct item *item, const void *input,
 			    const void *output)
@@ -300,9 +292,7 @@ static int compare_buffer(struct comparison *c, unsigned index)
 	return 0;
 }
 
-/* ---- all of it
- * ------------------------------------------------------------------------------------------------------
- */
+/* ---- all of it ------------------------------------------------------------------------------- */
 
 static int compare_all(struct comparison *c)
 {

@@ -64,8 +64,9 @@ static inline double unit(uint64_t bits)
 	return (double)(bits >> 11) * 0x1p-53;
 }
 
-/* ---- chunks: elements first .. first + n of some init, in the buffer's type, into aligned memory
- * -------------------- */
+/*
+ * ---- chunks: elements first .. first + n of some init, in the buffer's type, into aligned memory
+ */
 
 static void chunk_uniform_f32(const struct fill *f, uint64_t first, unsigned n, void *out)
 {
@@ -200,9 +201,7 @@ static void fill_chunks(const struct fill *f, chunk_function *chunk, void *out)
 	}
 }
 
-/* ---- whole buffers
- * --------------------------------------------------------------------------------------------------
- */
+/* ---- whole buffers --------------------------------------------------------------------------- */
 
 /* What is filled already is copied behind itself, twice as much each time. */
 static void fill_const(const struct fill *f, void *out)
@@ -361,9 +360,7 @@ int spec_fill(const struct spec_bound *bound, unsigned buffer, unsigned set, voi
 	return 0;
 }
 
-/* ---- judging
- * --------------------------------------------------------------------------------------------------------
- */
+/* ---- judging --------------------------------------------------------------------------------- */
 
 /* Turns the arguments into the element type, so that filling has nothing left to refuse. */
 static const char *judge_numbers(const struct spec_buffer *buffer, int init,

@@ -21,14 +21,15 @@ struct ref_value {
 	long double value; /* holds every f64, u64 and i64 exactly */
 	double abs;        /* sum of the magnitudes of what was added up: ref_abs */
 	double norm;       /* 2-norm of the same; 0 where it means nothing */
-	bool untouched;    /* the kernel has no business here: must equal the input to the bit */
+	/* the kernel has no business here: must equal the input to the bit */
+	bool untouched;
 };
 
 struct ref_arg {
-	unsigned buffer; /* a buffer's index, for letters in lower or upper case as reference.args
-			    says */
-	uint64_t i;      /* 'i' */
-	double f;        /* 'n' */
+	/* a buffer's index, for letters in lower or upper case as reference.args says */
+	unsigned buffer;
+	uint64_t i; /* 'i' */
+	double f;   /* 'n' */
 };
 
 struct ref_run {
@@ -46,9 +47,12 @@ struct reference {
 	 * it.
 	 */
 	const char *args;
-	const char *returns; /* types of [kernel] returns that make sense to compare, as letters: f
-				float, i integer, p; "" none */
-	bool sign_only;      /* of the returned integer only the sign counts */
+	/*
+	 * types of [kernel] returns that make sense to compare, as letters: f float, i integer, p;
+	 * "" none
+	 */
+	const char *returns;
+	bool sign_only; /* of the returned integer only the sign counts */
 	/* Elements of each buffer argument that are touched; SIZE_MAX-like values on overflow. */
 	void (*touches)(const struct ref_arg *args, uint64_t *elements);
 	/* Multiply-adds, when it can be many; NULL: about one for each element. */

@@ -73,8 +73,7 @@ static bool strided_index(uint64_t index, uint64_t n, uint64_t stride, uint64_t 
 	return index % stride == 0 && *out < n;
 }
 
-/* ---- dot(n, x, incx, y, incy)
- * --------------------------------------------------------------------------------------- */
+/* ---- dot(n, x, incx, y, incy) ---------------------------------------------------------------- */
 
 enum { DOT_N, DOT_X, DOT_INCX, DOT_Y, DOT_INCY };
 
@@ -109,8 +108,7 @@ static void dot_returned(const struct ref_run *run, struct ref_value *out)
 				   .norm = (double)sqrtl(squares) };
 }
 
-/* ---- axpy(n, alpha, x, incx, y, incy): y += alpha x
- * ----------------------------------------------------------------- */
+/* ---- axpy(n, alpha, x, incx, y, incy): y += alpha x ------------------------------------------ */
 
 enum { AXPY_N, AXPY_ALPHA, AXPY_X, AXPY_INCX, AXPY_Y, AXPY_INCY };
 
@@ -139,8 +137,7 @@ static void axpy_elements(const struct ref_run *run, uint64_t first, unsigned co
 	}
 }
 
-/* ---- scal(n, alpha, x, incx): x *= alpha
- * ---------------------------------------------------------------------------- */
+/* ---- scal(n, alpha, x, incx): x *= alpha ----------------------------------------------------- */
 
 enum { SCAL_N, SCAL_ALPHA, SCAL_X, SCAL_INCX };
 
@@ -167,8 +164,7 @@ static void scal_elements(const struct ref_run *run, uint64_t first, unsigned co
 	}
 }
 
-/* ---- triad(a, b, c, scalar, n): a = b + scalar c
- * -------------------------------------------------------------------- */
+/* ---- triad(a, b, c, scalar, n): a = b + scalar c --------------------------------------------- */
 
 enum { TRIAD_A, TRIAD_B, TRIAD_C, TRIAD_SCALAR, TRIAD_N };
 
@@ -193,8 +189,9 @@ static void triad_elements(const struct ref_run *run, uint64_t first, unsigned c
 	}
 }
 
-/* ---- gemm(m, n, k, alpha, a, rsa, csa, b, rsb, csb, beta, c, rsc, csc): C = beta C + alpha A B
- * ---------------------- */
+/*
+ * ---- gemm(m, n, k, alpha, a, rsa, csa, b, rsb, csb, beta, c, rsc, csc): C = beta C + alpha A B
+ */
 
 enum {
 	GEMM_M,

@@ -30,8 +30,7 @@ static struct ref_value untouched(void)
 	return (struct ref_value){ .untouched = true };
 }
 
-/* ---- copy(dst, src, n) and set(dst, c, n): both return dst
- * ---------------------------------------------------------- */
+/* ---- copy(dst, src, n) and set(dst, c, n): both return dst ----------------------------------- */
 
 static void copy_touches(const struct ref_arg *args, uint64_t *elements)
 {
@@ -71,8 +70,7 @@ static void set_elements(const struct ref_run *run, uint64_t first, unsigned cou
 		out[i] = first + i < run->args[2].i ? value : untouched();
 }
 
-/* ---- cmp(a, b, n) and strlen(s)
- * ------------------------------------------------------------------------------------- */
+/* ---- cmp(a, b, n) and strlen(s) -------------------------------------------------------------- */
 
 static void cmp_returned(const struct ref_run *run, struct ref_value *out)
 {
@@ -103,9 +101,7 @@ static void strlen_returned(const struct ref_run *run, struct ref_value *out)
 	*out = exactly((long double)(count ? strnlen(input(run, 0), count) : 0));
 }
 
-/* ---- sort(buffer)
- * ---------------------------------------------------------------------------------------------------
- */
+/* ---- sort(buffer) ---------------------------------------------------------------------------- */
 
 static int compare_u32(const void *a, const void *b)
 {
@@ -164,8 +160,7 @@ static void sort_elements(const struct ref_run *run, uint64_t first, unsigned co
 		out[i] = exactly(ref_load(type_of(run, 0), run->work, first + i));
 }
 
-/* ---- checksums and hashes
- * ------------------------------------------------------------------------------------------- */
+/* ---- checksums and hashes -------------------------------------------------------------------- */
 
 static void middle_touches(const struct ref_arg *args, uint64_t *elements)
 {

@@ -6,7 +6,7 @@
 
 #include "kernels.h"
 
-/* ---- specification ------------------------------------------------------------------------------- */
+/* ---- specification --------------------------------------------------------------------------- */
 
 static struct sfs_blob *spec_blob(struct sfs_obj *dir, const struct sfs_cred *who)
 {
@@ -26,7 +26,10 @@ static void spec_changed(struct sfs_obj *dir)
 	sfs_changed(dir, "state");
 }
 
-/* A kernel that is not on disk as it shows itself would be another one after a restart: then the old one stays. */
+/*
+ * A kernel that is not on disk as it shows itself would be another one after a restart: then the
+ * old one stays.
+ */
 static int spec_store(struct sfs_obj *dir, struct sfs_cmd *cmd)
 {
 	struct kernel *kernel = sfs_priv(dir);
@@ -70,14 +73,15 @@ static int params_show(struct sfs_obj *dir, const struct sfs_cred *who, struct s
 	for (unsigned i = 0; i < count; i++) {
 		const struct spec_param *p = spec_param(spec->spec, i);
 
-		sfs_put(out, "%s %s %s %s %s %s\n", p->name, spec_type_name(p->type), or_dash(p->default_text),
-			or_dash(p->min_text), or_dash(p->max_text), or_dash(p->help));
+		sfs_put(out, "%s %s %s %s %s %s\n", p->name, spec_type_name(p->type),
+			or_dash(p->default_text), or_dash(p->min_text), or_dash(p->max_text),
+			or_dash(p->help));
 	}
 	kernel_spec_put(spec);
 	return 0;
 }
 
-/* ---- choices --------------------------------------------------------------------------------------- */
+/* ---- choices --------------------------------------------------------------------------------- */
 
 static int codelet_show(struct sfs_obj *dir, const struct sfs_cred *who, struct sfs_buf *out)
 {
@@ -96,7 +100,8 @@ static int codelet_store(struct sfs_obj *dir, struct sfs_cmd *cmd)
 	int rc = 0;
 
 	if (cmd->len > SFS_NAME_MAX)
-		return sfs_fail(-ENAMETOOLONG, "a codelet's name has at most %d bytes", SFS_NAME_MAX);
+		return sfs_fail(-ENAMETOOLONG, "a codelet's name has at most %d bytes",
+				SFS_NAME_MAX);
 	if (strcmp(cmd->text, "auto")) {
 		struct codelet *codelet = store_find(cmd->text, &cmd->who, &rc);
 
@@ -140,10 +145,14 @@ static int take_event_lines(const char *text, char *out, size_t size)
 
 		if (word && kernel_events_parse(text, word, &one))
 			return -EINVAL;
-		if (word != line && (one.count != 1 || strncmp(state, perf_works(&one.names[0], &works), state_len)))
-			return sfs_fail(-EINVAL, "'%.40s': events are separated by commas or newlines", state);
+		if (word != line && (one.count != 1 ||
+				     strncmp(state, perf_works(&one.names[0], &works), state_len)))
+			return sfs_fail(-EINVAL,
+					"'%.40s': events are separated by commas or newlines",
+					state);
 		if (used + word + 2 > size)
-			return sfs_fail(-E2BIG, "the list of events has more than %zu bytes", size - 1);
+			return sfs_fail(-E2BIG, "the list of events has more than %zu bytes",
+					size - 1);
 		memcpy(out + used, text, word);
 		used += word;
 		out[used++] = '\n';
@@ -172,7 +181,7 @@ static int events_store(struct sfs_obj *dir, struct sfs_cmd *cmd)
 	return rc;
 }
 
-/* ---- what it does and did ---------------------------------------------------------------------------- */
+/* ---- what it does and did -------------------------------------------------------------------- */
 
 static int state_show(struct sfs_obj *dir, const struct sfs_cred *who, struct sfs_buf *out)
 {
@@ -202,7 +211,8 @@ static int activity_show(struct sfs_obj *dir, const struct sfs_cred *who, struct
 	return 0;
 }
 
-static struct sfs_blob *view(struct sfs_obj *dir, const struct sfs_cred *who, enum outcome_file which)
+static struct sfs_blob *view(struct sfs_obj *dir, const struct sfs_cred *who,
+			     enum outcome_file which)
 {
 	struct outcome *out = kernel_view(sfs_priv(dir), who->uid);
 	struct sfs_blob *blob = out ? outcome_file(out, which) : NULL;
@@ -241,41 +251,91 @@ static struct sfs_blob *output_blob(struct sfs_obj *dir, const struct sfs_cred *
 	return view(dir, who, OUT_OUTPUT);
 }
 
-/* ---- the rows ------------------------------------------------------------------------------------------ */
+/* ---- the rows -------------------------------------------------------------------------------- */
 
-#define RUN_HELP                                                                                                       \
-	"one line of key=value words is one run; reading on the same open file gives its counters. "                    \
-	"EPERM: it called the system; ESRCH: it crashed or ended its process; EBADMSG: it wrote beside its buffers, "   \
-	"forged its record, or failed the check with check=strict; ETIMEDOUT, ECANCELED, EDQUOT: it was ended"
+#define RUN_HELP                                                                                   \
+	"one line of key=value words is one run; reading on the same open file gives its "         \
+	"counters. "                                                                               \
+	"EPERM: it called the system; ESRCH: it crashed or ended its process; EBADMSG: it wrote "  \
+	"beside its buffers, "                                                                     \
+	"forged its record, or failed the check with check=strict; ETIMEDOUT, ECANCELED, EDQUOT: " \
+	"it was ended"
 
 /* Shipped kernels and those of users differ in who may run them, and in what is fixed. */
-#define KERNEL_ROWS(run_mode, spec_mode, own_mode)                                                                      \
-	{ .name = "spec", .mode = spec_mode, .blob = spec_blob, .store = spec_store, .flags = SFS_WHOLE,                \
-	  .help = "the specification, INI; a bad one is refused at close with line and reason" },                      \
-	{ .name = "params", .mode = 0444, .show = params_show,                                                          \
-	  .help = "one line per parameter: name type default min max description" },                                   \
-	{ .name = "codelet", .mode = own_mode, .show = codelet_show, .store = codelet_store,                            \
-	  .help = "which codelet is used: a name in store/, or auto" },                                                \
-	{ .name = "events", .mode = own_mode, .show = events_show, .store = events_store, .flags = SFS_WHOLE,           \
-	  .help = "events to count, each with ok or why it cannot be counted" },                                       \
-	{ .name = "run", .mode = run_mode, .store = kernel_run_store, .flags = SFS_WAITS, .help = RUN_HELP },            \
-	{ .name = "state", .mode = 0444, .show = state_show, .help = "empty, idle, or running N" },                     \
-	{ .name = "activity", .mode = 0444, .show = activity_show, .help = "counts of what happened" },                 \
-	{ .name = "counters", .mode = 0444, .blob = counters_blob, .flags = SFS_PER_UID,                                \
-	  .help = "last run of the reader: event and net value per call" },                                            \
-	{ .name = "result", .mode = 0444, .blob = result_blob, .flags = SFS_PER_UID,                                    \
-	  .help = "last run of the reader: how it ended and all that is known of it" },                                \
-	{ .name = "distribution", .mode = 0444, .blob = distribution_blob, .flags = SFS_PER_UID,                        \
-	  .help = "event scope source where min p25 median p75 p95 max mad samples overhead" },                        \
-	{ .name = "samples.csv", .mode = 0444, .blob = samples_blob, .flags = SFS_PER_UID,                              \
-	  .help = "every sample of the reader's last run" },                                                           \
-	{ .name = "result.json", .mode = 0444, .blob = json_blob, .flags = SFS_PER_UID,                                 \
-	  .help = "the reader's last run for programs" },                                                              \
-	{ .name = "output", .mode = 0444, .blob = output_blob, .flags = SFS_PER_UID,                                    \
-	  .help = "what the checked call left in its output buffers, raw bytes" },                                     \
-	{ .name = "error", .mode = 0444, .show = sfs_error_show, .flags = SFS_PER_UID,                                  \
-	  .help = "the reader's last refusal here, or ok" },                                                           \
-	{ 0 }
+#define KERNEL_ROWS(run_mode, spec_mode, own_mode)                                                 \
+	{ .name = "spec",                                                                          \
+	  .mode = spec_mode,                                                                       \
+	  .blob = spec_blob,                                                                       \
+	  .store = spec_store,                                                                     \
+	  .flags = SFS_WHOLE,                                                                      \
+	  .help = "the specification, INI; a bad one is refused at close with line and reason" },  \
+		{ .name = "params",                                                                \
+		  .mode = 0444,                                                                    \
+		  .show = params_show,                                                             \
+		  .help = "one line per parameter: name type default min max description" },       \
+		{ .name = "codelet",                                                               \
+		  .mode = own_mode,                                                                \
+		  .show = codelet_show,                                                            \
+		  .store = codelet_store,                                                          \
+		  .help = "which codelet is used: a name in store/, or auto" },                    \
+		{ .name = "events",                                                                \
+		  .mode = own_mode,                                                                \
+		  .show = events_show,                                                             \
+		  .store = events_store,                                                           \
+		  .flags = SFS_WHOLE,                                                              \
+		  .help = "events to count, each with ok or why it cannot be counted" },           \
+		{ .name = "run",                                                                   \
+		  .mode = run_mode,                                                                \
+		  .store = kernel_run_store,                                                       \
+		  .flags = SFS_WAITS,                                                              \
+		  .help = RUN_HELP },                                                              \
+		{ .name = "state",                                                                 \
+		  .mode = 0444,                                                                    \
+		  .show = state_show,                                                              \
+		  .help = "empty, idle, or running N" },                                           \
+		{ .name = "activity",                                                              \
+		  .mode = 0444,                                                                    \
+		  .show = activity_show,                                                           \
+		  .help = "counts of what happened" },                                             \
+		{ .name = "counters",                                                              \
+		  .mode = 0444,                                                                    \
+		  .blob = counters_blob,                                                           \
+		  .flags = SFS_PER_UID,                                                            \
+		  .help = "last run of the reader: event and net value per call" },                \
+		{ .name = "result",                                                                \
+		  .mode = 0444,                                                                    \
+		  .blob = result_blob,                                                             \
+		  .flags = SFS_PER_UID,                                                            \
+		  .help = "last run of the reader: how it ended and all that is known of it" },    \
+		{ .name = "distribution",                                                          \
+		  .mode = 0444,                                                                    \
+		  .blob = distribution_blob,                                                       \
+		  .flags = SFS_PER_UID,                                                            \
+		  .help = "event scope source where min p25 median p75 p95 max mad samples "       \
+			  "overhead" },                                                            \
+		{ .name = "samples.csv",                                                           \
+		  .mode = 0444,                                                                    \
+		  .blob = samples_blob,                                                            \
+		  .flags = SFS_PER_UID,                                                            \
+		  .help = "every sample of the reader's last run" },                               \
+		{ .name = "result.json",                                                           \
+		  .mode = 0444,                                                                    \
+		  .blob = json_blob,                                                               \
+		  .flags = SFS_PER_UID,                                                            \
+		  .help = "the reader's last run for programs" },                                  \
+		{ .name = "output",                                                                \
+		  .mode = 0444,                                                                    \
+		  .blob = output_blob,                                                             \
+		  .flags = SFS_PER_UID,                                                            \
+		  .help = "what the checked call left in its output buffers, raw bytes" },         \
+		{ .name = "error",                                                                 \
+		  .mode = 0444,                                                                    \
+		  .show = sfs_error_show,                                                          \
+		  .flags = SFS_PER_UID,                                                            \
+		  .help = "the reader's last refusal here, or ok" },                               \
+	{                                                                                          \
+		0                                                                                  \
+	}
 
 static const struct sfs_attr user_rows[] = { KERNEL_ROWS(0600, 0644, 0644) };
 static const struct sfs_attr shipped_rows[] = { KERNEL_ROWS(0666, 0444, 0644) };
@@ -288,11 +348,16 @@ static int kernel_unmake(struct sfs_obj *dir, const struct sfs_cred *who)
 	if (kernel->shipped)
 		return sfs_fail(-EPERM, "kernel '%s' comes with the program", kernel->name);
 	if (kernel->embedded)
-		return sfs_fail(-EPERM, "kernel '%s' goes with its codelet '%s'", kernel->name, kernel->codelet);
+		return sfs_fail(-EPERM, "kernel '%s' goes with its codelet '%s'", kernel->name,
+				kernel->codelet);
 	kernel_unsave(kernel->name);
 	kernel_end_runs(kernel);
 	return 0;
 }
 
-const struct sfs_dirtype kernel_user_type = { .attrs = user_rows, .unmake = kernel_unmake, .release = kernel_free };
-const struct sfs_dirtype kernel_shipped_type = { .attrs = shipped_rows, .unmake = kernel_unmake, .release = kernel_free };
+const struct sfs_dirtype kernel_user_type = { .attrs = user_rows,
+					      .unmake = kernel_unmake,
+					      .release = kernel_free };
+const struct sfs_dirtype kernel_shipped_type = { .attrs = shipped_rows,
+						 .unmake = kernel_unmake,
+						 .release = kernel_free };

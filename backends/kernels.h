@@ -2,15 +2,16 @@
 /*
  * Inside of kernel*.c: a kernel, a run of it on its way, and what is left of the run.
  *
- * Lifetimes. A struct kernel is the private part of its directory and lives as long as the directory's last reference; each run
- * holds one. A struct run is counted: the request holds one reference until sfs_req_done(), whoever works on it another. A
- * struct outcome is counted and, but for files rendered on demand under its own lock, never changes once it is published.
- * A struct template belongs to kernel_template.c, and to one run while it is lent.
+ * Lifetimes. A struct kernel is the private part of its directory and lives as long as the
+ * directory's last reference; each run holds one. A struct run is counted: the request holds one
+ * reference until sfs_req_done(), whoever works on it another. A struct outcome is counted and, but
+ * for files rendered on demand under its own lock, never changes once it is published. A struct
+ * template belongs to kernel_template.c, and to one run while it is lent.
  *
  * Locks, each a leaf: no other lock, no callback and no waiting system call under any of them.
  *
- * The way of a run (each arrow may change threads, none of them ever waits):
- *   kernel_run_store -> template_get -> got -> prepare -> launch_run -> ended -> judge -> publish -> sfs_req_done
+ * The way of a run (each arrow may change threads, none of them ever waits): kernel_run_store ->
+ *   template_get -> got -> prepare -> launch_run -> ended -> judge -> publish -> sfs_req_done
  */
 #ifndef KERNELS_H
 #define KERNELS_H
@@ -27,22 +28,24 @@
 #include "sandboxfs.h"
 #include "store.h"
 
-#define KERNEL_EVENTS_MAX  16		/* clocks and counters of one run */
-#define KERNEL_TEXT_MAX	   512		/* bytes of a list of events */
-#define KERNEL_VIEWS_MAX   64		/* uids whose last run one kernel remembers */
-#define KERNEL_INLINE_MAX  (64u << 10)	/* bytes that are filled or checked on the spot, not on the pool */
-#define KERNEL_OUTPUT_MAX  (16u << 20)	/* bytes of output buffers that are kept */
+#define KERNEL_EVENTS_MAX 16  /* clocks and counters of one run */
+#define KERNEL_TEXT_MAX   512 /* bytes of a list of events */
+#define KERNEL_VIEWS_MAX  64  /* uids whose last run one kernel remembers */
+#define KERNEL_INLINE_MAX                                                                          \
+	(64u << 10) /* bytes that are filled or checked on the spot, not on the pool */
+#define KERNEL_OUTPUT_MAX  (16u << 20) /* bytes of output buffers that are kept */
 #define KERNEL_METRICS_MAX (SPEC_METRICS_MAX + 16)
 
-/* ---- specification and directory --------------------------------------------------------------- */
+/* ---- specification and directory ------------------------------------------------------------- */
 
 struct kernel_spec { /* constant, counted */
 	atomic_uint refs;
-	struct spec *spec;	 /* owned */
-	struct sfs_blob *text;	 /* owned */
+	struct spec *spec;     /* owned */
+	struct sfs_blob *text; /* owned */
 	struct spec_defaults defaults;
 };
-struct kernel_spec *kernel_spec_new(const char *text, size_t size, const char *name, int *err_out); /* sfs_fail */
+/* sfs_fail */
+struct kernel_spec *kernel_spec_new(const char *text, size_t size, const char *name, int *err_out);
 struct kernel_spec *kernel_spec_get(struct kernel_spec *spec);
 void kernel_spec_put(struct kernel_spec *spec);
 
@@ -50,7 +53,10 @@ struct kernel_events {
 	unsigned count;
 	struct perf_name names[KERNEL_EVENTS_MAX];
 };
-/* A list separated by commas, blanks, newlines or '|'; words "ok" are not skipped. 0 or -errno with sfs_fail. */
+/*
+ * A list separated by commas, blanks, newlines or '|'; words "ok" are not skipped. 0 or -errno with
+ * sfs_fail.
+ */
 int kernel_events_parse(const char *text, size_t len, struct kernel_events *out);
 /* The configuration's; parsed once. */
 const struct kernel_events *kernel_events_default(void);
@@ -60,17 +66,18 @@ struct outcome;
 struct kernel {
 	char name[SFS_NAME_MAX + 1];
 	bool shipped;
-	pthread_mutex_t lock; /* of all that follows but the atomics */
-	uint64_t embedded;    /* sequence of the codelet that brought it; 0: none */
+	pthread_mutex_t lock;     /* of all that follows but the atomics */
+	uint64_t embedded;        /* sequence of the codelet that brought it; 0: none */
 	struct kernel_spec *spec; /* counted; NULL: empty */
 	char codelet[SFS_NAME_MAX + 1];
-	char events_text[KERNEL_TEXT_MAX]; /* as chosen; "": the specification's, else the default */
+	/* as chosen; "": the specification's, else the default */
+	char events_text[KERNEL_TEXT_MAX];
 	struct {
 		uid_t uid;
 		struct outcome *outcome; /* counted */
-	} views[KERNEL_VIEWS_MAX];	 /* the latest first */
+	} views[KERNEL_VIEWS_MAX];       /* the latest first */
 	unsigned nviews;
-	bool gone;	  /* its directory is being removed */
+	bool gone;             /* its directory is being removed */
 	struct run *in_flight; /* a list through next_run; each leaves it before it is freed */
 	atomic_uint running;
 	atomic_ullong runs, errors, timeouts, checks_failed, integrity_violations;
@@ -86,14 +93,14 @@ struct kernel_spec *kernel_get_spec(struct kernel *kernel); /* counted; NULL */
 /* The events that a run counts when its words say nothing. 0 or -errno with sfs_fail. */
 int kernel_get_events(struct kernel *kernel, struct kernel_events *out);
 
-/* ---- kernels that users made, on disk ------------------------------------------------------------ */
+/* ---- kernels that users made, on disk -------------------------------------------------------- */
 
 int kernel_save_start(void); /* makes STATE/kernels; 0 or -errno with sfs_fail */
 int kernel_save(struct sfs_obj *dir);
 void kernel_unsave(const char *name);
 void kernel_load_all(struct sfs_obj *parent);
 
-/* ---- work for other threads ---------------------------------------------------------------------- */
+/* ---- work for other threads ------------------------------------------------------------------ */
 
 struct pool_job {
 	void (*work)(void *arg);
@@ -102,10 +109,11 @@ struct pool_job {
 };
 int pool_start(void);
 void pool_stop(void); /* finishes what is queued */
-void pool_submit(struct pool_job *job); /* the job's memory belongs to the pool until work is called */
+/* the job's memory belongs to the pool until work is called */
+void pool_submit(struct pool_job *job);
 unsigned pool_cores(void);
 
-/* ---- templates ------------------------------------------------------------------------------------- */
+/* ---- templates ------------------------------------------------------------------------------- */
 
 struct arena;
 
@@ -118,20 +126,23 @@ struct template_key {
 
 #define TEMPLATE_BASES_MAX 32
 
-struct template {
+struct template
+{
 	struct template_key key;
 	struct launch_zygote *zygote;
 	int plan_fd, claim_fd, link_fd; /* owned */
-	struct wire_plan *plan;		/* ours to write while no run is in flight */
-	struct wire_claim *claim;	/* the run's to write; stable once it has ended */
-	const struct wire_link *link;	/* stable since the template is ready */
-	struct arena *arena;		/* owned: the buffers of the last run, for the next with the same binding */
+	struct wire_plan *plan;         /* ours to write while no run is in flight */
+	struct wire_claim *claim;       /* the run's to write; stable once it has ended */
+	const struct wire_link *link;   /* stable since the template is ready */
+	/* owned: the buffers of the last run, for the next with the same binding */
+	struct arena *arena;
 	struct {
 		struct launch_event event;
 		uint64_t value;
 	} bases[TEMPLATE_BASES_MAX]; /* what a run counts that calls an empty function */
 	unsigned nbases;
-	uint64_t setup_ns; /* processor time of a whole run that calls an empty function, the most seen */
+	/* processor time of a whole run that calls an empty function, the most seen */
+	uint64_t setup_ns;
 	/* Below: kernel_template.c's own, under its lock. */
 	int state;
 	uint64_t used_at;
@@ -143,14 +154,18 @@ struct template {
 };
 
 struct template_wait {
-	struct template_key key;  /* the caller's, before template_get() */
-	struct codelet *codelet;  /* borrowed until got */
-	void (*got)(struct template_wait *wait, struct template *template, int rc, const char *sentence);
+	struct template_key key; /* the caller's, before template_get() */
+	struct codelet *codelet; /* borrowed until got */
+	void (*got)(struct template_wait *wait, struct template *template, int rc,
+		    const char *sentence);
 	bool queued;
 	struct template_wait *next;
 };
 
-/* got is called once, on any thread, perhaps before this returns; template NULL: rc and a sentence say why. */
+/*
+ * got is called once, on any thread, perhaps before this returns; template NULL: rc and a sentence
+ * say why.
+ */
 void template_get(struct template_wait *wait);
 /* true: it was still waiting, and got will not be called. */
 bool template_forget(struct template_wait *wait);
@@ -162,35 +177,41 @@ void template_put(struct template *template, bool dead);
 void template_forget_codelet(const struct codelet *codelet);
 void template_stop(void);
 
-/* ---- buffers ------------------------------------------------------------------------------------------ */
+/* ---- buffers --------------------------------------------------------------------------------- */
 
 /*
- * The memory of one run as it lies in a memfd: for each set the buffers, with poison around the data, and pristine copies for those
- * that are refilled before each call.
+ * The memory of one run as it lies in a memfd: for each set the buffers, with poison around the
+ * data, and pristine copies for those that are refilled before each call.
  */
 struct arena {
-	int fd;		/* owned */
-	uint8_t *map;	/* owned */
-	uint64_t bytes; /* of the memfd */
+	int fd;              /* owned */
+	uint8_t *map;        /* owned */
+	uint64_t bytes;      /* of the memfd */
 	uint64_t data_bytes; /* of all buffers in all sets */
 	unsigned nbuffers, nsets;
 	bool filled;
 	struct wire_buffer buffers[WIRE_BUFFERS_MAX];
 	uint8_t *copies[WIRE_BUFFERS_MAX]; /* owned: what a writable buffer held at first */
-	struct kernel_spec *spec;	   /* counted: with words, the binding that it was made for */
+	/* counted: with words, the binding that it was made for */
+	struct kernel_spec *spec;
 	char words[1024];
 };
 /* Lays out and allocates; touches no data. NULL with *err_out and sfs_fail. */
 struct arena *arena_new(const struct spec_bound *bound, unsigned nsets, int *err_out);
 void arena_free(struct arena *arena); /* NULL allowed */
-bool arena_fits(const struct arena *arena, const struct kernel_spec *spec, const char *words, unsigned nsets);
-/* Makes it as it must be before a run: all of it the first time, what may be written the other times. 0, -errno with sfs_fail. */
+bool arena_fits(const struct arena *arena, const struct kernel_spec *spec, const char *words,
+		unsigned nsets);
+/*
+ * Makes it as it must be before a run: all of it the first time, what may be written the other
+ * times. 0, -errno with sfs_fail.
+ */
 int arena_fill(struct arena *arena, const struct spec_bound *bound);
 uint64_t arena_bytes_needed(const struct spec_bound *bound, unsigned nsets);
 /* Where the codelet wrote beside its data: a sentence in text, and true. */
-bool arena_overrun(const struct arena *arena, const struct spec_bound *bound, char *text, size_t size);
+bool arena_overrun(const struct arena *arena, const struct spec_bound *bound, char *text,
+		   size_t size);
 
-/* ---- a run ----------------------------------------------------------------------------------------------- */
+/* ---- a run ----------------------------------------------------------------------------------- */
 
 enum run_check { RUN_CHECK_ON, RUN_CHECK_STRICT, RUN_CHECK_OFF };
 
@@ -211,12 +232,12 @@ struct run_options {
 struct run {
 	atomic_uint refs;
 	pthread_mutex_t lock;
-	bool cancelled;	  /* under lock */
-	int64_t launched; /* under lock; 0: not in flight */
+	bool cancelled;      /* under lock */
+	int64_t launched;    /* under lock; 0: not in flight */
 	struct sfs_obj *dir; /* counted */
 	struct kernel *kernel;
 	struct run *next_run; /* under kernel->lock, with the next */
-	bool orphaned;	      /* its kernel was removed */
+	bool orphaned;        /* its kernel was removed */
 	struct sfs_req *req;
 	struct sfs_cred who;
 	struct kernel_spec *spec; /* counted */
@@ -226,7 +247,7 @@ struct run {
 	char words[1024]; /* the binding as text */
 	struct run_options options;
 	uint32_t nsets;
-	bool is_large;	/* filling and checking go to the pool */
+	bool is_large; /* filling and checking go to the pool */
 	bool retried;
 	unsigned calibrations; /* still to do */
 	unsigned remeasured;   /* times that its claims did not hold */
@@ -234,7 +255,7 @@ struct run {
 	struct template *template; /* lent */
 	struct pool_job job;
 	struct launch_order order;
-	int counter[KERNEL_EVENTS_MAX]; /* index among the counters of the order, or -1 */
+	int counter[KERNEL_EVENTS_MAX];      /* index among the counters of the order, or -1 */
 	char refused[KERNEL_EVENTS_MAX][96]; /* why an event is not among them */
 	struct launch_exit how;
 	uint64_t started_at_ns;
@@ -253,26 +274,46 @@ void kernel_plan(struct run *run, bool empty);
 /* Which of the run's events are counted by descriptors. */
 void kernel_plan_counters(struct run *run);
 
-/* ---- what is left of a run ------------------------------------------------------------------------------- */
+/* ---- what is left of a run ------------------------------------------------------------------- */
 
-enum run_status { RUN_OK, RUN_KILLED, RUN_SIGNAL, RUN_SYSCALL, RUN_TIMEOUT, RUN_CHECK, RUN_OOM, RUN_EXIT, RUN_FAILED };
+enum run_status {
+	RUN_OK,
+	RUN_KILLED,
+	RUN_SIGNAL,
+	RUN_SYSCALL,
+	RUN_TIMEOUT,
+	RUN_CHECK,
+	RUN_OOM,
+	RUN_EXIT,
+	RUN_FAILED
+};
 enum check_state { CHECK_NONE, CHECK_OFF, CHECK_PASSED, CHECK_FAILED, CHECK_IMPOSSIBLE };
-enum outcome_file { OUT_COUNTERS, OUT_RESULT, OUT_DISTRIBUTION, OUT_SAMPLES, OUT_JSON, OUT_OUTPUT, OUT_FILES };
+enum outcome_file {
+	OUT_COUNTERS,
+	OUT_RESULT,
+	OUT_DISTRIBUTION,
+	OUT_SAMPLES,
+	OUT_JSON,
+	OUT_OUTPUT,
+	OUT_FILES
+};
 
 struct outcome_event {
 	char name[128];
-	char why[96];  /* not counted: the reason; else "" */
-	bool in_call;  /* a clock of the run's own, per sample; else a counter over the whole run */
+	char why[96]; /* not counted: the reason; else "" */
+	/* a clock of the run's own, per sample; else a counter over the whole run */
+	bool in_call;
 	bool is_hardware, is_below;
 	struct measure_summary per_call;
-	double overhead; /* subtracted: per sample of a clock, from the run's total of a counter */
-	double total;	 /* of the whole run, net; counters only */
-	double running;	 /* part of the time that it was counted, 1 unless multiplexed */
+	/* subtracted: per sample of a clock, from the run's total of a counter */
+	double overhead;
+	double total;   /* of the whole run, net; counters only */
+	double running; /* part of the time that it was counted, 1 unless multiplexed */
 };
 
 struct outcome {
 	atomic_uint refs;
-	pthread_mutex_t lock; /* of files */
+	pthread_mutex_t lock;              /* of files */
 	struct sfs_blob *files[OUT_FILES]; /* owned, rendered at the first question */
 	uint64_t number, started_at_ns, seed;
 	uid_t uid;
@@ -299,27 +340,34 @@ struct outcome {
 	struct outcome_event events[KERNEL_EVENTS_MAX];
 	unsigned nmetrics;
 	struct spec_metric metrics[KERNEL_METRICS_MAX];
-	double ns_per_call; /* median; NaN: below the clock's resolution */
-	uint64_t *ticks;    /* owned: of each sample */
+	double ns_per_call;      /* median; NaN: below the clock's resolution */
+	uint64_t *ticks;         /* owned: of each sample */
 	uint64_t output_dropped; /* bytes of output that were too many to keep */
 };
 
 struct outcome *outcome_new(const struct run *run);
 struct outcome *outcome_get(struct outcome *outcome);
 void outcome_put(struct outcome *outcome);
-struct sfs_blob *outcome_file(struct outcome *outcome, enum outcome_file which); /* a reference; NULL: empty */
+/* a reference; NULL: empty */
+struct sfs_blob *outcome_file(struct outcome *outcome, enum outcome_file which);
 const char *outcome_status(const struct outcome *outcome);
 /* Makes it what its uid, and root, see. */
 void kernel_publish(struct kernel *kernel, struct outcome *outcome);
 struct outcome *kernel_view(struct kernel *kernel, uid_t uid); /* counted; NULL: none yet */
 
-/* Judges a run that has ended: status, cause, check, integrity, statistics. Returns the run's answer, with sfs_fail. */
+/*
+ * Judges a run that has ended: status, cause, check, integrity, statistics. Returns the run's
+ * answer, with sfs_fail.
+ */
 int kernel_judge(struct run *run, struct outcome *out);
 /* How it ended when it did not end well: status and cause. */
 void kernel_fault(const struct run *run, struct outcome *out);
 /* "function+0x12" for an address in the codelet's text, else "0x..."; into buf. */
 const char *kernel_place(const struct template *template, uint64_t address, char *buf, size_t size);
-/* Do the run's claims agree with what was seen from outside? false with a sentence in out->integrity. */
+/*
+ * Do the run's claims agree with what was seen from outside? false with a sentence in
+ * out->integrity.
+ */
 bool kernel_claims_agree(const struct run *run, struct outcome *out);
 void kernel_statistics(const struct run *run, struct outcome *out);
 

@@ -27,11 +27,11 @@
 struct spec;
 
 struct spec_error {
-	int line;       /* of the file, from 1; 0: none */
-	int column;     /* in the run words or the expression, from 0; -1: none */
-	int err;        /* -EINVAL, -ERANGE, -E2BIG, ... */
-	char text[320]; /* a sentence that quotes the offending word and, for a file, begins "line
-			   N: " */
+	int line;   /* of the file, from 1; 0: none */
+	int column; /* in the run words or the expression, from 0; -1: none */
+	int err;    /* -EINVAL, -ERANGE, -E2BIG, ... */
+	/* a sentence that quotes the offending word and, for a file, begins "line N: " */
+	char text[320];
 };
 
 enum spec_type {
@@ -130,8 +130,7 @@ struct spec_bound {
 	enum wire_return ret;
 	bool ret_compared;
 	bool has_check;
-	char codelet_reference[160]; /* "FILE:SYMBOL" when [check] reference is codelet:..., else ""
-				      */
+	char codelet_reference[160]; /* "FILE:SYMBOL" when [check] reference is codelet:..., else "" */
 	int cache;                   /* enum wire_cache, -1 when the spec says nothing */
 	uint64_t seed;
 	void *priv; /* owned: evaluated lets and so on */
@@ -164,22 +163,26 @@ int spec_fill(const struct spec_bound *bound, unsigned buffer, unsigned set, voi
 
 /* What a checked call saw and left behind. */
 struct spec_outcome {
-	const void *inputs[SPEC_BUFFERS_MAX];  /* every buffer as it was filled for this set
-						  (pristine copies) */
-	const void *outputs[SPEC_BUFFERS_MAX]; /* every buffer after the call; read-only ones may be
-						  NULL */
-	uint64_t addresses[SPEC_BUFFERS_MAX];  /* where it stood in the run: a returned pointer is
-						  compared with it */
-	uint64_t ret;                          /* bits */
+	/* every buffer as it was filled for this set (pristine copies) */
+	const void *inputs[SPEC_BUFFERS_MAX];
+	/* every buffer after the call; read-only ones may be NULL */
+	const void *outputs[SPEC_BUFFERS_MAX];
+	/* where it stood in the run: a returned pointer is compared with it */
+	uint64_t addresses[SPEC_BUFFERS_MAX];
+	uint64_t ret; /* bits */
 };
 
 struct spec_verdict {
 	bool passed;
-	char text[320]; /* "ok", or what differs: "buffer c, element 5 of 16: got 1.5, expected 2.5,
-			   tolerance 1e-06" */
+	/*
+	 * "ok", or what differs: "buffer c, element 5 of 16: got 1.5, expected 2.5, tolerance
+	 * 1e-06"
+	 */
+	char text[320];
 	double max_error, tolerance; /* at the worst element; NaN when exact */
 	double max_ulp;              /* of the worst element, floats only */
-	double scaled_error; /* max error over sqrt(n)*eps*norm, dot and gemm only; NaN otherwise */
+	/* max error over sqrt(n)*eps*norm, dot and gemm only; NaN otherwise */
+	double scaled_error;
 	uint64_t compared, different; /* elements */
 };
 

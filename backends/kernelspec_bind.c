@@ -11,8 +11,7 @@
 
 #define ALIGN_DEFAULT 64
 
-/* ---- small readings of formulas
- * --------------------------------------------------------------------------------- */
+/* ---- small readings of formulas -------------------------------------------------------------- */
 
 static struct bound_env env_of(const struct spec_bound *bound)
 {
@@ -54,8 +53,7 @@ static int eval_truth(const struct spec_bound *bound, const struct formula *f, c
 	return 0;
 }
 
-/* ---- lets and requirements
- * -------------------------------------------------------------------------------------- */
+/* ---- lets and requirements ------------------------------------------------------------------- */
 
 static int bind_lets(struct spec_bound *out, struct spec_error *err)
 {
@@ -91,9 +89,7 @@ static int judge_requires(const struct spec_bound *bound, struct spec_error *err
 	return 0;
 }
 
-/* ---- buffers
- * ----------------------------------------------------------------------------------------------------
- */
+/* ---- buffers --------------------------------------------------------------------------------- */
 
 static int bind_place(struct spec_bound *bound, const struct buffer_row *row,
 		      struct spec_buffer *out, struct spec_error *err)
@@ -222,9 +218,7 @@ int bind_buffers(uint64_t memory_max, struct spec_bound *out, struct spec_error 
 	return rc;
 }
 
-/* ---- the call
- * ---------------------------------------------------------------------------------------------------
- */
+/* ---- the call -------------------------------------------------------------------------------- */
 
 static int bind_scalar(struct spec_bound *bound, unsigned index, struct wire_arg *out,
 		       struct spec_error *err)
@@ -300,9 +294,7 @@ int bind_call(struct spec_bound *out, struct spec_error *err)
 	return rc;
 }
 
-/* ---- all of it
- * --------------------------------------------------------------------------------------------------
- */
+/* ---- all of it ------------------------------------------------------------------------------- */
 
 static int bind_measure(struct spec_bound *out, struct spec_error *err)
 {

@@ -99,9 +99,7 @@ int spec_set_formula(struct builder *b, const struct entry *e, const struct spec
 			       (struct formula *)((char *)item + key->offset));
 }
 
-/* ---- names
- * ------------------------------------------------------------------------------------------------------
- */
+/* ---- names ----------------------------------------------------------------------------------- */
 
 static bool is_let(const struct spec *spec, const char *name)
 {
@@ -177,9 +175,7 @@ static int declare_let(struct builder *b, const struct entry *e, const char *nam
 	return 0;
 }
 
-/* ---- [kernel]
- * ---------------------------------------------------------------------------------------------------
- */
+/* ---- [kernel] -------------------------------------------------------------------------------- */
 
 static int set_kernel_name(struct builder *b, const struct entry *e, const struct spec_key *key,
 			   void *item)
@@ -226,9 +222,7 @@ static const struct spec_key kernel_keys[] = {
 	{ 0 },
 };
 
-/* ---- [param.NAME]
- * -----------------------------------------------------------------------------------------------
- */
+/* ---- [param.NAME] ---------------------------------------------------------------------------- */
 
 static void *param_item(struct spec *spec, const char *name)
 {
@@ -327,8 +321,7 @@ static const struct spec_key param_keys[] = {
 	{ 0 },
 };
 
-/* ---- [let] and [require]
- * ---------------------------------------------------------------------------------------- */
+/* ---- [let] and [require] --------------------------------------------------------------------- */
 
 /* A let sees all parameters and the lets before it. */
 static int set_let(struct builder *b, const struct entry *e)
@@ -359,9 +352,7 @@ static int set_require(struct builder *b, const struct entry *e)
 	return formula_compile(b, e, e->value, strlen(e->value), &row->value);
 }
 
-/* ---- [metrics]
- * --------------------------------------------------------------------------------------------------
- */
+/* ---- [metrics] ------------------------------------------------------------------------------- */
 
 static int set_metric(struct builder *b, const struct entry *e)
 {
@@ -384,8 +375,7 @@ static int set_metric(struct builder *b, const struct entry *e)
 	return formula_compile(b, e, e->value, strlen(e->value), &row->value);
 }
 
-/* ---- [measure] and [limits]
- * ------------------------------------------------------------------------------------- */
+/* ---- [measure] and [limits] ------------------------------------------------------------------ */
 
 /* Names separated by commas, each alone or followed by =trap. */
 static int set_imports(struct builder *b, const struct entry *e, const struct spec_key *key,

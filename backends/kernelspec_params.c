@@ -79,7 +79,8 @@ static int judge_bound(const struct bound_env *env, const struct param_row *p,
 		return rc;
 	if (limit.kind == EXPR_REAL && p->pub.type == SPEC_F32)
 		limit.f =
-			(double)(float)limit.f; /* as the value was rounded: 0.1 is not below 0.1 */
+			/* as the value was rounded: 0.1 is not below 0.1 */
+			(double)(float)limit.f;
 	if (exact(value) * sign <= exact(&limit) * sign)
 		return 0;
 	return bound_refuse(err, -ERANGE, err->column, "%s is %.17g, %s of %.17g", p->pub.name,

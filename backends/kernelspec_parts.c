@@ -12,20 +12,25 @@ static const char *const pages_names[] = { "4k", "2m", NULL };
 static const char *const cache_names[] = { "hot", "flush", "l2", "l3", NULL };
 static const char *const fn_names[] = { "cmp_u32", "cmp_i32", "cmp_f64", "cmp_u32_r", NULL };
 
-/* ---- [buffer.NAME]
- * ---------------------------------------------------------------------------------------------- */
+/* ---- [buffer.NAME] --------------------------------------------------------------------------- */
 
 static const struct {
 	const char *name;
 	enum init_kind kind;
 	unsigned least, most; /* arguments */
 } inits[] = {
-	{ "zero", INIT_ZERO, 0, 0 },     { "const", INIT_CONST, 1, 1 },
-	{ "iota", INIT_IOTA, 2, 2 },     { "uniform", INIT_UNIFORM, 2, 2 },
-	{ "normal", INIT_NORMAL, 2, 2 }, { "random", INIT_RANDOM, 0, 0 },
-	{ "perm", INIT_PERM, 0, 0 },     { "chase", INIT_CHASE, 1, 1 },
-	{ "data", INIT_DATA, 1, 1 },     { "text", INIT_TEXT, 0, 0 },
-	{ "copy", INIT_COPY, 1, 2 },     { "grid", INIT_GRID, 1, 1 },
+	{ "zero", INIT_ZERO, 0, 0 },
+	{ "const", INIT_CONST, 1, 1 },
+	{ "iota", INIT_IOTA, 2, 2 },
+	{ "uniform", INIT_UNIFORM, 2, 2 },
+	{ "normal", INIT_NORMAL, 2, 2 },
+	{ "random", INIT_RANDOM, 0, 0 },
+	{ "perm", INIT_PERM, 0, 0 },
+	{ "chase", INIT_CHASE, 1, 1 },
+	{ "data", INIT_DATA, 1, 1 },
+	{ "text", INIT_TEXT, 0, 0 },
+	{ "copy", INIT_COPY, 1, 2 },
+	{ "grid", INIT_GRID, 1, 1 },
 	{ 0 },
 };
 
@@ -145,9 +150,7 @@ const struct spec_key spec_buffer_keys[] = {
 	{ 0 },
 };
 
-/* ---- [call]
- * -----------------------------------------------------------------------------------------------------
- */
+/* ---- [call] ---------------------------------------------------------------------------------- */
 
 /* BUFFER, or BUFFER + bytes. */
 static int set_pointer(struct builder *b, const struct entry *e, struct arg_row *arg,
@@ -245,9 +248,7 @@ const struct spec_key spec_call_keys[] = {
 	{ 0 },
 };
 
-/* ---- [sweep]
- * ----------------------------------------------------------------------------------------------------
- */
+/* ---- [sweep] --------------------------------------------------------------------------------- */
 
 /* One constant of a sweep: it must compile and evaluate. */
 static int judge_constant(struct builder *b, const struct entry *e, const char *text, size_t len,

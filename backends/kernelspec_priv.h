@@ -221,9 +221,7 @@ int spec_finish_buffers(struct builder *b);
 int spec_finish_check(struct builder *b);
 int spec_sweep(struct builder *b, const struct entry *e);
 
-/* ---- bound
- * ------------------------------------------------------------------------------------------------------
- */
+/* ---- bound ----------------------------------------------------------------------------------- */
 
 struct buffer_bound {
 	struct expr_value args[2]; /* of init */

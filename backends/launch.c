@@ -18,7 +18,9 @@
 
 _Static_assert(LM_JAILS_MAX <= 1 << INDEX_BITS, "a run's id holds its jail's number");
 
-struct launch_client launch_client = { .lock = PTHREAD_MUTEX_INITIALIZER, .channel = -1, .wake = -1 };
+struct launch_client launch_client = { .lock = PTHREAD_MUTEX_INITIALIZER,
+				       .channel = -1,
+				       .wake = -1 };
 
 static int make_condition(void)
 {
@@ -58,7 +60,10 @@ int launch_start(void)
 	return 0;
 }
 
-/* The launcher ends with the channel; the thread hears that end, answers what is pending, and ends too. */
+/*
+ * The launcher ends with the channel; the thread hears that end, answers what is pending, and ends
+ * too.
+ */
 void launch_stop(void)
 {
 	struct launch_client *c = &launch_client;
@@ -82,7 +87,7 @@ const char *launch_machine(void)
 	return launch_client.machine;
 }
 
-/* ---- zygotes --------------------------------------------------------------------------------------- */
+/* ---- zygotes --------------------------------------------------------------------------------- */
 
 static void wake_thread(void)
 {
@@ -102,7 +107,8 @@ static int take_index(struct launch_zygote *zygote)
 	return -EDQUOT;
 }
 
-static int send_new(struct launch_zygote *zygote, struct lm_new *order, const int *fds, unsigned nfds)
+static int send_new(struct launch_zygote *zygote, struct lm_new *order, const int *fds,
+		    unsigned nfds)
 {
 	(void)pthread_mutex_lock(&launch_client.lock);
 	int err = launch_client.gone ? -EIO : take_index(zygote);
@@ -116,13 +122,18 @@ static int send_new(struct launch_zygote *zygote, struct lm_new *order, const in
 	return err;
 }
 
-struct launch_zygote *launch_zygote_new(enum launch_kind kind, uid_t owner, const struct launch_limits *limits,
-					const struct wire_order *setup, const int *fds, unsigned nfds,
-					void (*ready)(void *arg, struct launch_zygote *zygote, int rc, const char *sentence),
-					void *arg)
+struct launch_zygote *launch_zygote_new(
+	enum launch_kind kind, uid_t owner, const struct launch_limits *limits,
+	const struct wire_order *setup, const int *fds, unsigned nfds,
+	void (*ready)(void *arg, struct launch_zygote *zygote, int rc, const char *sentence),
+	void *arg)
 {
-	struct lm_new order = { .head = { LM_NEW, 0 }, .kind = kind, .owner = owner, .memory_bytes = limits->memory_bytes,
-				.pids = limits->pids, .has_setup = setup != NULL };
+	struct lm_new order = { .head = { LM_NEW, 0 },
+				.kind = kind,
+				.owner = owner,
+				.memory_bytes = limits->memory_bytes,
+				.pids = limits->pids,
+				.has_setup = setup != NULL };
 
 	if (nfds > WIRE_FDS_MAX) {
 		(void)sfs_fail(-E2BIG, "a helper takes at most %d descriptors", WIRE_FDS_MAX);
@@ -143,8 +154,11 @@ struct launch_zygote *launch_zygote_new(enum launch_kind kind, uid_t owner, cons
 	if (!err)
 		return zygote;
 	free(zygote);
-	(void)sfs_fail(err, err == -EDQUOT ? "all %d jails are in use" :
-			    err == -EAGAIN ? "the launcher's queue is full" : "the launcher is gone", LM_JAILS_MAX);
+	(void)sfs_fail(err,
+		       err == -EDQUOT   ? "all %d jails are in use"
+		       : err == -EAGAIN ? "the launcher's queue is full"
+					: "the launcher is gone",
+		       LM_JAILS_MAX);
 	return NULL;
 }
 
@@ -172,11 +186,13 @@ void launch_zygote_drop(struct launch_zygote *zygote)
 		free(zygote);
 }
 
-/* ---- runs ------------------------------------------------------------------------------------------ */
+/* ---- runs ------------------------------------------------------------------------------------ */
 
 static int send_run(struct launch_zygote *zygote, const struct launch_order *order)
 {
-	struct lm_run message = { .head = { LM_RUN, zygote->index }, .run = zygote->run, .wall_ms = order->wall_ms,
+	struct lm_run message = { .head = { LM_RUN, zygote->index },
+				  .run = zygote->run,
+				  .wall_ms = order->wall_ms,
 				  .nevents = order->nevents };
 
 	memcpy(message.events, order->events, order->nevents * sizeof *order->events);
@@ -219,8 +235,10 @@ int64_t launch_run(struct launch_zygote *zygote, const struct launch_order *orde
 	unsigned i = 0;
 
 	if (!order->wall_ms || order->nevents > LAUNCH_EVENTS_MAX || order->nfds > WIRE_FDS_MAX)
-		return sfs_fail(-EINVAL, "a run needs a time limit, and has at most %d events and %d descriptors",
-				LAUNCH_EVENTS_MAX, WIRE_FDS_MAX);
+		return sfs_fail(
+			-EINVAL,
+			"a run needs a time limit, and has at most %d events and %d descriptors",
+			LAUNCH_EVENTS_MAX, WIRE_FDS_MAX);
 	(void)pthread_mutex_lock(&launch_client.lock);
 	int err = begin_run(zygote, order, done, arg);
 	int64_t id = (int64_t)zygote->run;
@@ -235,7 +253,8 @@ int64_t launch_run(struct launch_zygote *zygote, const struct launch_order *orde
 void launch_kill(int64_t run)
 {
 	struct launch_client *c = &launch_client;
-	struct lm_kill order = { { LM_KILL, (uint32_t)(run & ((1 << INDEX_BITS) - 1)) }, (uint64_t)run };
+	struct lm_kill order = { { LM_KILL, (uint32_t)(run & ((1 << INDEX_BITS) - 1)) },
+				 (uint64_t)run };
 
 	if (run <= 0 || order.head.jail >= LM_JAILS_MAX)
 		return;

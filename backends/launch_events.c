@@ -16,7 +16,9 @@ static const struct launch_event usual[] = {
 	{ .type = PERF_TYPE_SOFTWARE, .exclude_kernel = 0, .config = PERF_COUNT_SW_TASK_CLOCK },
 	{ .type = PERF_TYPE_SOFTWARE, .exclude_kernel = 1, .config = PERF_COUNT_SW_PAGE_FAULTS },
 	{ .type = PERF_TYPE_SOFTWARE, .exclude_kernel = 0, .config = PERF_COUNT_SW_PAGE_FAULTS },
-	{ .type = PERF_TYPE_SOFTWARE, .exclude_kernel = 0, .config = PERF_COUNT_SW_CONTEXT_SWITCHES },
+	{ .type = PERF_TYPE_SOFTWARE,
+	  .exclude_kernel = 0,
+	  .config = PERF_COUNT_SW_CONTEXT_SWITCHES },
 	{ .type = PERF_TYPE_HARDWARE, .exclude_kernel = 1, .config = PERF_COUNT_HW_CPU_CYCLES },
 	{ .type = PERF_TYPE_HARDWARE, .exclude_kernel = 1, .config = PERF_COUNT_HW_INSTRUCTIONS },
 	{ .type = PERF_TYPE_HARDWARE, .exclude_kernel = 1, .config = PERF_COUNT_HW_CACHE_MISSES },
@@ -25,8 +27,8 @@ static const struct launch_event usual[] = {
 
 static bool same(const struct launch_event *a, const struct launch_event *b)
 {
-	return a->type == b->type && a->exclude_kernel == b->exclude_kernel && a->config == b->config &&
-	       a->config1 == b->config1 && a->config2 == b->config2;
+	return a->type == b->type && a->exclude_kernel == b->exclude_kernel &&
+	       a->config == b->config && a->config1 == b->config1 && a->config2 == b->config2;
 }
 
 static struct event_fact *find(const struct launch_event *event)

@@ -2,8 +2,9 @@
 /*
  * The daemon's side of the launcher, inside; private to launch*.c.
  *
- * One struct launch_client, one lock over everything in it and over every zygote in the table, never held across a callback
- * or anything that waits. Messages are sent with the lock held, without waiting, so that their order is that of the calls.
+ * One struct launch_client, one lock over everything in it and over every zygote in the table,
+ * never held across a callback or anything that waits. Messages are sent with the lock held,
+ * without waiting, so that their order is that of the calls.
  */
 #ifndef LAUNCH_STATE_H
 #define LAUNCH_STATE_H
@@ -19,9 +20,9 @@ struct launch_zygote {
 	uint32_t index;
 	enum launch_kind kind;
 	bool ready_pending, ready_ok;
-	bool dropped;	  /* by its owner: freed once nothing is pending */
-	bool drop_owed;	  /* LM_DROP could not be sent yet */
-	bool kill_owed;	  /* LM_KILL */
+	bool dropped;   /* by its owner: freed once nothing is pending */
+	bool drop_owed; /* LM_DROP could not be sent yet */
+	bool kill_owed; /* LM_KILL */
 	void (*ready)(void *arg, struct launch_zygote *zygote, int rc, const char *sentence);
 	void *ready_arg;
 	uint64_t run; /* in flight; 0: none */
@@ -39,8 +40,8 @@ struct launch_client {
 	pthread_mutex_t lock;
 	pthread_cond_t probed; /* with CLOCK_MONOTONIC */
 	pthread_t thread;
-	int channel; /* borrowed from the core; set before the thread starts */
-	int wake;    /* eventfd: something is owed */
+	int channel;        /* borrowed from the core; set before the thread starts */
+	int wake;           /* eventfd: something is owed */
 	bool started, gone; /* gone: no launcher any more */
 	uint64_t last_run;
 	struct launch_zygote *zygotes[LM_JAILS_MAX]; /* owned */

@@ -64,7 +64,9 @@ int launch_hello(void)
 	return 0;
 }
 
-/* ---- replies: each is called without the lock, and returns false for what no honest launcher says ------- */
+/*
+ * ---- replies: each is called without the lock, and returns false for what no honest launcher says
+ */
 
 static struct launch_zygote *zygote_of(const union reply *r)
 {
@@ -155,7 +157,7 @@ static bool dispatch(union reply *reply, size_t size)
 	return false;
 }
 
-/* ---- what could not be sent at once ---------------------------------------------------------------- */
+/* ---- what could not be sent at once ---------------------------------------------------------- */
 
 /* With the lock held; true when something is still owed. */
 static bool pay(struct launch_zygote *z)
@@ -182,12 +184,14 @@ static bool pay_all(void)
 	return owed;
 }
 
-/* ---- the thread ------------------------------------------------------------------------------------ */
+/* ---- the thread ------------------------------------------------------------------------------ */
 
 /* Answers everything that is pending for one zygote, and frees it if its owner is done with it. */
 static void bury(struct launch_zygote *z)
 {
-	static const struct launch_exit lost = { .cause = LAUNCH_FAILED, .rc = -EIO, .sentence = "the launcher is gone" };
+	static const struct launch_exit lost = { .cause = LAUNCH_FAILED,
+						 .rc = -EIO,
+						 .sentence = "the launcher is gone" };
 	struct launch_client *c = &launch_client;
 
 	(void)pthread_mutex_lock(&c->lock);
@@ -200,7 +204,10 @@ static void bury(struct launch_zygote *z)
 	if (running)
 		done(done_arg, &lost);
 	(void)pthread_mutex_lock(&c->lock);
-	/* Only now: a drop from another thread, or from those callbacks, left the freeing to us until here. */
+	/*
+	 * Only now: a drop from another thread, or from those callbacks, left the freeing to us
+	 * until here.
+	 */
 	z->ready_pending = false;
 	z->run = 0;
 	bool unused = z->dropped;
@@ -240,7 +247,8 @@ static bool hear(void)
 void *launch_listen(void *unused)
 {
 	struct launch_client *c = &launch_client;
-	struct pollfd fds[2] = { { .fd = c->channel, .events = POLLIN }, { .fd = c->wake, .events = POLLIN } };
+	struct pollfd fds[2] = { { .fd = c->channel, .events = POLLIN },
+				 { .fd = c->wake, .events = POLLIN } };
 	bool owed = false;
 	uint64_t count;
 
@@ -259,7 +267,8 @@ void *launch_listen(void *unused)
 	c->gone = true;
 	(void)pthread_cond_broadcast(&c->probed);
 	(void)pthread_mutex_unlock(&c->lock);
-	(void)shutdown(c->channel, SHUT_RDWR); /* a launcher that lost its senses ends by this */
+	/* a launcher that lost its senses ends by this */
+	(void)shutdown(c->channel, SHUT_RDWR);
 	sfs_status("launcher", "the launcher is gone: nothing can be loaded or run");
 	bury_all();
 	return unused;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The privileged process: one loop that takes fixed-size orders from the daemon and hands each to its cell.
+ * The privileged process: one loop that takes fixed-size orders from the daemon and hands each to
+ * its cell.
  */
 #include "launcher_state.h"
 
@@ -20,11 +21,11 @@
 #include <time.h>
 #include <unistd.h>
 
-#define SEND_MS	   1000 /* a daemon that takes nothing for so long is not there any more */
-#define END_MS	   2000 /* for every jail to be gone at the end */
-#define BATCH	   32
-#define NS_PER_MS  UINT64_C(1000000)
-#define DEATH	   SIGUSR1 /* of the supervisor */
+#define SEND_MS   1000 /* a daemon that takes nothing for so long is not there any more */
+#define END_MS    2000 /* for every jail to be gone at the end */
+#define BATCH     32
+#define NS_PER_MS UINT64_C(1000000)
+#define DEATH     SIGUSR1 /* of the supervisor */
 
 extern const unsigned char jailed_runner[] __attribute__((weak));
 extern const unsigned char jailed_inspector[] __attribute__((weak));
@@ -78,9 +79,12 @@ void launcher_say(const void *message, size_t size)
 		launcher.broken = true;
 }
 
-/* ---- orders -------------------------------------------------------------------------------------- */
+/* ---- orders ---------------------------------------------------------------------------------- */
 
-/* Each returns 0, or -EPROTO: the daemon has lost count of what it asked for, and cannot be served any longer. */
+/*
+ * Each returns 0, or -EPROTO: the daemon has lost count of what it asked for, and cannot be served
+ * any longer.
+ */
 static int on_new(const union order *o, const int *fds, unsigned nfds)
 {
 	struct cell *cell = &launcher.cells[o->head.jail];
@@ -108,8 +112,9 @@ static int on_run(const union order *o, const int *fds, unsigned nfds)
 {
 	struct cell *cell = &launcher.cells[o->head.jail];
 
-	if (cell->state == CELL_FREE || cell->dropped || !cell->answered || cell->run.state != RUN_NONE ||
-	    !o->run.run || !o->run.wall_ms || o->run.nevents > LAUNCH_EVENTS_MAX)
+	if (cell->state == CELL_FREE || cell->dropped || !cell->answered ||
+	    cell->run.state != RUN_NONE || !o->run.run || !o->run.wall_ms ||
+	    o->run.nevents > LAUNCH_EVENTS_MAX)
 		return -EPROTO;
 	run_start(cell, &o->run, fds, nfds);
 	return 0;
@@ -187,21 +192,27 @@ static void take_order(void)
 	} control;
 	int fds[WIRE_FDS_MAX];
 	struct iovec part = { &order, sizeof order };
-	struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1, .msg_control = &control,
+	struct msghdr message = { .msg_iov = &part,
+				  .msg_iovlen = 1,
+				  .msg_control = &control,
 				  .msg_controllen = sizeof control };
 
 	ssize_t n = recvmsg(launcher.channel, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
 	int nfds = n > 0 ? take_fds(&message, fds) : -EPROTO;
-	if (nfds < 0 || (size_t)n < sizeof order.head || dispatch(&order, (size_t)n, fds, (unsigned)nfds))
+	if (nfds < 0 || (size_t)n < sizeof order.head ||
+	    dispatch(&order, (size_t)n, fds, (unsigned)nfds))
 		launcher.broken = true;
-	/* What a handler keeps it has duplicated: so they are closed in one place, whatever happened. */
+	/*
+	 * What a handler keeps it has duplicated: so they are closed in one place, whatever
+	 * happened.
+	 */
 	for (int i = 0; i < nfds; i++)
 		(void)close(fds[i]);
 }
 
-/* ---- the loop ------------------------------------------------------------------------------------ */
+/* ---- the loop -------------------------------------------------------------------------------- */
 
 static void take_signals(void)
 {
@@ -272,7 +283,8 @@ static void handle_late(void)
 			cell_late(c, now);
 		if (c->retry_ns && c->retry_ns <= now)
 			notify_take(c);
-		if ((c->run.deadline_ns && c->run.deadline_ns <= now) || (c->run.retry_ns && c->run.retry_ns <= now))
+		if ((c->run.deadline_ns && c->run.deadline_ns <= now) ||
+		    (c->run.retry_ns && c->run.retry_ns <= now))
 			run_late(c, now);
 	}
 }
@@ -296,8 +308,10 @@ static void turn(uint64_t until)
 	/* glibc 2.36 has a wrapper for it; the raw call spares older ones. */
 	int n = (int)syscall(SYS_epoll_pwait2, launcher.epoll, events, BATCH, limit, NULL, 0);
 	if (n < 0 && errno == ENOSYS)
-		n = epoll_wait(launcher.epoll, events, BATCH,
-			       limit ? (int)(wait.tv_sec * 1000 + wait.tv_nsec / (long)NS_PER_MS + 1) : -1);
+		n = epoll_wait(
+			launcher.epoll, events, BATCH,
+			limit ? (int)(wait.tv_sec * 1000 + wait.tv_nsec / (long)NS_PER_MS + 1)
+			      : -1);
 	/* Ends of children last: what a child said before it ended has been heard then. */
 	for (int pass = 0; pass < 2; pass++)
 		for (int i = 0; i < n; i++)
@@ -307,12 +321,17 @@ static void turn(uint64_t until)
 		handle_late();
 }
 
-/* ---- beginning and end --------------------------------------------------------------------------- */
+/* ---- beginning and end ----------------------------------------------------------------------- */
 
-/* The supervisor's terminal must not end us before the daemon has drained: only the channel's end and its death do. */
+/*
+ * The supervisor's terminal must not end us before the daemon has drained: only the channel's end
+ * and its death do.
+ */
 static int take_over_signals(void)
 {
-	static const int ignored[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGPIPE, SIGTSTP, SIGUSR2 };
+	static const int ignored[] = {
+		SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGPIPE, SIGTSTP, SIGUSR2
+	};
 	struct sigaction ignore = { .sa_handler = SIG_IGN }, by_default = { .sa_handler = SIG_DFL };
 	sigset_t mine;
 
@@ -328,7 +347,10 @@ static int take_over_signals(void)
 	return launcher.signals < 0 ? -errno : 0;
 }
 
-/* Keeps standard error and the channel: whatever else the parent had open is not for jails' parents. */
+/*
+ * Keeps standard error and the channel: whatever else the parent had open is not for jails'
+ * parents.
+ */
 static int keep_only(int channel)
 {
 	struct rlimit files;
@@ -357,7 +379,8 @@ static int begin(const struct sfs_config *config, int channel, const struct jail
 	launcher.cgroup_error = geteuid() ? -EACCES : cgroup_start(&launcher.cgroups);
 	launcher.start_error = jail_start(&launcher.env, helpers);
 	count_start();
-	if (prctl(PR_SET_PDEATHSIG, DEATH, 0, 0, 0)) /* after the last change of credentials, which would clear it */
+	if (prctl(PR_SET_PDEATHSIG, DEATH, 0, 0,
+		  0)) /* after the last change of credentials, which would clear it */
 		return -errno;
 	launcher.epoll = epoll_create1(EPOLL_CLOEXEC);
 	if (launcher.epoll < 0)
@@ -386,7 +409,8 @@ static void end(void)
 	cgroup_stop(&launcher.cgroups);
 }
 
-int launcher_serve(const struct sfs_config *config, int channel, const struct jail_helper helpers[2])
+int launcher_serve(const struct sfs_config *config, int channel,
+		   const struct jail_helper helpers[2])
 {
 	static struct lm_machine machine = { .head = { LM_MACHINE, 0 } };
 
@@ -404,7 +428,8 @@ int launcher_serve(const struct sfs_config *config, int channel, const struct ja
 int launcher_main(const struct sfs_config *config, int channel)
 {
 	const struct jail_helper helpers[2] = {
-		[JAIL_INSPECTOR] = { jailed_inspector, &jailed_inspector_size ? jailed_inspector_size : 0 },
+		[JAIL_INSPECTOR] = { jailed_inspector,
+				     &jailed_inspector_size ? jailed_inspector_size : 0 },
 		[JAIL_RUNNER] = { jailed_runner, &jailed_runner_size ? jailed_runner_size : 0 },
 	};
 

@@ -2,10 +2,11 @@
 /*
  * What the daemon and the launcher say to each other, and the launcher's entrance.
  *
- * One SOCK_SEQPACKET pair; each message is one fixed-size struct that begins with struct lm_head, descriptors beside it by
- * SCM_RIGHTS. The daemon numbers jails itself, below LM_JAILS_MAX, and uses a number again only after LM_GONE. A message of
- * the wrong size, with an unknown type or against this order ends the launcher, and every jail with it. The launcher
- * waits for the daemon no longer than a second. Both sides are of one build: native byte order and alignment.
+ * One SOCK_SEQPACKET pair; each message is one fixed-size struct that begins with struct lm_head,
+ * descriptors beside it by SCM_RIGHTS. The daemon numbers jails itself, below LM_JAILS_MAX, and
+ * uses a number again only after LM_GONE. A message of the wrong size, with an unknown type or
+ * against this order ends the launcher, and every jail with it. The launcher waits for the daemon
+ * no longer than a second. Both sides are of one build: native byte order and alignment.
  */
 #ifndef LAUNCHER_H
 #define LAUNCHER_H
@@ -15,7 +16,7 @@
 #include "jail.h"
 #include "launch.h"
 
-#define LM_JAILS_MAX	512
+#define LM_JAILS_MAX    512
 #define LM_MACHINE_TEXT 4096
 
 /* To the launcher. */
@@ -44,7 +45,10 @@ struct lm_drop {
 	struct lm_head head;
 };
 
-/* Descriptors: those of WIRE_FORK. Answered by LM_EXIT. Only to a jail that is ready and has no run. */
+/*
+ * Descriptors: those of WIRE_FORK. Answered by LM_EXIT. Only to a jail that is ready and has no
+ * run.
+ */
 struct lm_run {
 	struct lm_head head;
 	uint64_t run; /* never 0 */
@@ -93,10 +97,14 @@ struct lm_probed {
 	uint32_t reserved;
 };
 
-/* The process that keeps its privileges; returns its exit status when the channel has closed. See struct sfs_privileged. */
+/*
+ * The process that keeps its privileges; returns its exit status when the channel has closed. See
+ * struct sfs_privileged.
+ */
 struct sfs_config;
 int launcher_main(const struct sfs_config *config, int channel);
 /* The same with other helpers, indexed by enum jail_kind. */
-int launcher_serve(const struct sfs_config *config, int channel, const struct jail_helper helpers[2]);
+int launcher_serve(const struct sfs_config *config, int channel,
+		   const struct jail_helper helpers[2]);
 
 #endif

@@ -20,7 +20,8 @@
 #define READY_MS  2000 /* from the order to WIRE_READY */
 #define SETUP_MS  5000
 #define RETRY_MS  5 /* until a control group is empty */
-#define OWN_PIDS  2 /* the init and the zygote: the one counts for RLIMIT_NPROC, both are none of the user's */
+#define OWN_PIDS                                                                                   \
+	2 /* the init and the zygote: the one counts for RLIMIT_NPROC, both are none of the user's */
 #define OWN_BYTES (8u << 20) /* what the zygote and its page tables take of the memory limit */
 
 static uint64_t after_ms(uint64_t ms)
@@ -28,9 +29,12 @@ static uint64_t after_ms(uint64_t ms)
 	return launcher_now() + ms * NS_PER_MS;
 }
 
-/* ---- the end ------------------------------------------------------------------------------------- */
+/* ---- the end --------------------------------------------------------------------------------- */
 
-/* Gives back what a dead jail held, as soon as its processes are gone, and its number once the daemon dropped it. */
+/*
+ * Gives back what a dead jail held, as soon as its processes are gone, and its number once the
+ * daemon dropped it.
+ */
 static void settle(struct cell *cell)
 {
 	struct lm_gone gone = { .head = { LM_GONE, cell->index } };
@@ -40,7 +44,8 @@ static void settle(struct cell *cell)
 	run_abandon(cell);
 	cell->process_group = 0;
 	cell->deadline_ns = 0;
-	if (cell->has_group && cgroup_remove(&launcher.cgroups, cell->index, &cell->group) == -EBUSY) {
+	if (cell->has_group &&
+	    cgroup_remove(&launcher.cgroups, cell->index, &cell->group) == -EBUSY) {
 		cell->deadline_ns = after_ms(RETRY_MS);
 		return;
 	}
@@ -71,7 +76,10 @@ static void close_setup(struct cell *cell)
 		launcher_close(&cell->setup_fds[--cell->setup_nfds]);
 }
 
-/* The first reason stays. Killing the init ends everything in its pid namespace; the rest is for the wait to see. */
+/*
+ * The first reason stays. Killing the init ends everything in its pid namespace; the rest is for
+ * the wait to see.
+ */
 void cell_fail(struct cell *cell, int err, const char *format, ...)
 {
 	va_list args;
@@ -117,7 +125,7 @@ void cell_drop(struct cell *cell)
 		cell_fail(cell, -ECANCELED, "the jail was dropped");
 }
 
-/* ---- the beginning ------------------------------------------------------------------------------- */
+/* ---- the beginning --------------------------------------------------------------------------- */
 
 static void fill_spec(const struct cell *cell, struct jail_spec *out)
 {
@@ -134,14 +142,18 @@ static void fill_spec(const struct cell *cell, struct jail_spec *out)
 	};
 }
 
-/* A control socket, whose far end is for the child, and the report pipe. 0 or -errno with nothing open. */
+/*
+ * A control socket, whose far end is for the child, and the report pipe. 0 or -errno with nothing
+ * open.
+ */
 static int make_channels(int *control_out, int *far_out, int *report_out, int *write_out)
 {
 	int pair[2], pipes[2], on = 1;
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
 		return -errno;
-	if (setsockopt(pair[0], SOL_SOCKET, SO_PASSCRED, &on, sizeof on) || pipe2(pipes, O_CLOEXEC)) {
+	if (setsockopt(pair[0], SOL_SOCKET, SO_PASSCRED, &on, sizeof on) ||
+	    pipe2(pipes, O_CLOEXEC)) {
 		int err = -errno;
 		(void)close(pair[0]);
 		(void)close(pair[1]);
@@ -226,8 +238,8 @@ static int take_place(struct cell *cell, uint32_t owner)
 	cell->slot = id_take(owner, cell->kind);
 	if (cell->slot < 0)
 		return cell->slot;
-	int err = cgroup_make(&launcher.cgroups, cell->index, cell->memory_bytes + OWN_BYTES, cell->pids + OWN_PIDS,
-			      &cell->group);
+	int err = cgroup_make(&launcher.cgroups, cell->index, cell->memory_bytes + OWN_BYTES,
+			      cell->pids + OWN_PIDS, &cell->group);
 	cell->has_group = !err && launcher.cgroups.version;
 	return err;
 }
@@ -251,7 +263,8 @@ void cell_new(struct cell *cell, const struct lm_new *order, const int *fds, uns
 	cell->state = CELL_INIT;
 	cell->deadline_ns = after_ms(READY_MS);
 	if (launcher.start_error) {
-		cell_fail(cell, -EOPNOTSUPP, "jails cannot be made here: %s", strerror(-launcher.start_error));
+		cell_fail(cell, -EOPNOTSUPP, "jails cannot be made here: %s",
+			  strerror(-launcher.start_error));
 		return;
 	}
 	if (launcher.env.helpers[order->kind == LAUNCH_RUNNER ? JAIL_RUNNER : JAIL_INSPECTOR] < 0) {
@@ -261,14 +274,15 @@ void cell_new(struct cell *cell, const struct lm_new *order, const int *fds, uns
 	int err = keep_setup(cell, order, fds, nfds);
 	err = err ?: take_place(cell, order->owner);
 	if (err == -EDQUOT)
-		cell_fail(cell, err, "all %u ids of [jail] uid_count are in use", launcher.config->jail_uid_count);
+		cell_fail(cell, err, "all %u ids of [jail] uid_count are in use",
+			  launcher.config->jail_uid_count);
 	else if (err)
 		cell_fail(cell, err, "jail: limits: %s", strerror(-err));
 	else
 		start_init(cell);
 }
 
-/* ---- in between ---------------------------------------------------------------------------------- */
+/* ---- in between ------------------------------------------------------------------------------ */
 
 void cell_reported(struct cell *cell)
 {
@@ -288,7 +302,8 @@ void cell_reported(struct cell *cell)
 	}
 }
 
-int cell_send(const struct cell *cell, const struct wire_order *order, const int *fds, unsigned nfds)
+int cell_send(const struct cell *cell, const struct wire_order *order, const int *fds,
+	      unsigned nfds)
 {
 	union {
 		struct cmsghdr align;
@@ -357,7 +372,8 @@ static void hear(struct cell *cell, const struct wire_report *report, pid_t from
 	else if (report->type == WIRE_SETUP_DONE && by_zygote && cell->state == CELL_SETUP &&
 		 report->seq == cell->setup.seq)
 		set_up(cell, report);
-	else if (report->type == WIRE_FORK_FAILED && cell->state == CELL_IDLE && cell->kind == LAUNCH_INSPECTOR)
+	else if (report->type == WIRE_FORK_FAILED && cell->state == CELL_IDLE &&
+		 cell->kind == LAUNCH_INSPECTOR)
 		run_report(cell, report, from);
 	else
 		cell_fail(cell, -EIO, "the helper sent report %u out of turn", report->type);
@@ -381,22 +397,29 @@ bool cell_heard(struct cell *cell)
 	struct wire_report report;
 	union {
 		struct cmsghdr align;
-		char bytes[CMSG_SPACE(sizeof(struct ucred))]; /* no room for descriptors: the kernel drops them */
+		/* no room for descriptors: the kernel drops them */
+		char bytes[CMSG_SPACE(sizeof(struct ucred))];
 	} control;
 	struct iovec part = { &report, sizeof report };
-	struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1, .msg_control = &control,
+	struct msghdr message = { .msg_iov = &part,
+				  .msg_iovlen = 1,
+				  .msg_control = &control,
 				  .msg_controllen = sizeof control };
 
 	ssize_t n = recvmsg(cell->control, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return false;
 	if (n == 0) {
-		/* Its end closes the socket a moment before the wait tells how it ended, which is the better sentence. */
+		/*
+		 * Its end closes the socket a moment before the wait tells how it ended, which is
+		 * the better sentence.
+		 */
 		(void)epoll_ctl(launcher.epoll, EPOLL_CTL_DEL, cell->control, NULL);
 		launcher_close(&cell->control);
 		return false;
 	}
-	if (cell->state == CELL_ZYGOTE && cell->report >= 0) /* it cannot have spoken before its exec */
+	if (cell->state == CELL_ZYGOTE &&
+	    cell->report >= 0) /* it cannot have spoken before its exec */
 		cell_reported(cell);
 	pid_t from = n == (ssize_t)sizeof report ? sender(&message) : 0;
 	if (from)
@@ -417,7 +440,7 @@ void cell_late(struct cell *cell, uint64_t now)
 		cell_fail(cell, -ETIMEDOUT, "the helper was not ready within %d ms", READY_MS);
 }
 
-/* ---- ends of children ---------------------------------------------------------------------------- */
+/* ---- ends of children ------------------------------------------------------------------------ */
 
 static void ended(struct cell *cell, const char *who, const siginfo_t *how)
 {

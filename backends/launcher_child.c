@@ -2,10 +2,11 @@
 /*
  * Whose child is it? Reaping, and the search for children whose pid nobody has told.
  *
- * Zygotes fork with CLONE_PARENT, so their children are the launcher's. Of a runner's child the first notification tells the pid;
- * an inspector's child tells nothing. Which jail such a child belongs to tells its process group: each zygote
- * leads one of its own before its filter is installed, that filter knows no setpgid or setsid, and a zombie keeps it
- * until it is reaped. (An ordinary user may not read the namespaces of a zombie.)
+ * Zygotes fork with CLONE_PARENT, so their children are the launcher's. Of a runner's child the
+ * first notification tells the pid; an inspector's child tells nothing. Which jail such a child
+ * belongs to tells its process group: each zygote leads one of its own before its filter is
+ * installed, that filter knows no setpgid or setsid, and a zombie keeps it until it is reaped. (An
+ * ordinary user may not read the namespaces of a zombie.)
  */
 #include "launcher_state.h"
 
@@ -17,13 +18,15 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define CHILDREN_TEXT 16384 /* of /proc/self/task/TID/children; the rest is looked at the next time */
+#define CHILDREN_TEXT                                                                              \
+	16384 /* of /proc/self/task/TID/children; the rest is looked at the next time */
 
 static struct cell *find_known(pid_t pid)
 {
 	for (uint32_t i = 0; i < launcher.cells_used; i++) {
 		struct cell *c = &launcher.cells[i];
-		if (c->state != CELL_FREE && (c->run.pid == pid || c->zygote == pid || c->init == pid))
+		if (c->state != CELL_FREE &&
+		    (c->run.pid == pid || c->zygote == pid || c->init == pid))
 			return c;
 	}
 	return NULL;
@@ -34,7 +37,8 @@ static struct cell *find_by_group(pid_t pid)
 	pid_t group = getpgid(pid);
 
 	for (uint32_t i = 0; group > 0 && i < launcher.cells_used; i++)
-		if (launcher.cells[i].state != CELL_FREE && launcher.cells[i].process_group == group)
+		if (launcher.cells[i].state != CELL_FREE &&
+		    launcher.cells[i].process_group == group)
 			return &launcher.cells[i];
 	return NULL;
 }

@@ -15,14 +15,16 @@
 #define FORBIDDEN_MAX 4
 
 /* PMUs whose config is a pointer into the opener's memory, or that stop the kernel somewhere. */
-static const char *const forbidden_pmus[FORBIDDEN_MAX] = { "kprobe", "uprobe", "tracepoint", "breakpoint" };
+static const char *const forbidden_pmus[FORBIDDEN_MAX] = { "kprobe", "uprobe", "tracepoint",
+							   "breakpoint" };
 static uint32_t forbidden[FORBIDDEN_MAX];
 
 void count_start(void)
 {
 	for (int i = 0; i < FORBIDDEN_MAX; i++) {
 		char path[80], text[16] = "";
-		(void)snprintf(path, sizeof path, "/sys/bus/event_source/devices/%s/type", forbidden_pmus[i]);
+		(void)snprintf(path, sizeof path, "/sys/bus/event_source/devices/%s/type",
+			       forbidden_pmus[i]);
 		int fd = open(path, O_RDONLY | O_CLOEXEC);
 		if (fd < 0)
 			continue;
@@ -69,14 +71,16 @@ static int open_event(const struct launch_event *event, pid_t pid, bool exclude_
 }
 
 /*
- * The first software event of a kind has the kernel patch its own code on every processor, and closing the last one patches it
- * back: tens of microseconds each. One that counts nothing, kept open for good, spares every run that.
+ * The first software event of a kind has the kernel patch its own code on every processor, and
+ * closing the last one patches it back: tens of microseconds each. One that counts nothing, kept
+ * open for good, spares every run that.
  */
 static void keep_patched(const struct launch_event *event)
 {
 	static bool kept[PERF_COUNT_SW_MAX];
 
-	if (event->type != PERF_TYPE_SOFTWARE || event->config >= PERF_COUNT_SW_MAX || kept[event->config])
+	if (event->type != PERF_TYPE_SOFTWARE || event->config >= PERF_COUNT_SW_MAX ||
+	    kept[event->config])
 		return;
 	kept[event->config] = true;
 	(void)open_event(event, 0, event->exclude_kernel != 0);

@@ -37,8 +37,9 @@ static const struct {
 	const char *name;
 	unsigned flag;
 } namespaces[] = {
-	{ "user", CLONE_NEWUSER }, { "mnt", CLONE_NEWNS },   { "pid", CLONE_NEWPID },	    { "net", CLONE_NEWNET },
-	{ "ipc", CLONE_NEWIPC },   { "uts", CLONE_NEWUTS },  { "cgroup", CLONE_NEWCGROUP },
+	{ "user", CLONE_NEWUSER },     { "mnt", CLONE_NEWNS },  { "pid", CLONE_NEWPID },
+	{ "net", CLONE_NEWNET },       { "ipc", CLONE_NEWIPC }, { "uts", CLONE_NEWUTS },
+	{ "cgroup", CLONE_NEWCGROUP },
 };
 
 static void put_namespaces(struct text *t)
@@ -91,11 +92,16 @@ static void put_events(struct text *t)
 		const char *key;
 		struct launch_event event;
 	} events[] = {
-		{ "perf_software", { .type = PERF_TYPE_SOFTWARE, .exclude_kernel = 1,
-				     .config = PERF_COUNT_SW_TASK_CLOCK } },
-		{ "perf_kernel", { .type = PERF_TYPE_SOFTWARE, .config = PERF_COUNT_SW_CONTEXT_SWITCHES } },
-		{ "perf_hardware", { .type = PERF_TYPE_HARDWARE, .exclude_kernel = 1,
-				     .config = PERF_COUNT_HW_INSTRUCTIONS } },
+		{ "perf_software",
+		  { .type = PERF_TYPE_SOFTWARE,
+		    .exclude_kernel = 1,
+		    .config = PERF_COUNT_SW_TASK_CLOCK } },
+		{ "perf_kernel",
+		  { .type = PERF_TYPE_SOFTWARE, .config = PERF_COUNT_SW_CONTEXT_SWITCHES } },
+		{ "perf_hardware",
+		  { .type = PERF_TYPE_HARDWARE,
+		    .exclude_kernel = 1,
+		    .config = PERF_COUNT_HW_INSTRUCTIONS } },
 	};
 
 	for (size_t i = 0; i < sizeof events / sizeof *events; i++) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Which id of the host a jail runs under: one for each owner and kind of helper, for as long as any jail uses it.
+ * Which id of the host a jail runs under: one for each owner and kind of helper, for as long as any
+ * jail uses it.
  */
 #include "launcher_state.h"
 

@@ -2,9 +2,10 @@
 /*
  * The calls of a template and of its runs, which wait for the launcher's answer.
  *
- * One listener for a jail, taken once. Who calls is told by the kernel: the template, which is only ever let fork when a run is
- * ordered, or the one child made so. A call that is let be made bypasses the filter installed at the jail's making, hence
- * each place that does so names the calls, and those are ones that this filter allows as they stand.
+ * One listener for a jail, taken once. Who calls is told by the kernel: the template, which is only
+ * ever let fork when a run is ordered, or the one child made so. A call that is let be made
+ * bypasses the filter installed at the jail's making, hence each place that does so names the
+ * calls, and those are ones that this filter allows as they stand.
  */
 #include "launcher_state.h"
 
@@ -17,10 +18,10 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define YIELDS	 20	/* to a template that installs its filter on this very CPU */
+#define YIELDS   20     /* to a template that installs its filter on this very CPU */
 #define RETRY_NS 200000 /* when it does so on another one */
 
-/* ---- answers ------------------------------------------------------------------------------------- */
+/* ---- answers --------------------------------------------------------------------------------- */
 
 static int answer(const struct cell *cell, uint64_t id, uint32_t flags)
 {
@@ -46,7 +47,7 @@ int notify_fork(struct cell *cell)
 	return notify_pass(cell, cell->fork_id);
 }
 
-/* ---- the listener -------------------------------------------------------------------------------- */
+/* ---- the listener ---------------------------------------------------------------------------- */
 
 static bool is_listener(int fd)
 {
@@ -97,12 +98,12 @@ void notify_mute(struct cell *cell)
 		(void)epoll_ctl(launcher.epoll, EPOLL_CTL_DEL, cell->listener, NULL);
 }
 
-/* ---- calls --------------------------------------------------------------------------------------- */
+/* ---- calls ----------------------------------------------------------------------------------- */
 
 static bool is_fork(const struct seccomp_data *call)
 {
-	return call->nr == SYS_clone && call->args[0] == WIRE_CLONE_FLAGS && !call->args[1] && !call->args[2] &&
-	       !call->args[3] && !call->args[4];
+	return call->nr == SYS_clone && call->args[0] == WIRE_CLONE_FLAGS && !call->args[1] &&
+	       !call->args[2] && !call->args[3] && !call->args[4];
 }
 
 static void template_waits(struct cell *cell, uint64_t id)
@@ -136,7 +137,10 @@ void notify_read(struct cell *cell)
 	struct seccomp_notif call;
 
 	memset(&call, 0, sizeof call); /* the kernel insists */
-	/* Does not wait: the event says that one is there, and nobody else takes it. ENOENT: its caller was killed. */
+	/*
+	 * Does not wait: the event says that one is there, and nobody else takes it. ENOENT: its
+	 * caller was killed.
+	 */
 	if (ioctl(cell->listener, SECCOMP_IOCTL_NOTIF_RECV, &call) || cell->state == CELL_DEAD)
 		return;
 	if (call.pid == (uint32_t)cell->zygote)

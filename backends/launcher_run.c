@@ -2,9 +2,9 @@
 /*
  * One run: forked by the zygote, met at the gate, let go, watched, and waited for.
  *
- * Nothing on this way allocates, executes or touches a control group, and between go and the end nothing else wakes up.
- * A call is only ever let be made while its caller is before its gate, and so executes nothing of the codelet: what is
- * after it is killed at its first call.
+ * Nothing on this way allocates, executes or touches a control group, and between go and the end
+ * nothing else wakes up. A call is only ever let be made while its caller is before its gate, and
+ * so executes nothing of the codelet: what is after it is killed at its first call.
  */
 #include "launcher_state.h"
 
@@ -17,18 +17,19 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define NS_PER_MS   UINT64_C(1000000)
-#define ARM_MS	    1000    /* from the fork to the gate */
-#define END_MS	    1000    /* from a SIGKILL to the wait */
+#define NS_PER_MS     UINT64_C(1000000)
+#define ARM_MS        1000    /* from the fork to the gate */
+#define END_MS        1000    /* from a SIGKILL to the wait */
 #define KILL_RETRY_NS 2000000 /* when a child to kill cannot be found yet */
 
-/* ---- the end ------------------------------------------------------------------------------------- */
+/* ---- the end --------------------------------------------------------------------------------- */
 
 static void read_counters(struct run *run)
 {
 	for (unsigned i = 0; i < run->ncounters; i++) {
 		if (run->counters[i] >= 0)
-			run->how.counts[i].error = count_read(run->counters[i], &run->how.counts[i]);
+			run->how.counts[i].error =
+				count_read(run->counters[i], &run->how.counts[i]);
 		launcher_close(&run->counters[i]);
 	}
 	run->ncounters = 0;
@@ -68,7 +69,7 @@ void run_abandon(struct cell *cell)
 	finish(cell);
 }
 
-/* ---- killing ------------------------------------------------------------------------------------- */
+/* ---- killing --------------------------------------------------------------------------------- */
 
 static void kill_now(struct cell *cell)
 {
@@ -98,7 +99,7 @@ void run_kill(struct cell *cell, uint64_t id)
 		kill_now(cell);
 }
 
-/* ---- from the fork to the gate ------------------------------------------------------------------- */
+/* ---- from the fork to the gate --------------------------------------------------------------- */
 
 static void clear(struct run *run)
 {
@@ -154,9 +155,11 @@ void run_start(struct cell *cell, const struct lm_run *order, const int *fds, un
 	run->how.nevents = cell->kind == LAUNCH_RUNNER ? order->nevents : 0;
 	memcpy(run->events, order->events, sizeof run->events);
 	if (cell->state != CELL_IDLE) {
-		fail(run, -ESRCH, cell->state == CELL_DEAD ? cell->sentence : "the helper is not ready");
+		fail(run, -ESRCH,
+		     cell->state == CELL_DEAD ? cell->sentence : "the helper is not ready");
 	} else {
-		err = cell->kind == LAUNCH_RUNNER ? order_fork(cell, fds, nfds) : send_order(cell, fds, nfds);
+		err = cell->kind == LAUNCH_RUNNER ? order_fork(cell, fds, nfds)
+						  : send_order(cell, fds, nfds);
 		if (!err)
 			return;
 		fail(run, err == -EINVAL ? err : -ESRCH, "the helper takes no order");
@@ -214,7 +217,8 @@ void run_told(struct cell *cell, const struct seccomp_notif *call)
 {
 	struct run *run = &cell->run;
 
-	for (int i = 0; i < 6 && run->text_used + sizeof call->data.args[i] <= sizeof run->text; i++) {
+	for (int i = 0; i < 6 && run->text_used + sizeof call->data.args[i] <= sizeof run->text;
+	     i++) {
 		memcpy(run->text + run->text_used, &call->data.args[i], sizeof call->data.args[i]);
 		run->text_used += sizeof call->data.args[i];
 	}
@@ -231,7 +235,7 @@ void run_fork_failed(struct cell *cell, const struct seccomp_notif *call)
 	fork_failed(cell, (int)call->data.args[0], cell->run.text, 0);
 }
 
-/* ---- at the gate and beyond ---------------------------------------------------------------------- */
+/* ---- at the gate and beyond ------------------------------------------------------------------ */
 
 /* The clock starts before the answer: what the kernel needs to wake the run belongs to the run. */
 static void go(struct cell *cell, uint64_t id)
@@ -264,7 +268,10 @@ static void violation(struct cell *cell, const struct seccomp_notif *call)
 	kill_now(cell);
 }
 
-/* Its pid is the kernel's word; that it is a child of ours makes sure that the number stays its own until it is reaped. */
+/*
+ * Its pid is the kernel's word; that it is a child of ours makes sure that the number stays its own
+ * until it is reaped.
+ */
 static bool meet(struct cell *cell, pid_t pid)
 {
 	struct run *run = &cell->run;
@@ -281,18 +288,21 @@ static bool meet(struct cell *cell, pid_t pid)
 static void hand_over_arena(struct cell *cell, uint64_t id)
 {
 	struct run *run = &cell->run;
-	struct seccomp_notif_addfd add = { .id = id, .flags = SECCOMP_ADDFD_FLAG_SETFD, .newfd = WIRE_ARENA_FD };
+	struct seccomp_notif_addfd add = { .id = id,
+					   .flags = SECCOMP_ADDFD_FLAG_SETFD,
+					   .newfd = WIRE_ARENA_FD };
 
 	if (run->arena < 0)
 		return;
 	add.srcfd = (uint32_t)run->arena;
-	(void)ioctl(cell->listener, SECCOMP_IOCTL_NOTIF_ADDFD, &add); /* without it the child says what it misses */
+	/* without it the child says what it misses */
+	(void)ioctl(cell->listener, SECCOMP_IOCTL_NOTIF_ADDFD, &add);
 	launcher_close(&run->arena);
 }
 
 /*
- * Of a child that executes nothing of the codelet yet. All of these the filter installed before would allow with any arguments,
- * and none acts on another process than the caller.
+ * Of a child that executes nothing of the codelet yet. All of these the filter installed before
+ * would allow with any arguments, and none acts on another process than the caller.
  */
 static void before_gate(struct cell *cell, const struct seccomp_notif *call)
 {
@@ -326,8 +336,8 @@ static void before_gate(struct cell *cell, const struct seccomp_notif *call)
 /* The codelet could jump there, but then the run's own second gate is one too many. */
 static bool is_mark(const struct run *run, const struct seccomp_notif *call)
 {
-	return !run->how.marks && !run->killed && call->data.arch == NATIVE_ARCH && call->data.nr == SYS_getppid &&
-	       call->data.instruction_pointer == run->gate_ip;
+	return !run->how.marks && !run->killed && call->data.arch == NATIVE_ARCH &&
+	       call->data.nr == SYS_getppid && call->data.instruction_pointer == run->gate_ip;
 }
 
 static void mark(struct cell *cell, uint64_t id)
@@ -360,7 +370,7 @@ void run_notified(struct cell *cell, const struct seccomp_notif *call)
 		before_gate(cell, call);
 }
 
-/* ---- deadlines and the wait ---------------------------------------------------------------------- */
+/* ---- deadlines and the wait ------------------------------------------------------------------ */
 
 static void too_late(struct cell *cell)
 {
@@ -411,7 +421,10 @@ static void note_usage(struct launch_exit *how, const struct rusage *usage)
 	how->forced_switches = (uint64_t)usage->ru_nivcsw;
 }
 
-/* Only a SIGKILL that we did not send can have been the memory limit's: the group is asked then, and not otherwise. */
+/*
+ * Only a SIGKILL that we did not send can have been the memory limit's: the group is asked then,
+ * and not otherwise.
+ */
 static bool killed_by_limit(struct cell *cell, const siginfo_t *how)
 {
 	if (how->si_code == CLD_EXITED || how->si_status != SIGKILL || !cell->has_group)
@@ -442,7 +455,10 @@ static void judge(struct cell *cell, const siginfo_t *how)
 	}
 }
 
-/* A child that nobody has named is the run, as long as one is awaited; any other is a helper's prank and of no account. */
+/*
+ * A child that nobody has named is the run, as long as one is awaited; any other is a helper's
+ * prank and of no account.
+ */
 void run_reaped(struct cell *cell, pid_t pid, const siginfo_t *how, const struct rusage *usage)
 {
 	struct run *run = &cell->run;

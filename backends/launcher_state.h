@@ -2,9 +2,9 @@
 /*
  * What the launcher remembers; private to launcher*.c.
  *
- * One thread, one static struct launcher, no lock. A cell is one jail, at the index that the daemon chose. Every wait of
- * it is a state with a deadline; the loop in launcher.c wakes at the nearest. Nothing here allocates memory after
- * the start.
+ * One thread, one static struct launcher, no lock. A cell is one jail, at the index that the daemon
+ * chose. Every wait of it is a state with a deadline; the loop in launcher.c wakes at the nearest.
+ * Nothing here allocates memory after the start.
  */
 #ifndef LAUNCHER_STATE_H
 #define LAUNCHER_STATE_H
@@ -25,7 +25,8 @@ enum cell_state {
 	CELL_SETUP,  /* WIRE_SETUP_DONE is */
 	CELL_FILTER, /* it has said so; its listener is wanted, then its first call */
 	CELL_IDLE,   /* ready; a run may be in flight */
-	CELL_DEAD,   /* failed or died; its processes are being reaped, or are gone. why says why */
+	/* failed or died; its processes are being reaped, or are gone. why says why */
+	CELL_DEAD,
 };
 
 enum run_state {
@@ -34,15 +35,15 @@ enum run_state {
 	RUN_FORKED,  /* a runner's child shall call, an inspector's child shall end */
 	RUN_ARMED,   /* its pid is known; the gate's call is awaited */
 	RUN_GOING,   /* it was told to go */
-	RUN_FAILED, /* a child said that it cannot begin; its end is awaited */
+	RUN_FAILED,  /* a child said that it cannot begin; its end is awaited */
 };
 
 struct run {
 	enum run_state state;
 	uint64_t id;
-	uint32_t seq; /* of the WIRE_FORK */
-	pid_t pid; /* 0: not known */
-	int arena; /* for the child's first call; -1: none, or it has it */
+	uint32_t seq;             /* of the WIRE_FORK */
+	pid_t pid;                /* 0: not known */
+	int arena;                /* for the child's first call; -1: none, or it has it */
 	char text[WIRE_TEXT_MAX]; /* of a sentence, as far as it has been told */
 	unsigned text_used;
 	int counters[LAUNCH_EVENTS_MAX];
@@ -53,8 +54,8 @@ struct run {
 	uint64_t retry_ns;    /* a kill that has found nobody yet: try again then; 0: no */
 	uint64_t go_ns;
 	uint64_t gate_ip;
-	bool killed;	      /* it shall end, and how.cause says why */
-	bool ending;	      /* SIGKILL has been sent, or its receiver is being looked for */
+	bool killed; /* it shall end, and how.cause says why */
+	bool ending; /* SIGKILL has been sent, or its receiver is being looked for */
 	struct launch_exit how;
 };
 
@@ -62,20 +63,20 @@ struct cell {
 	enum cell_state state;
 	enum launch_kind kind;
 	uint32_t index;
-	bool dropped;	      /* LM_GONE is owed */
-	bool answered;	      /* LM_READY has been sent */
-	int slot;	      /* of the id table; -1: none */
+	bool dropped;         /* LM_GONE is owed */
+	bool answered;        /* LM_READY has been sent */
+	int slot;             /* of the id table; -1: none */
 	uint64_t deadline_ns; /* of the state; 0: none */
 	pid_t init, zygote;   /* not yet reaped; 0: none */
 	int init_pidfd;
-	int init_control; /* our end; its end tells the init to go */
-	int control;	  /* the zygote's */
-	int report;	  /* the read end */
-	int zygote_pidfd; /* a runner's, until the listener is here */
-	int listener;	  /* of a runner and of its runs */
-	uint64_t retry_ns; /* CELL_FILTER: ask for the listener again then; 0: no */
-	uint64_t fork_id;  /* the template's pending call to fork */
-	bool fork_waits;   /* there is one */
+	int init_control;    /* our end; its end tells the init to go */
+	int control;         /* the zygote's */
+	int report;          /* the read end */
+	int zygote_pidfd;    /* a runner's, until the listener is here */
+	int listener;        /* of a runner and of its runs */
+	uint64_t retry_ns;   /* CELL_FILTER: ask for the listener again then; 0: no */
+	uint64_t fork_id;    /* the template's pending call to fork */
+	bool fork_waits;     /* there is one */
 	pid_t process_group; /* the zygote's and its children's; 0: none, or all gone */
 	uint64_t memory_bytes;
 	uint32_t pids;
@@ -101,7 +102,7 @@ struct slot {
 struct launcher {
 	const struct sfs_config *config; /* borrowed */
 	int channel, epoll, signals;
-	bool broken; /* the channel has ended, or shall */
+	bool broken;     /* the channel has ended, or shall */
 	int start_error; /* -errno of jail_start(): no jail can be made */
 	struct jail_env env;
 	struct cgroup_tree cgroups;
@@ -123,22 +124,29 @@ enum watch { WATCH_CHANNEL, WATCH_SIGNALS, WATCH_REPORT, WATCH_CONTROL, WATCH_LI
 
 /* launcher.c */
 int launcher_watch(int fd, enum watch what, uint32_t index, uint32_t events);
-void launcher_say(const void *message, size_t size); /* to the daemon, within a second or the launcher ends */
-uint64_t launcher_now(void);			     /* CLOCK_MONOTONIC, ns */
-void launcher_close(int *fd);			     /* and sets it to -1 */
+/* to the daemon, within a second or the launcher ends */
+void launcher_say(const void *message, size_t size);
+uint64_t launcher_now(void);  /* CLOCK_MONOTONIC, ns */
+void launcher_close(int *fd); /* and sets it to -1 */
 
 /* launcher_cell.c: birth and death of jails */
 void cell_new(struct cell *cell, const struct lm_new *order, const int *fds, unsigned nfds);
 void cell_drop(struct cell *cell);
 void cell_reported(struct cell *cell); /* the report pipe is readable or closed */
 void cell_idle(struct cell *cell);     /* set up, and ready for runs */
-bool cell_heard(struct cell *cell);    /* takes one message of the control socket; false: there was none */
+/* takes one message of the control socket; false: there was none */
+bool cell_heard(struct cell *cell);
 void cell_late(struct cell *cell, uint64_t now);
-void cell_fail(struct cell *cell, int err, const char *format, ...) __attribute__((format(printf, 3, 4)));
-/* A child of the launcher has ended, is reaped, and belonged to this cell: which one it was is for the cell to know. */
+void cell_fail(struct cell *cell, int err, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+/*
+ * A child of the launcher has ended, is reaped, and belonged to this cell: which one it was is for
+ * the cell to know.
+ */
 void cell_reaped(struct cell *cell, pid_t pid, const siginfo_t *how, const struct rusage *usage);
 /* 0 or -errno: an order of the runner's protocol, with descriptors. */
-int cell_send(const struct cell *cell, const struct wire_order *order, const int *fds, unsigned nfds);
+int cell_send(const struct cell *cell, const struct wire_order *order, const int *fds,
+	      unsigned nfds);
 
 /* launcher_id.c */
 int id_take(uint32_t owner, enum launch_kind kind); /* a slot, or -EDQUOT */
@@ -146,22 +154,27 @@ void id_release(int slot);
 uid_t id_uid(int slot);
 
 /* launcher_notify.c: the calls of a template and of its runs */
-void notify_begin(struct cell *cell); /* takes the listener of a template that installs its filter */
-void notify_take(struct cell *cell);  /* or tries again */
-void notify_read(struct cell *cell);  /* the listener is readable */
-void notify_mute(struct cell *cell);  /* nothing is answered any more */
-int notify_fork(struct cell *cell);   /* lets the waiting template fork: 0 or -errno */
+/* takes the listener of a template that installs its filter */
+void notify_begin(struct cell *cell);
+void notify_take(struct cell *cell); /* or tries again */
+void notify_read(struct cell *cell); /* the listener is readable */
+void notify_mute(struct cell *cell); /* nothing is answered any more */
+int notify_fork(struct cell *cell);  /* lets the waiting template fork: 0 or -errno */
 int notify_answer(const struct cell *cell, uint64_t id); /* in place of making the call */
-int notify_pass(const struct cell *cell, uint64_t id);	 /* the call is made */
+int notify_pass(const struct cell *cell, uint64_t id);   /* the call is made */
 
 /* launcher_run.c: one run from its fork to its end */
 void run_start(struct cell *cell, const struct lm_run *order, const int *fds, unsigned nfds);
 void run_kill(struct cell *cell, uint64_t id);
-void run_report(struct cell *cell, const struct wire_report *report, pid_t from); /* an inspector's */
-void run_fork(struct cell *cell); /* the template waits for it */
+/* an inspector's */
+void run_report(struct cell *cell, const struct wire_report *report, pid_t from);
+/* the template waits for it */
+void run_fork(struct cell *cell);
 void run_told(struct cell *cell, const struct seccomp_notif *call); /* one part of a sentence */
-void run_fork_failed(struct cell *cell, const struct seccomp_notif *call); /* so says the template */
-void run_notified(struct cell *cell, const struct seccomp_notif *call); /* by another than the template */
+/* so says the template */
+void run_fork_failed(struct cell *cell, const struct seccomp_notif *call);
+/* by another than the template */
+void run_notified(struct cell *cell, const struct seccomp_notif *call);
 void run_late(struct cell *cell, uint64_t now);
 void run_reaped(struct cell *cell, pid_t pid, const siginfo_t *how, const struct rusage *usage);
 void run_abandon(struct cell *cell); /* every process of the jail is gone */
@@ -173,7 +186,8 @@ unsigned child_kill_unknown(const struct cell *cell);
 
 /* launcher_count.c: perf events on a run */
 void count_start(void);
-int count_open(const struct launch_event *event, pid_t pid); /* a descriptor, disabled, or -errno */
+/* a descriptor, disabled, or -errno */
+int count_open(const struct launch_event *event, pid_t pid);
 void count_enable(int fd);
 int count_read(int fd, struct launch_count *out);
 

@@ -28,8 +28,9 @@ static void cpuinfo(const char *text, const char *key, char *out, size_t size)
 static void put_cpu(struct sfs_buf *out)
 {
 	static const char *const keys[][2] = {
-		{ "model name", "cpu" }, { "cpu family", "cpu_family" }, { "model\t", "cpu_model" },
-		{ "stepping", "cpu_stepping" }, { "microcode", "cpu_microcode" },
+		{ "model name", "cpu" },          { "cpu family", "cpu_family" },
+		{ "model\t", "cpu_model" },       { "stepping", "cpu_stepping" },
+		{ "microcode", "cpu_microcode" },
 	};
 	char text[8192] = "", value[128];
 	int fd = open("/proc/cpuinfo", O_RDONLY | O_CLOEXEC);
@@ -58,9 +59,11 @@ static int machine_show(struct sfs_obj *dir, const struct sfs_cred *who, struct 
 		sfs_put(out, "cores %d\n", CPU_COUNT(&cpus));
 	sfs_put(out, "cores_online %ld\n", sysconf(_SC_NPROCESSORS_ONLN));
 	if (!uname(&name))
-		sfs_put(out, "kernel %s %s\narchitecture %s\n", name.sysname, name.release, name.machine);
+		sfs_put(out, "kernel %s %s\narchitecture %s\n", name.sysname, name.release,
+			name.machine);
 	if (!sysinfo(&info))
-		sfs_put(out, "memory_bytes %llu\n", (unsigned long long)info.totalram * info.mem_unit);
+		sfs_put(out, "memory_bytes %llu\n",
+			(unsigned long long)info.totalram * info.mem_unit);
 	sfs_put(out, "page_bytes %ld\n", sysconf(_SC_PAGESIZE));
 	perf_machine(out);
 	sfs_put(out, "%s", launch_machine());
@@ -68,7 +71,9 @@ static int machine_show(struct sfs_obj *dir, const struct sfs_cred *who, struct 
 }
 
 const struct sfs_attr machine_rows[] = {
-	{ .name = "machine", .mode = 0444, .show = machine_show,
+	{ .name = "machine",
+	  .mode = 0444,
+	  .show = machine_show,
 	  .help = "what this machine is and what works on it, flat keyed" },
 	{ 0 }
 };

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Statistics of samples: quantiles, deviations, what is left when the empty bracket is subtracted. */
+/*
+ * Statistics of samples: quantiles, deviations, what is left when the empty bracket is subtracted.
+ */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>

@@ -2,9 +2,9 @@
 /*
  * Statistics of samples, as pure functions.
  *
- * Nothing is thrown away silently: every sample that is given counts, and what the tails do shows in p95, max and the
- * median absolute deviation. Quantiles interpolate linearly between the two samples that enclose them (Hyndman
- * and Fan 1996, type 7, as R and NumPy do by default).
+ * Nothing is thrown away silently: every sample that is given counts, and what the tails do shows
+ * in p95, max and the median absolute deviation. Quantiles interpolate linearly between the two
+ * samples that enclose them (Hyndman and Fan 1996, type 7, as R and NumPy do by default).
  */
 #ifndef MEASURE_H
 #define MEASURE_H
@@ -20,8 +20,8 @@ struct measure_summary {
 };
 
 /*
- * values are sorted in place; scratch holds n doubles and may be NULL, and then mad is NaN. None of the values may be NaN. With n 0
- * every field is NaN, samples 0.
+ * values are sorted in place; scratch holds n doubles and may be NULL, and then mad is NaN. None of
+ * the values may be NaN. With n 0 every field is NaN, samples 0.
  */
 void measure_summarise(double *values, size_t n, double *scratch, struct measure_summary *out);
 
@@ -35,8 +35,9 @@ double measure_aggregate(const struct measure_summary *summary, const char *name
 void measure_scale(struct measure_summary *summary, double factor);
 
 /*
- * Ticks of one call out of those of a sample: the empty bracket subtracted, divided by the calls of a sample; never negative. Below
- * step ticks in the sample the clock says nothing: then below is set (never cleared).
+ * Ticks of one call out of those of a sample: the empty bracket subtracted, divided by the calls of
+ * a sample; never negative. Below step ticks in the sample the clock says nothing: then below is
+ * set (never cleared).
  */
 double measure_net(uint64_t ticks, uint64_t overhead, uint32_t batch, uint64_t step, int *below);
 

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* From an event's name to what the launcher opens: aliases, libpfm4, and a cache of what has been asked before. */
+/*
+ * From an event's name to what the launcher opens: aliases, libpfm4, and a cache of what has been
+ * asked before.
+ */
 #include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -19,15 +22,19 @@
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct perf_name cache[CACHE_MAX]; /* under lock */
-static unsigned cached;			  /* under lock */
-static bool started;			  /* set before there are threads */
+static unsigned cached;                   /* under lock */
+static bool started;                      /* set before there are threads */
 
-/* Names that mean the same wherever there is a kernel; libpfm4 spells software events in capitals only. */
+/*
+ * Names that mean the same wherever there is a kernel; libpfm4 spells software events in capitals
+ * only.
+ */
 static const struct {
 	const char *name;
 	uint32_t type;
 	uint64_t config;
-	bool is_time, in_kernel; /* in_kernel: what it counts happens there, so that excluding it leaves 0 */
+	/* in_kernel: what it counts happens there, so that excluding it leaves 0 */
+	bool is_time, in_kernel;
 } aliases[] = {
 	{ "task-clock", PERF_TYPE_SOFTWARE, PERF_COUNT_SW_TASK_CLOCK, true, false },
 	{ "cpu-clock", PERF_TYPE_SOFTWARE, PERF_COUNT_SW_CPU_CLOCK, true, false },
@@ -82,7 +89,8 @@ static bool resolve_alias(const char *name, struct perf_name *out)
 }
 
 /* What the launcher can open is a plain counter of the user's own code. */
-static int take_attr(const struct perf_event_attr *attr, struct launch_event *out, char *text, size_t size)
+static int take_attr(const struct perf_event_attr *attr, struct launch_event *out, char *text,
+		     size_t size)
 {
 	if (attr->exclude_user || attr->precise_ip) {
 		snprintf(text, size, "the event asks for a modifier that a run cannot be given");
@@ -99,7 +107,8 @@ static int take_attr(const struct perf_event_attr *attr, struct launch_event *ou
 static bool counts_in_kernel(const struct launch_event *event)
 {
 	return event->type == PERF_TYPE_SOFTWARE &&
-	       (event->config == PERF_COUNT_SW_CONTEXT_SWITCHES || event->config == PERF_COUNT_SW_CPU_MIGRATIONS);
+	       (event->config == PERF_COUNT_SW_CONTEXT_SWITCHES ||
+		event->config == PERF_COUNT_SW_CPU_MIGRATIONS);
 }
 
 static int resolve_libpfm(const char *name, struct launch_event *out, char *text, size_t size)
@@ -109,7 +118,8 @@ static int resolve_libpfm(const char *name, struct launch_event *out, char *text
 	int rc = pfm_get_os_event_encoding(name, PFM_PLM3, PFM_OS_PERF_EVENT, &arg);
 
 	if (rc != PFM_SUCCESS) {
-		snprintf(text, size, "no event '%.60s' on this machine: %s", name, pfm_strerror(rc));
+		snprintf(text, size, "no event '%.60s' on this machine: %s", name,
+			 pfm_strerror(rc));
 		return -EINVAL;
 	}
 	if (take_attr(&attr, out, text, size))
@@ -125,7 +135,8 @@ static int resolve(const char *name, struct perf_name *out, char *text, size_t s
 
 	if (!resolve_alias(name, out)) {
 		if (strchr(name, '/'))
-			rc = perf_sysfs_resolve(PERF_SYSFS, name, strlen(name), &out->event, text, size);
+			rc = perf_sysfs_resolve(PERF_SYSFS, name, strlen(name), &out->event, text,
+						size);
 		else if (started)
 			rc = resolve_libpfm(name, &out->event, text, size);
 		else
@@ -181,21 +192,19 @@ int perf_resolve(const char *name, size_t len, struct perf_name *out, char *text
 static const struct {
 	int error;
 	const char *sentence;
-} refusals[] = {
-	{ ENOENT, "no such event on this machine (ENOENT)" },
-	{ ENODEV, "no such counter on this processor (ENODEV)" },
-	{ EINVAL, "its attributes are not supported here (EINVAL)" },
-	{ EACCES, "not allowed to this user: kernel.perf_event_paranoid (EACCES)" },
-	{ EPERM, "not allowed by the launcher or the kernel (EPERM)" },
-	{ ENOSPC, "too many of its kind at once (ENOSPC)" },
-	{ EMFILE, "too many open files (EMFILE)" },
-	{ EBUSY, "another user holds the counter (EBUSY)" },
-	{ EOPNOTSUPP, "the hardware cannot count it (EOPNOTSUPP)" },
-	{ ENOSYS, "this kernel has no performance events (ENOSYS)" },
-	{ E2BIG, "its attributes are not known to this kernel (E2BIG)" },
-	{ EIO, "the launcher did not answer (EIO)" },
-	{ 0 }
-};
+} refusals[] = { { ENOENT, "no such event on this machine (ENOENT)" },
+		 { ENODEV, "no such counter on this processor (ENODEV)" },
+		 { EINVAL, "its attributes are not supported here (EINVAL)" },
+		 { EACCES, "not allowed to this user: kernel.perf_event_paranoid (EACCES)" },
+		 { EPERM, "not allowed by the launcher or the kernel (EPERM)" },
+		 { ENOSPC, "too many of its kind at once (ENOSPC)" },
+		 { EMFILE, "too many open files (EMFILE)" },
+		 { EBUSY, "another user holds the counter (EBUSY)" },
+		 { EOPNOTSUPP, "the hardware cannot count it (EOPNOTSUPP)" },
+		 { ENOSYS, "this kernel has no performance events (ENOSYS)" },
+		 { E2BIG, "its attributes are not known to this kernel (E2BIG)" },
+		 { EIO, "the launcher did not answer (EIO)" },
+		 { 0 } };
 
 const char *perf_refusal(int error)
 {
@@ -231,7 +240,8 @@ static int walk_events(const struct perf_visitor *visitor, const pfm_pmu_info_t 
 		if (pfm_get_event_info(i, PFM_OS_PERF_EVENT, &event) != PFM_SUCCESS)
 			continue;
 		snprintf(spelling, sizeof(spelling), "%s::%s", pmu->name, event.name);
-		rc = visitor->event(visitor->arg, pmu->name, event.name, spelling, event.desc ? event.desc : "");
+		rc = visitor->event(visitor->arg, pmu->name, event.name, spelling,
+				    event.desc ? event.desc : "");
 	}
 	return rc;
 }
@@ -246,7 +256,8 @@ int perf_walk(const struct perf_visitor *visitor)
 
 		if (pfm_get_pmu_info(i, &pmu) != PFM_SUCCESS || !pmu.is_present)
 			continue;
-		rc = visitor->pmu(visitor->arg, pmu.name, pmu.desc ? pmu.desc : "", (unsigned)pmu.nevents);
+		rc = visitor->pmu(visitor->arg, pmu.name, pmu.desc ? pmu.desc : "",
+				  (unsigned)pmu.nevents);
 		if (!rc && visitor->event)
 			rc = walk_events(visitor, &pmu);
 	}
@@ -267,7 +278,8 @@ void perf_umasks(const char *pmu, const char *name, struct sfs_buf *out)
 		for (int i = 0; i < event.nattrs; i++) {
 			pfm_event_attr_info_t attr = { .size = sizeof(attr) };
 
-			if (pfm_get_event_attr_info(index, i, PFM_OS_PERF_EVENT, &attr) == PFM_SUCCESS)
+			if (pfm_get_event_attr_info(index, i, PFM_OS_PERF_EVENT, &attr) ==
+			    PFM_SUCCESS)
 				sfs_put(out, "%s %s\n", attr.name, attr.desc ? attr.desc : "");
 		}
 	}

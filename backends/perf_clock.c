@@ -82,8 +82,9 @@ static int compare_ticks(const void *a, const void *b)
 }
 
 /*
- * Readings lie on a grid when the clock advances in steps: the least distance between durations that are seen often. Rare ones,
- * and those that differ by 1 where two readings fall into one step, say nothing.
+ * Readings lie on a grid when the clock advances in steps: the least distance between durations
+ * that are seen often. Rare ones, and those that differ by 1 where two readings fall into one step,
+ * say nothing.
  */
 static uint64_t measured_step(void)
 {
@@ -107,7 +108,10 @@ static uint64_t measured_step(void)
 	return smallest == UINT64_MAX ? 1 : smallest;
 }
 
-/* A rate that the processor gives is taken when it agrees with what is measured; a hypervisor may have scaled the clock. */
+/*
+ * A rate that the processor gives is taken when it agrees with what is measured; a hypervisor may
+ * have scaled the clock.
+ */
 static void find_out(void)
 {
 	double told = cpuid_hz(), found = measured_hz();

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * More about the clock behind perf_tsc_hz(). Measured once, at the first question, which takes some 20 ms; constant
- * from then on; any thread may ask.
+ * More about the clock behind perf_tsc_hz(). Measured once, at the first question, which takes some
+ * 20 ms; constant from then on; any thread may ask.
  */
 #ifndef PERF_CLOCK_H
 #define PERF_CLOCK_H

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Events of PMUs that only the kernel knows: pmu/event/, pmu/event,config=0x1/, by the files of sysfs. */
+/*
+ * Events of PMUs that only the kernel knows: pmu/event/, pmu/event,config=0x1/, by the files of
+ * sysfs.
+ */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -22,7 +25,8 @@ struct source { /* of one PMU */
 	size_t size;
 };
 
-__attribute__((format(printf, 2, 3))) static int refuse(struct source *source, const char *format, ...)
+__attribute__((format(printf, 2, 3))) static int refuse(struct source *source, const char *format,
+							...)
 {
 	va_list args;
 
@@ -44,13 +48,15 @@ static bool is_plain(const char *name, size_t len)
 	return true;
 }
 
-static int read_file(const struct source *source, const char *folder, const char *name, size_t len, char *out)
+static int read_file(const struct source *source, const char *folder, const char *name, size_t len,
+		     char *out)
 {
 	char path[512];
 	ssize_t got;
 	int fd;
 
-	snprintf(path, sizeof(path), "%s/%s/%s%.*s", source->root, source->pmu, folder, (int)len, name);
+	snprintf(path, sizeof(path), "%s/%s/%s%.*s", source->root, source->pmu, folder, (int)len,
+		 name);
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	if (fd < 0)
 		return -errno;
@@ -112,12 +118,14 @@ static int put_value(struct source *source, const char *term, size_t len, uint64
 	    parse_equal(term, len, "config2")) {
 		snprintf(format, sizeof(format), "%.*s:0-63", (int)len, term);
 	} else if (!is_plain(term, len) || read_file(source, "format/", term, len, format)) {
-		return refuse(source, "PMU '%s' has no term '%.*s'", source->pmu, (int)(len > 40 ? 40 : len), term);
+		return refuse(source, "PMU '%s' has no term '%.*s'", source->pmu,
+			      (int)(len > 40 ? 40 : len), term);
 	}
 	rc = perf_format_put(format, value, &source->event);
 	if (rc == -ERANGE)
 		return refuse(source, "the value of term '%.*s' has too many bits", (int)len, term);
-	return rc ? refuse(source, "the format of term '%.*s' is not understood", (int)len, term) : 0;
+	return rc ? refuse(source, "the format of term '%.*s' is not understood", (int)len, term)
+		  : 0;
 }
 
 static int put_terms(struct source *source, const char *text, size_t len, bool nested);
@@ -132,14 +140,16 @@ static int put_term(struct source *source, const char *term, size_t len, bool ne
 		size_t name = (size_t)(equals - term);
 
 		if (parse_u64(equals + 1, len - name - 1, &value))
-			return refuse(source, "not a number in '%.*s'", (int)(len > 40 ? 40 : len), term);
+			return refuse(source, "not a number in '%.*s'", (int)(len > 40 ? 40 : len),
+				      term);
 		return put_value(source, term, name, value);
 	}
 	if (!nested && is_plain(term, len) && !read_file(source, "events/", term, len, terms))
 		return put_terms(source, terms, strlen(terms), true);
 	if (is_plain(term, len) && !read_file(source, "format/", term, len, terms))
 		return put_value(source, term, len, 1);
-	return refuse(source, "PMU '%s' has no event '%.*s'", source->pmu, (int)(len > 40 ? 40 : len), term);
+	return refuse(source, "PMU '%s' has no event '%.*s'", source->pmu,
+		      (int)(len > 40 ? 40 : len), term);
 }
 
 static int put_terms(struct source *source, const char *text, size_t len, bool nested)
@@ -153,17 +163,20 @@ static int put_terms(struct source *source, const char *text, size_t len, bool n
 	return rc;
 }
 
-/* Only PMUs that count instructions of one task can leave the kernel out; the others refuse the attribute. */
+/*
+ * Only PMUs that count instructions of one task can leave the kernel out; the others refuse the
+ * attribute.
+ */
 static bool excludes_kernel(const char *pmu)
 {
-	static const char *const able[] = { "cpu",	"cpu_core",   "cpu_atom", "breakpoint",
-					    "software", "tracepoint", "uprobe",	  NULL };
+	static const char *const able[] = { "cpu",      "cpu_core",   "cpu_atom", "breakpoint",
+					    "software", "tracepoint", "uprobe",   NULL };
 
 	return parse_choice(pmu, strlen(pmu), able) >= 0;
 }
 
-int perf_sysfs_resolve(const char *root, const char *name, size_t len, struct launch_event *out, char *text,
-		       size_t size)
+int perf_sysfs_resolve(const char *root, const char *name, size_t len, struct launch_event *out,
+		       char *text, size_t size)
 {
 	const char *slash = memchr(name, '/', len);
 	struct source source = { .root = root, .text = text, .size = size };
@@ -172,9 +185,11 @@ int perf_sysfs_resolve(const char *root, const char *name, size_t len, struct la
 	int rc;
 
 	if (!slash || len < 2 || name[len - 1] != '/' || slash == name + len - 1)
-		return refuse(&source, "'%.*s' is not written pmu/event/", (int)(len > 60 ? 60 : len), name);
+		return refuse(&source, "'%.*s' is not written pmu/event/",
+			      (int)(len > 60 ? 60 : len), name);
 	if (!is_plain(name, (size_t)(slash - name)))
-		return refuse(&source, "'%.*s' does not begin with a PMU's name", (int)(len > 60 ? 60 : len), name);
+		return refuse(&source, "'%.*s' does not begin with a PMU's name",
+			      (int)(len > 60 ? 60 : len), name);
 	snprintf(source.pmu, sizeof(source.pmu), "%.*s", (int)(slash - name), name);
 	if (read_file(&source, "", "type", 4, type) || parse_u64(type, strlen(type), &number))
 		return refuse(&source, "no PMU '%s' on this machine", source.pmu);
@@ -187,15 +202,15 @@ int perf_sysfs_resolve(const char *root, const char *name, size_t len, struct la
 	return 0;
 }
 
-/* ---- lists --------------------------------------------------------------------------------------- */
+/* ---- lists ----------------------------------------------------------------------------------- */
 
 /* Beside an event may stand its unit and scale. */
 static bool is_event(const char *name)
 {
 	const char *dot = strrchr(name, '.');
 
-	return name[0] != '.' && (!dot || (strcmp(dot, ".scale") && strcmp(dot, ".unit") && strcmp(dot, ".snapshot") &&
-					   strcmp(dot, ".per-pkg")));
+	return name[0] != '.' && (!dot || (strcmp(dot, ".scale") && strcmp(dot, ".unit") &&
+					   strcmp(dot, ".snapshot") && strcmp(dot, ".per-pkg")));
 }
 
 static int walk_events(const char *root, const char *pmu, const struct perf_visitor *visitor)

@@ -2,9 +2,10 @@
 /*
  * Compiles the filters of the jails with libseccomp and resolves system call numbers to names.
  *
- * What a profile does not list is answered by SECCOMP_RET_TRACE: with no tracer the call is not made and gives ENOSYS. KILL or
- * ERRNO would be as strict but stand above USER_NOTIF in precedence, and then the filter that a run adds below this one
- * could never report which call a codelet attempted. For the same reason a foreign architecture gets TRACE too.
+ * What a profile does not list is answered by SECCOMP_RET_TRACE: with no tracer the call is not
+ * made and gives ENOSYS. KILL or ERRNO would be as strict but stand above USER_NOTIF in precedence,
+ * and then the filter that a run adds below this one could never report which call a codelet
+ * attempted. For the same reason a foreign architecture gets TRACE too.
  */
 #include "seccomp_filter.h"
 
@@ -25,17 +26,20 @@
 
 #define X32_BIT 0x40000000
 
-#define NEW_NAMESPACES \
-	(CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET | \
-	 CLONE_NEWTIME)
+#define NEW_NAMESPACES                                                                             \
+	(CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER |             \
+	 CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWTIME)
 
 #define IN_INSPECTOR (1u << SECCOMP_INSPECTOR)
 #define IN_RUNNER    (1u << SECCOMP_RUNNER)
-#define IN_INIT	     (1u << SECCOMP_INIT)
+#define IN_INIT      (1u << SECCOMP_INIT)
 #define IN_HELPERS   (IN_INSPECTOR | IN_RUNNER)
-#define IN_ALL	     (IN_HELPERS | IN_INIT)
+#define IN_ALL       (IN_HELPERS | IN_INIT)
 
-/* A call that is allowed; with op, only if that argument compares so: (argument & mask) == value for a mask. */
+/*
+ * A call that is allowed; with op, only if that argument compares so: (argument & mask) == value
+ * for a mask.
+ */
 struct rule {
 	int nr;
 	unsigned profiles;
@@ -43,11 +47,26 @@ struct rule {
 	unsigned conditions;
 };
 
-#define ANY(name, where)		{ SCMP_SYS(name), where, { { 0 } }, 0 }
-#define IF(name, where, ...)		{ SCMP_SYS(name), where, { __VA_ARGS__ }, 1 }
-#define IF2(name, where, ...)		{ SCMP_SYS(name), where, { __VA_ARGS__ }, 2 }
-#define EQUAL(arg, value)		{ arg, SCMP_CMP_EQ, value, 0 }
-#define MASKED(arg, mask, value)	{ arg, SCMP_CMP_MASKED_EQ, mask, value }
+#define ANY(name, where)                                                                           \
+	{                                                                                          \
+		SCMP_SYS(name), where, { { 0 } }, 0                                                \
+	}
+#define IF(name, where, ...)                                                                       \
+	{                                                                                          \
+		SCMP_SYS(name), where, { __VA_ARGS__ }, 1                                          \
+	}
+#define IF2(name, where, ...)                                                                      \
+	{                                                                                          \
+		SCMP_SYS(name), where, { __VA_ARGS__ }, 2                                          \
+	}
+#define EQUAL(arg, value)                                                                          \
+	{                                                                                          \
+		arg, SCMP_CMP_EQ, value, 0                                                         \
+	}
+#define MASKED(arg, mask, value)                                                                   \
+	{                                                                                          \
+		arg, SCMP_CMP_MASKED_EQ, mask, value                                               \
+	}
 
 static const struct rule rules[] = {
 	/* the exec of the helper itself, and the start of a static glibc */
@@ -118,7 +137,8 @@ static int add_rules(scmp_filter_ctx context, unsigned profile_bit)
 	for (const struct rule *r = rules; r->profiles; r++) {
 		if (!(r->profiles & profile_bit) || r->nr < 0)
 			continue; /* negative: unknown to this architecture */
-		int err = seccomp_rule_add_array(context, SCMP_ACT_ALLOW, r->nr, r->conditions, r->when);
+		int err = seccomp_rule_add_array(context, SCMP_ACT_ALLOW, r->nr, r->conditions,
+						 r->when);
 		if (err < 0)
 			return err;
 	}
@@ -192,7 +212,8 @@ const char *seccomp_name(uint32_t arch, int64_t nr, char *buf, size_t size)
 	for (const struct arch_token *t = arch_tokens; t->arch && nr >= 0 && nr <= INT32_MAX; t++)
 		if (t->arch == arch) {
 			bool x32 = arch == AUDIT_ARCH_X86_64 && (nr & X32_BIT);
-			name = seccomp_syscall_resolve_num_arch(x32 ? SCMP_ARCH_X32 : t->token, (int)nr);
+			name = seccomp_syscall_resolve_num_arch(x32 ? SCMP_ARCH_X32 : t->token,
+								(int)nr);
 		}
 	if (name)
 		(void)snprintf(buf, size, "%s", name);

@@ -2,7 +2,8 @@
 /*
  * SHA-256: portable rounds, and those of the x86 SHA extensions where the CPU has them.
  *
- * The intrinsics follow Intel's "New Instructions Supporting the Secure Hash Algorithm on Intel Architecture Processors".
+ * The intrinsics follow Intel's "New Instructions Supporting the Secure Hash Algorithm on Intel
+ * Architecture Processors".
  */
 #include "sha256.h"
 
@@ -10,14 +11,16 @@
 #include <string.h>
 
 static const uint32_t round_constants[64] = {
-	0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5, 0x3956c25b, 0x59f111f1, 0x923f82a4, 0xab1c5ed5,
-	0xd807aa98, 0x12835b01, 0x243185be, 0x550c7dc3, 0x72be5d74, 0x80deb1fe, 0x9bdc06a7, 0xc19bf174,
-	0xe49b69c1, 0xefbe4786, 0x0fc19dc6, 0x240ca1cc, 0x2de92c6f, 0x4a7484aa, 0x5cb0a9dc, 0x76f988da,
-	0x983e5152, 0xa831c66d, 0xb00327c8, 0xbf597fc7, 0xc6e00bf3, 0xd5a79147, 0x06ca6351, 0x14292967,
-	0x27b70a85, 0x2e1b2138, 0x4d2c6dfc, 0x53380d13, 0x650a7354, 0x766a0abb, 0x81c2c92e, 0x92722c85,
-	0xa2bfe8a1, 0xa81a664b, 0xc24b8b70, 0xc76c51a3, 0xd192e819, 0xd6990624, 0xf40e3585, 0x106aa070,
-	0x19a4c116, 0x1e376c08, 0x2748774c, 0x34b0bcb5, 0x391c0cb3, 0x4ed8aa4a, 0x5b9cca4f, 0x682e6ff3,
-	0x748f82ee, 0x78a5636f, 0x84c87814, 0x8cc70208, 0x90befffa, 0xa4506ceb, 0xbef9a3f7, 0xc67178f2,
+	0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5, 0x3956c25b, 0x59f111f1, 0x923f82a4,
+	0xab1c5ed5, 0xd807aa98, 0x12835b01, 0x243185be, 0x550c7dc3, 0x72be5d74, 0x80deb1fe,
+	0x9bdc06a7, 0xc19bf174, 0xe49b69c1, 0xefbe4786, 0x0fc19dc6, 0x240ca1cc, 0x2de92c6f,
+	0x4a7484aa, 0x5cb0a9dc, 0x76f988da, 0x983e5152, 0xa831c66d, 0xb00327c8, 0xbf597fc7,
+	0xc6e00bf3, 0xd5a79147, 0x06ca6351, 0x14292967, 0x27b70a85, 0x2e1b2138, 0x4d2c6dfc,
+	0x53380d13, 0x650a7354, 0x766a0abb, 0x81c2c92e, 0x92722c85, 0xa2bfe8a1, 0xa81a664b,
+	0xc24b8b70, 0xc76c51a3, 0xd192e819, 0xd6990624, 0xf40e3585, 0x106aa070, 0x19a4c116,
+	0x1e376c08, 0x2748774c, 0x34b0bcb5, 0x391c0cb3, 0x4ed8aa4a, 0x5b9cca4f, 0x682e6ff3,
+	0x748f82ee, 0x78a5636f, 0x84c87814, 0x8cc70208, 0x90befffa, 0xa4506ceb, 0xbef9a3f7,
+	0xc67178f2,
 };
 
 static uint32_t rotate(uint32_t x, unsigned n)
@@ -46,9 +49,10 @@ static void blocks_portable(uint32_t state[8], const unsigned char *data, size_t
 
 		expand(w, data);
 		for (int i = 0; i < 64; i++) {
-			uint32_t t1 = h + (rotate(e, 6) ^ rotate(e, 11) ^ rotate(e, 25)) + ((e & f) ^ (~e & g)) +
-				      round_constants[i] + w[i];
-			uint32_t t2 = (rotate(a, 2) ^ rotate(a, 13) ^ rotate(a, 22)) + ((a & b) ^ (a & c) ^ (b & c));
+			uint32_t t1 = h + (rotate(e, 6) ^ rotate(e, 11) ^ rotate(e, 25)) +
+				      ((e & f) ^ (~e & g)) + round_constants[i] + w[i];
+			uint32_t t2 = (rotate(a, 2) ^ rotate(a, 13) ^ rotate(a, 22)) +
+				      ((a & b) ^ (a & c) ^ (b & c));
 
 			h = g, g = f, f = e, e = d + t1;
 			d = c, c = b, b = a, a = t1 + t2;
@@ -62,27 +66,35 @@ static void blocks_portable(uint32_t state[8], const unsigned char *data, size_t
 #include <cpuid.h>
 #include <immintrin.h>
 
-/* Four rounds on the two halves of the state (ABEF and CDGH), with the words w already scheduled. */
-#define FOUR_ROUNDS(w, i)                                                                                            \
-	do {                                                                                                         \
-		__m128i k = _mm_add_epi32(w, _mm_loadu_si128((const __m128i *)(const void *)&round_constants[4 * (i)])); \
-		cdgh = _mm_sha256rnds2_epu32(cdgh, abef, k);                                                         \
-		abef = _mm_sha256rnds2_epu32(abef, cdgh, _mm_shuffle_epi32(k, 0x0e));                                \
+/*
+ * Four rounds on the two halves of the state (ABEF and CDGH), with the words w already scheduled.
+ */
+#define FOUR_ROUNDS(w, i)                                                                          \
+	do {                                                                                       \
+		__m128i k = _mm_add_epi32(                                                         \
+			w, _mm_loadu_si128(                                                        \
+				   (const __m128i *)(const void *)&round_constants[4 * (i)]));     \
+		cdgh = _mm_sha256rnds2_epu32(cdgh, abef, k);                                       \
+		abef = _mm_sha256rnds2_epu32(abef, cdgh, _mm_shuffle_epi32(k, 0x0e));              \
 	} while (0)
 
-__attribute__((target("sha,sse4.1,ssse3"))) static void blocks_extensions(uint32_t state[8], const unsigned char *data,
-									   size_t blocks)
+__attribute__((target("sha,sse4.1,ssse3"))) static void
+blocks_extensions(uint32_t state[8], const unsigned char *data, size_t blocks)
 {
 	const __m128i swap = _mm_set_epi64x(0x0c0d0e0f08090a0b, 0x0405060700010203);
-	__m128i low = _mm_shuffle_epi32(_mm_loadu_si128((const __m128i *)(const void *)&state[0]), 0xb1);
-	__m128i high = _mm_shuffle_epi32(_mm_loadu_si128((const __m128i *)(const void *)&state[4]), 0x1b);
+	__m128i low =
+		_mm_shuffle_epi32(_mm_loadu_si128((const __m128i *)(const void *)&state[0]), 0xb1);
+	__m128i high =
+		_mm_shuffle_epi32(_mm_loadu_si128((const __m128i *)(const void *)&state[4]), 0x1b);
 	__m128i abef = _mm_alignr_epi8(low, high, 8), cdgh = _mm_blend_epi16(high, low, 0xf0);
 
 	for (; blocks--; data += 64) {
 		__m128i abef0 = abef, cdgh0 = cdgh, w[4];
 
 		for (int i = 0; i < 4; i++) {
-			w[i] = _mm_shuffle_epi8(_mm_loadu_si128((const __m128i *)(const void *)(data + 16 * i)), swap);
+			w[i] = _mm_shuffle_epi8(
+				_mm_loadu_si128((const __m128i *)(const void *)(data + 16 * i)),
+				swap);
 			FOUR_ROUNDS(w[i], i);
 		}
 		for (int i = 4; i < 16; i++) {

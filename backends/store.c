@@ -127,7 +127,7 @@ static int remove_file(struct sfs_obj *dir, const char *name, const struct sfs_c
 	return rc;
 }
 
-/* ---- rename ----------------------------------------------------------------------------------------- */
+/* ---- rename ---------------------------------------------------------------------------------- */
 
 struct moving {
 	struct store_entry *from, *to; /* counted; to is NULL when the name is free */
@@ -240,7 +240,8 @@ static int check_target(const struct store_entry *to, bool replace, const struct
 	return check_owner(to, who);
 }
 
-static int rename_file(struct sfs_obj *dir, const char *from, const char *to, bool replace, const struct sfs_cred *who)
+static int rename_file(struct sfs_obj *dir, const char *from, const char *to, bool replace,
+		       const struct sfs_cred *who)
 {
 	struct moving m = { .fresh = false };
 	int rc;
@@ -267,7 +268,7 @@ static int rename_file(struct sfs_obj *dir, const char *from, const char *to, bo
 	return rc;
 }
 
-/* ---- owner, sync -------------------------------------------------------------------------------------- */
+/* ---- owner, sync ----------------------------------------------------------------------------- */
 
 static int set_owner(struct sfs_obj *dir, const char *name, uid_t uid, gid_t gid, mode_t mode)
 {
@@ -352,10 +353,11 @@ static int sync_file(struct sfs_obj *dir, const char *name, struct sfs_req *req)
 static int make(struct sfs_obj *parent, const char *name, mode_t mode, const struct sfs_cred *who)
 {
 	(void)parent, (void)mode, (void)who;
-	return sfs_fail(-EOPNOTSUPP, "codelet sets are not possible yet: no directory '%.64s' in store", name);
+	return sfs_fail(-EOPNOTSUPP,
+			"codelet sets are not possible yet: no directory '%.64s' in store", name);
 }
 
-/* ---- start and end ------------------------------------------------------------------------------------ */
+/* ---- start and end --------------------------------------------------------------------------- */
 
 void store_listen(const struct store_listener *listener)
 {
@@ -414,11 +416,14 @@ static const struct sfs_uploads uploads = {
 };
 
 static const struct sfs_attr store_attrs[] = {
-	{ "error", 0444, sfs_error_show, .flags = SFS_PER_UID, .help = "the last refusal here, for the reader's uid" },
+	{ "error", 0444, sfs_error_show, .flags = SFS_PER_UID,
+	  .help = "the last refusal here, for the reader's uid" },
 	{ 0 },
 };
 
-static const struct sfs_dirtype store_type = { .attrs = store_attrs, .make = make, .uploads = &uploads };
+static const struct sfs_dirtype store_type = { .attrs = store_attrs,
+					       .make = make,
+					       .uploads = &uploads };
 
 const struct sfs_backend store_backend = {
 	.name = "store",

@@ -42,7 +42,8 @@ static void describe(struct codelet *c, const struct store_load *load)
 	c->missing = load->missing;
 }
 
-struct store_held *codelet_new(const char *name, struct store_load *load, const struct store_table *table)
+struct store_held *codelet_new(const char *name, struct store_load *load,
+			       const struct store_table *table)
 {
 	struct store_held *held = calloc(1, sizeof(*held));
 	bool spec = table->texts[WIRE_SPEC].bytes > 0;
@@ -69,7 +70,8 @@ struct store_held *codelet_new(const char *name, struct store_load *load, const 
 
 bool codelet_is_small(const struct store_held *held)
 {
-	return sfs_blob_size(held->codelet.exports) + sfs_blob_size(held->codelet.imports) <= SMALL_BYTES;
+	return sfs_blob_size(held->codelet.exports) + sfs_blob_size(held->codelet.imports) <=
+	       SMALL_BYTES;
 }
 
 void entry_keep(struct store_entry *entry, struct store_held *held)
@@ -110,7 +112,10 @@ void held_put(struct store_held *held)
 		held_free(held);
 }
 
-/* Makes the codelet of a load that nobody has had for a while; whoever is first gives it to the entry. */
+/*
+ * Makes the codelet of a load that nobody has had for a while; whoever is first gives it to the
+ * entry.
+ */
 static struct store_held *revive(struct store_entry *entry, struct store_load *load, int *err_out)
 {
 	struct store_held *held, *other = NULL;
@@ -167,7 +172,7 @@ struct store_held *codelet_of(struct store_entry *entry, int *err_out)
 	return held;
 }
 
-/* ---- what other backends see ------------------------------------------------------------------------ */
+/* ---- what other backends see ----------------------------------------------------------------- */
 
 /* A reference to the entry with that load, and its owner and mode as they are now. lock held. */
 static struct store_entry *grab(struct store_entry *entry, struct sfs_cred *owner, mode_t *mode)
@@ -224,8 +229,8 @@ struct codelet *store_find(const char *name, const struct sfs_cred *who, int *er
 }
 
 /* The next candidate, older than *sequence, which is set to its own. A reference to its entry. */
-static struct store_entry *next_candidate(const char *symbol, uid_t uid, uint64_t *sequence, struct sfs_cred *owner,
-					  mode_t *mode)
+static struct store_entry *next_candidate(const char *symbol, uid_t uid, uint64_t *sequence,
+					  struct sfs_cred *owner, mode_t *mode)
 {
 	struct store_entry *entry = NULL;
 	struct store_load *load;
@@ -243,7 +248,8 @@ static struct store_entry *next_candidate(const char *symbol, uid_t uid, uint64_
 /* Equal hashes are not yet equal names. */
 static bool exports(const struct codelet *codelet, const char *symbol)
 {
-	const char *p = sfs_blob_data(codelet->exports), *end = p + sfs_blob_size(codelet->exports), *word;
+	const char *p = sfs_blob_data(codelet->exports), *end = p + sfs_blob_size(codelet->exports),
+		   *word;
 	size_t want = strlen(symbol), len;
 
 	if (!strcmp(symbol, "*"))

@@ -2,9 +2,10 @@
 /*
  * The store on disk: objects and tables named by the hash of the codelet, one record for each name.
  *
- * STATE/store/objects/SHA256 are the bytes, tables/SHA256 what the inspector found, names/NAME the records. A name
- * exists as soon as its record has been renamed into place, which is after its object and table stand; what no record refers to
- * is swept. So whatever is interrupted where, each name has its old or its new bytes.
+ * STATE/store/objects/SHA256 are the bytes, tables/SHA256 what the inspector found, names/NAME the
+ * records. A name exists as soon as its record has been renamed into place, which is after its
+ * object and table stand; what no record refers to is swept. So whatever is interrupted where, each
+ * name has its old or its new bytes.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -56,7 +57,8 @@ int db_open(const char *state_dir)
 
 	store.root = store.objects_dir = store.tables_dir = store.names_dir = -1;
 	if (state < 0)
-		return sfs_fail(-EIO, "the state directory %.200s: %s", state_dir, strerror(-state));
+		return sfs_fail(-EIO, "the state directory %.200s: %s", state_dir,
+				strerror(-state));
 	store.root = disk_open_dir(state, "store");
 	close(state);
 	if (store.root < 0)
@@ -65,13 +67,17 @@ int db_open(const char *state_dir)
 		rc = -errno;
 	if (rc == -EWOULDBLOCK) {
 		db_close();
-		return sfs_fail(-EBUSY, "the state directory %.200s is in use by another sandboxfs", state_dir);
+		return sfs_fail(-EBUSY, "the state directory %.200s is in use by another sandboxfs",
+				state_dir);
 	}
 	store.objects_dir = rc ? -1 : disk_open_dir(store.root, "objects");
 	store.tables_dir = rc ? -1 : disk_open_dir(store.root, "tables");
 	store.names_dir = rc ? -1 : disk_open_dir(store.root, "names");
-	rc = rc ?: store.objects_dir < 0 ? store.objects_dir : store.tables_dir < 0 ? store.tables_dir :
-	     store.names_dir < 0 ? store.names_dir : 0;
+	rc = rc
+		     ?: store.objects_dir < 0 ? store.objects_dir
+		: store.tables_dir < 0        ? store.tables_dir
+		: store.names_dir < 0         ? store.names_dir
+					      : 0;
 	if (rc) {
 		db_close();
 		return sfs_fail(-EIO, "the store in %.200s: %s", state_dir, strerror(-rc));
@@ -79,7 +85,7 @@ int db_open(const char *state_dir)
 	return 0;
 }
 
-/* ---- objects and tables ----------------------------------------------------------------------------- */
+/* ---- objects and tables ---------------------------------------------------------------------- */
 
 static bool is_verified(struct store_object *object)
 {
@@ -117,7 +123,9 @@ int db_put_object(struct store_object *object, int memfd, bool durable)
 	sha256_hex(object->sha256, hex);
 	/* What is there unseen may be damaged, and is then repaired by this. */
 	if (is_verified(object) && db_has_object(object))
-		return durable ? disk_error(disk_sync(store.objects_dir, hex), "a codelet cannot be synced") : 0;
+		return durable ? disk_error(disk_sync(store.objects_dir, hex),
+					    "a codelet cannot be synced")
+			       : 0;
 	rc = disk_put(store.objects_dir, hex, &bytes, durable);
 	if (!rc)
 		set_verified(object, true);
@@ -148,7 +156,9 @@ int db_put_table(struct store_object *object, const struct store_table *table, b
 	there = object->tabled;
 	pthread_mutex_unlock(&store.lock);
 	if (there && !faccessat(store.tables_dir, hex, F_OK, 0))
-		return durable ? disk_error(disk_sync(store.tables_dir, hex), "a table cannot be synced") : 0;
+		return durable ? disk_error(disk_sync(store.tables_dir, hex),
+					    "a table cannot be synced")
+			       : 0;
 	rc = table_encode(table, object->sha256, inspect_program(), &data, &bytes.size);
 	if (rc)
 		return rc;
@@ -171,8 +181,8 @@ int db_get_table(const unsigned char sha256[SHA256_BYTES], struct store_table *o
 	rc = rc ?: table_decode(data, size, sha256, inspect_program(), out);
 	set_tabled(sha256, !rc);
 	if (rc)
-		return sfs_fail(rc == -ENOMEM ? rc : -EIO, "what the inspector found cannot be read back: %s",
-				strerror(-rc));
+		return sfs_fail(rc == -ENOMEM ? rc : -EIO,
+				"what the inspector found cannot be read back: %s", strerror(-rc));
 	return 0;
 }
 
@@ -231,7 +241,9 @@ static int open_object(struct store_object *object)
 
 static int object_error(int rc)
 {
-	return sfs_fail(rc, rc == -EBADMSG ? "the codelet is damaged on disk" : "the codelet cannot be read: %s",
+	return sfs_fail(rc,
+			rc == -EBADMSG ? "the codelet is damaged on disk"
+				       : "the codelet cannot be read: %s",
 			strerror(-rc));
 }
 
@@ -292,7 +304,7 @@ void db_drop_object(const unsigned char sha256[SHA256_BYTES])
 	(void)disk_unlink(store.objects_dir, hex, false);
 }
 
-/* ---- names ------------------------------------------------------------------------------------------ */
+/* ---- names ----------------------------------------------------------------------------------- */
 
 int db_prepare_name(const struct store_record *record, bool durable, char temp_out[32])
 {

@@ -90,17 +90,23 @@ int disk_write_temp(int dir, const struct disk_bytes *bytes, bool durable, char 
 
 	snprintf(temp, sizeof(temp), ".tmp.%lu", atomic_fetch_add(&counter, 1));
 	step();
-	/* Only one daemon uses the folder (it holds a lock), so what stands in the way is left over. */
+	/*
+	 * Only one daemon uses the folder (it holds a lock), so what stands in the way is left
+	 * over.
+	 */
 	fd = openat(dir, temp, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return -errno;
 	/*
-	 * Room first: a full disk shows before anything is written, and ext4, which writes out what a rename puts in
-	 * place of another file unless its blocks are there already, does not make every overwrite wait for the disk.
+	 * Room first: a full disk shows before anything is written, and ext4, which writes out what
+	 * a rename puts in place of another file unless its blocks are there already, does not make
+	 * every overwrite wait for the disk.
 	 */
 	if (fallocate(fd, 0, 0, (off_t)bytes->size) && errno == ENOSPC)
 		rc = -ENOSPC;
-	rc = rc ?: bytes->fd >= 0 ? copy_all(fd, bytes->fd, bytes->size) : write_all(fd, bytes->data, bytes->size);
+	rc = rc
+		     ?: bytes->fd >= 0 ? copy_all(fd, bytes->fd, bytes->size)
+				       : write_all(fd, bytes->data, bytes->size);
 	if (!rc && durable) {
 		step();
 		rc = fsync(fd) ? -errno : 0;

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The store's few ways to touch the disk: small files that appear whole under a name, or not at all.
+ * The store's few ways to touch the disk: small files that appear whole under a name, or not at
+ * all.
  *
- * Each changing operation of the store goes through here, so that a test can kill the process at any of them: with
- * SFS_FAULTS defined, the operation number disk_fault_at (counted from 1; of a write the first half is done) ends it with
- * SIGKILL. Every function returns 0 or -errno as the kernel gave it; none notes a sentence. Any thread may call.
+ * Each changing operation of the store goes through here, so that a test can kill the process at
+ * any of them: with SFS_FAULTS defined, the operation number disk_fault_at (counted from 1; of a
+ * write the first half is done) ends it with SIGKILL. Every function returns 0 or -errno as the
+ * kernel gave it; none notes a sentence. Any thread may call.
  */
 #ifndef STORE_DISK_H
 #define STORE_DISK_H
@@ -21,11 +23,12 @@ struct disk_bytes {
 };
 
 /*
- * Writes the bytes to a new file with a name of its own in directory dir, its name to temp_out (DISK_TEMP bytes); durable: they are on the
- * disk when this returns. On failure nothing is left.
+ * Writes the bytes to a new file with a name of its own in directory dir, its name to temp_out
+ * (DISK_TEMP bytes); durable: they are on the disk when this returns. On failure nothing is left.
  */
 #define DISK_TEMP 32
-int disk_write_temp(int dir, const struct disk_bytes *bytes, bool durable, char temp_out[DISK_TEMP]);
+int disk_write_temp(int dir, const struct disk_bytes *bytes, bool durable,
+		    char temp_out[DISK_TEMP]);
 /* Gives it its name, in place of what had that name. */
 int disk_rename(int dir, const char *from, const char *to, bool durable);
 /* -ENOENT is no failure. */
@@ -35,13 +38,16 @@ int disk_sync(int dir, const char *name);
 /* write_temp and rename, all or none. */
 int disk_put(int dir, const char *name, const struct disk_bytes *bytes, bool durable);
 
-/* The whole file into memory that the caller frees, a NUL behind it; -EFBIG when it is larger than max. */
+/*
+ * The whole file into memory that the caller frees, a NUL behind it; -EFBIG when it is larger than
+ * max.
+ */
 int disk_read(int dir, const char *name, size_t max, void **data_out, size_t *size_out);
 /* A directory below dir, made with mode 0700 if it is not there: the descriptor or -errno. */
 int disk_open_dir(int dir, const char *name);
 
 #ifdef SFS_FAULTS
-extern long disk_fault_at;		 /* 0: never; set while nothing else runs */
+extern long disk_fault_at;           /* 0: never; set while nothing else runs */
 extern _Atomic long disk_operations; /* so far */
 #endif
 

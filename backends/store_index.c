@@ -5,9 +5,10 @@
 
 #include "store_priv.h"
 
-#define SINGLE "\n*" /* stands for "the only export"; no symbol is called so, since names are lines */
+#define SINGLE                                                                                     \
+	"\n*" /* stands for "the only export"; no symbol is called so, since names are lines */
 
-/* ---- objects -------------------------------------------------------------------------------------- */
+/* ---- objects --------------------------------------------------------------------------------- */
 
 static uint64_t object_hash(const unsigned char sha256[SHA256_BYTES])
 {
@@ -50,10 +51,14 @@ struct store_object *object_get(const unsigned char sha256[SHA256_BYTES], uint64
 	return object;
 }
 
-/* On the store's thread, as all that writes objects: nobody can bring the same bytes back in between. */
+/*
+ * On the store's thread, as all that writes objects: nobody can bring the same bytes back in
+ * between.
+ */
 static void object_end(struct work *work)
 {
-	struct store_object *object = (struct store_object *)((char *)work - offsetof(struct store_object, work));
+	struct store_object *object =
+		(struct store_object *)((char *)work - offsetof(struct store_object, work));
 	bool again;
 
 	pthread_mutex_lock(&store.lock);
@@ -74,7 +79,7 @@ void object_put(struct store_object *object)
 		free(object);
 }
 
-/* ---- exports -------------------------------------------------------------------------------------- */
+/* ---- exports --------------------------------------------------------------------------------- */
 
 static uint64_t owned_hash(uint64_t symbol, uid_t uid)
 {
@@ -83,7 +88,8 @@ static uint64_t owned_hash(uint64_t symbol, uid_t uid)
 
 static int newer(const struct map_node *other, const void *load)
 {
-	return ((const struct store_export *)other)->load->sequence > ((const struct store_load *)load)->sequence;
+	return ((const struct store_export *)other)->load->sequence >
+	       ((const struct store_load *)load)->sequence;
 }
 
 static uint32_t export_nodes(const struct store_load *load)
@@ -132,7 +138,8 @@ struct store_load *export_newest(const char *symbol, size_t len, uid_t uid, uint
 
 static int take_exports(struct store_load *load, const struct store_table *table)
 {
-	const char *p = table->texts[WIRE_EXPORTS].text, *end = p + table->texts[WIRE_EXPORTS].bytes, *word;
+	const char *p = table->texts[WIRE_EXPORTS].text,
+		   *end = p + table->texts[WIRE_EXPORTS].bytes, *word;
 	uint32_t n = 0;
 	size_t len;
 
@@ -152,7 +159,7 @@ static int take_exports(struct store_load *load, const struct store_table *table
 	return 0;
 }
 
-/* ---- loads ---------------------------------------------------------------------------------------- */
+/* ---- loads ----------------------------------------------------------------------------------- */
 
 struct store_load *load_new(struct store_object *object, const struct store_record *record,
 			    const struct store_table *table)
@@ -201,7 +208,7 @@ void load_record(const struct store_load *load, struct store_record *out)
 	out->sequence = load->sequence;
 }
 
-/* ---- what each uid has ------------------------------------------------------------------------------ */
+/* ---- what each uid has ----------------------------------------------------------------------- */
 
 struct store_usage *usage_of(uid_t uid)
 {
@@ -228,7 +235,7 @@ static void count_load(const struct store_load *load, int sign)
 	usage->bytes += (uint64_t)sign * load->object->size;
 }
 
-/* ---- entries ---------------------------------------------------------------------------------------- */
+/* ---- entries --------------------------------------------------------------------------------- */
 
 struct store_entry *entry_find(const char *name)
 {
@@ -299,7 +306,8 @@ struct store_load *entry_set(struct store_entry *entry, struct store_load *load,
 	return old;
 }
 
-void entry_own(struct store_entry *entry, uid_t uid, gid_t gid, mode_t mode, struct store_held **held_out)
+void entry_own(struct store_entry *entry, uid_t uid, gid_t gid, mode_t mode,
+	       struct store_held **held_out)
 {
 	struct store_load *load = entry->load;
 	bool exported = load->exported;

@@ -13,9 +13,9 @@
 #include "launch.h"
 #include "sha256.h"
 
-#define SLOTS	    4
+#define SLOTS       4
 #define WALL_MS_MAX 2000
-#define PIDS	    8
+#define PIDS        8
 #define MEMORY_BASE (192ull << 20) /* the helper, its table, libelf */
 
 enum slot_state { SLOT_EMPTY, SLOT_STARTING, SLOT_IDLE, SLOT_BUSY };
@@ -24,10 +24,10 @@ static struct slot {
 	enum slot_state state;
 	struct launch_zygote *zygote; /* owned */
 	struct inspection *current;   /* borrowed from its caller until done */
-	uint64_t round;		      /* counts inspections */
-} slots[SLOTS];			      /* lock */
+	uint64_t round;               /* counts inspections */
+} slots[SLOTS];                       /* lock */
 static struct inspection *queue;      /* lock */
-static bool stopped = true;	      /* lock */
+static bool stopped = true;           /* lock */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
 static void pump(void);
@@ -84,7 +84,7 @@ static void fail_all(int rc, const char *sentence)
 	}
 }
 
-/* ---- inspectors ---------------------------------------------------------------------------------- */
+/* ---- inspectors ------------------------------------------------------------------------------ */
 
 /* Empties a slot and drops what was in it. */
 static void discard(struct slot *slot)
@@ -132,7 +132,8 @@ static void ready(void *arg, struct launch_zygote *zygote, int rc, const char *s
 		pump();
 		return;
 	}
-	snprintf(text, sizeof(text), "the inspector cannot start: %.400s", sentence ?: strerror(-rc));
+	snprintf(text, sizeof(text), "the inspector cannot start: %.400s",
+		 sentence ?: strerror(-rc));
 	sfs_status("inspector", "%s", text);
 	discard(slot);
 	if (!any_left())
@@ -161,7 +162,7 @@ static void start(struct slot *slot)
 		fail_all(-EIO, text);
 }
 
-/* ---- the queue ------------------------------------------------------------------------------------ */
+/* ---- the queue ------------------------------------------------------------------------------- */
 
 static bool uid_is_busy(uid_t uid)
 {
@@ -204,22 +205,26 @@ static const char *describe(const struct launch_exit *how, char *out, size_t siz
 
 	switch (how->cause) {
 	case LAUNCH_SIGNALED:
-		snprintf(out, size, "the inspector was ended by signal %d (%s) while it read this file", how->status,
-			 strsignal(how->status));
+		snprintf(out, size,
+			 "the inspector was ended by signal %d (%s) while it read this file",
+			 how->status, strsignal(how->status));
 		break;
 	case LAUNCH_SYSCALL:
 		snprintf(out, size, "this file made the inspector attempt the system call %s",
-			 launch_syscall_name(how->syscall_arch, how->syscall_nr, name, sizeof(name)));
+			 launch_syscall_name(how->syscall_arch, how->syscall_nr, name,
+					     sizeof(name)));
 		break;
 	case LAUNCH_TIMEOUT:
 		snprintf(out, size, "the inspector did not end within %u ms", wall_ms());
 		break;
 	case LAUNCH_OOM:
-		snprintf(out, size, "the inspector needed more than %llu bytes of memory for this file",
+		snprintf(out, size,
+			 "the inspector needed more than %llu bytes of memory for this file",
 			 (unsigned long long)memory_bytes());
 		break;
 	case LAUNCH_EXITED:
-		snprintf(out, size, "the inspector ended with status %d while it read this file", how->status);
+		snprintf(out, size, "the inspector ended with status %d while it read this file",
+			 how->status);
 		break;
 	case LAUNCH_KILLED:
 		snprintf(out, size, "the inspection was ended");
@@ -292,7 +297,9 @@ static void ended(void *arg, const struct launch_exit *how)
 static void fork_one(struct slot *slot)
 {
 	struct inspection *i = slot->current;
-	struct launch_order order = { .wall_ms = wall_ms(), .nfds = 2, .fds = { i->elf_fd, i->table_fd } };
+	struct launch_order order = { .wall_ms = wall_ms(),
+				      .nfds = 2,
+				      .fds = { i->elf_fd, i->table_fd } };
 	uint64_t round = slot->round;
 	int64_t run = launch_run(slot->zygote, &order, ended, slot);
 	char text[SFS_SENTENCE_MAX];
@@ -345,7 +352,7 @@ static void pump(void)
 	}
 }
 
-/* ---- from outside --------------------------------------------------------------------------------- */
+/* ---- from outside ---------------------------------------------------------------------------- */
 
 void inspect_start(void)
 {
@@ -368,7 +375,8 @@ static int new_table(void)
 
 	if (fd < 0)
 		return -errno;
-	if (ftruncate(fd, WIRE_TABLE_BYTES) || fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW)) {
+	if (ftruncate(fd, WIRE_TABLE_BYTES) ||
+	    fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW)) {
 		err = -errno;
 		close(fd);
 		return err;
@@ -385,7 +393,8 @@ void inspect_add(struct inspection *i)
 	/* The rest is zeros since birth: inspect_cancel() may have looked at it already. */
 	i->table_fd = new_table();
 	if (i->table_fd < 0) {
-		snprintf(text, sizeof(text), "no page for the inspector: %s", strerror(-i->table_fd));
+		snprintf(text, sizeof(text), "no page for the inspector: %s",
+			 strerror(-i->table_fd));
 		i->table_fd = -1;
 		finish(i, -EIO, text);
 		return;
@@ -434,7 +443,10 @@ void inspect_stop(void)
 	for (int i = 0; i < SLOTS; i++) {
 		bool drop;
 
-		/* One that is busy or starting gets its callback first, which finds that all is stopped. */
+		/*
+		 * One that is busy or starting gets its callback first, which finds that all is
+		 * stopped.
+		 */
 		pthread_mutex_lock(&lock);
 		drop = slots[i].state == SLOT_IDLE;
 		pthread_mutex_unlock(&lock);

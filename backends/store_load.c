@@ -2,26 +2,24 @@
 /*
  * From an upload to a codelet: seal, hash, policy, inspection, publication.
  *
- * load_commit() runs on the caller's thread up to the hash; the inspection ends on the launch thread; everything that
- * touches the disk is done on the store's own thread. One struct upload goes along and is freed with the answer.
+ * load_commit() runs on the caller's thread up to the hash; the inspection ends on the launch
+ * thread; everything that touches the disk is done on the store's own thread. One struct upload
+ * goes along and is freed with the answer.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include "store_inspect.h"
 #include "store_priv.h"
 
 #define HASH_HERE (1u << 20) /* bytes: more is hashed on the store's own thread */
-#define SEALS	  (F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
 
 struct upload {
 	struct inspection inspection; /* elf_fd is owned */
 	struct work work;
-	struct sfs_req *req; /* NULL: an object that is inspected again */
+	struct sfs_req *req;       /* NULL: an object that is inspected again */
 	struct store_entry *again; /* counted; NULL: an upload */
 	char name[SFS_NAME_MAX + 1];
 	struct sfs_cred who;
@@ -53,7 +51,7 @@ static void free_upload(struct upload *u)
 	free(u);
 }
 
-/* ---- publication: on the store's thread ---------------------------------------------------------- */
+/* ---- publication: on the store's thread ------------------------------------------------------ */
 
 /* What is being put in place of what. */
 struct placing {
@@ -64,17 +62,21 @@ struct placing {
 	struct store_load *load, *old; /* counted */
 	struct store_held *held, *old_held;
 	struct store_entry *entry; /* borrowed: names is held */
-	bool fresh;		   /* the entry is new */
+	bool fresh;                /* the entry is new */
 	bool durable;
 };
 
 int tell_loading(struct store_held *held)
 {
-	return store.listener && store.listener->loading && held->codelet.spec ?
-		       store.listener->loading(&held->codelet) : 0;
+	return store.listener && store.listener->loading && held->codelet.spec
+		       ? store.listener->loading(&held->codelet)
+		       : 0;
 }
 
-/* Of a codelet that nobody has had there is nothing to forget: those with a specification are always held. */
+/*
+ * Of a codelet that nobody has had there is nothing to forget: those with a specification are
+ * always held.
+ */
 void tell_gone(struct store_held *held)
 {
 	if (held && store.listener && store.listener->gone)
@@ -175,7 +177,10 @@ static void restore_record(const struct upload *u, bool durable)
 		(void)db_remove_name(u->name);
 }
 
-/* Back to what was: the record, and the kernel of the former codelet, which the new one's may have replaced. */
+/*
+ * Back to what was: the record, and the kernel of the former codelet, which the new one's may have
+ * replaced.
+ */
 static int undo(struct placing *p, int rc)
 {
 	struct store_held *former = NULL;
@@ -201,8 +206,8 @@ static int undo(struct placing *p, int rc)
 }
 
 /*
- * names is held. The listener is asked before anybody can see the name; the rename of the record is the commit; the tree
- * follows, which only a lack of memory can prevent.
+ * names is held. The listener is asked before anybody can see the name; the rename of the record is
+ * the commit; the tree follows, which only a lack of memory can prevent.
  */
 static int place(struct placing *p)
 {
@@ -286,7 +291,7 @@ static int publish_again(struct upload *u, const struct store_table *table)
 	return rc;
 }
 
-/* ---- the way there ---------------------------------------------------------------------------------- */
+/* ---- the way there --------------------------------------------------------------------------- */
 
 static void next_again(void);
 
@@ -309,7 +314,9 @@ static void finish(struct upload *u, int rc)
 		return;
 	}
 	sfs_stat_add(rc ? SFS_LOADS_FAILED : SFS_LOADS, 1);
-	/* The answer may free what u refers to, but not u: cancel() neither runs nor will after it. */
+	/*
+	 * The answer may free what u refers to, but not u: cancel() neither runs nor will after it.
+	 */
 	sfs_req_done(u->req, rc, NULL);
 	free_upload(u);
 }
@@ -318,7 +325,8 @@ static void take_table(struct work *work)
 {
 	struct upload *u = of_work(work);
 	struct store_table table = { 0 };
-	int rc = u->rc ? sfs_fail(u->rc, "%s", u->inspection.sentence) : table_take(u->inspection.table_fd, &table);
+	int rc = u->rc ? sfs_fail(u->rc, "%s", u->inspection.sentence)
+		       : table_take(u->inspection.table_fd, &table);
 
 	if (!rc)
 		rc = u->again ? publish_again(u, &table) : publish(u, &table);
@@ -335,21 +343,10 @@ static void inspected(struct inspection *inspection, int rc)
 	run_work(&u->work, take_table);
 }
 
-static int hash_memfd(int fd, size_t size, unsigned char out[SHA256_BYTES])
-{
-	void *bytes = mmap(NULL, size, PROT_READ, MAP_SHARED | MAP_POPULATE, fd, 0);
-
-	if (bytes == MAP_FAILED)
-		return sfs_fail(-ENOMEM, "the upload cannot be mapped: %s", strerror(errno));
-	sha256_of(bytes, size, out);
-	munmap(bytes, size);
-	return policy_hash(out);
-}
-
 static void hash_large(struct work *work)
 {
 	struct upload *u = of_work(work);
-	int rc = hash_memfd(u->inspection.elf_fd, u->size, u->sha256);
+	int rc = upload_hash(u->inspection.elf_fd, u->size, u->sha256);
 
 	if (rc)
 		finish(u, rc);
@@ -362,14 +359,6 @@ static void cancel(void *arg)
 	struct upload *u = arg;
 
 	inspect_cancel(&u->inspection);
-}
-
-static int seal(int fd, size_t size)
-{
-	if (fcntl(fd, F_ADD_SEALS, SEALS))
-		return sfs_fail(errno == EBUSY ? -EBUSY : -EIO, "the upload cannot be sealed: %s", strerror(errno));
-	/* Somebody who cut it before the seal would have it mapped beyond its end. */
-	return lseek(fd, 0, SEEK_END) == (off_t)size ? 0 : sfs_fail(-EIO, "the upload changed its size");
 }
 
 static struct upload *new_upload(const char *name, int memfd)
@@ -385,8 +374,8 @@ static struct upload *new_upload(const char *name, int memfd)
 	return u;
 }
 
-int load_commit(struct sfs_obj *dir, const char *name, int memfd, size_t size, mode_t mode, const struct sfs_cred *who,
-		struct sfs_req *req)
+int load_commit(struct sfs_obj *dir, const char *name, int memfd, size_t size, mode_t mode,
+		const struct sfs_cred *who, struct sfs_req *req)
 {
 	struct upload *u = new_upload(name, memfd);
 	bool here = size <= HASH_HERE;
@@ -402,8 +391,8 @@ int load_commit(struct sfs_obj *dir, const char *name, int memfd, size_t size, m
 	u->size = size;
 	u->mode = mode;
 	u->inspection.uid = who->uid;
-	rc = policy_upload(name, size, who) ?: seal(memfd, size);
-	rc = rc ?: here ? hash_memfd(memfd, size, u->sha256) : 0;
+	rc = policy_upload(name, size, who) ?: upload_seal(memfd, size);
+	rc = rc ?: here ? upload_hash(memfd, size, u->sha256) : 0;
 	if (rc) {
 		sfs_stat_add(SFS_LOADS_FAILED, 1);
 		free_upload(u);
@@ -418,10 +407,10 @@ int load_commit(struct sfs_obj *dir, const char *name, int memfd, size_t size, m
 	return SFS_LATER;
 }
 
-/* ---- again: one after the other, since each holds its bytes ------------------------------------------ */
+/* ---- again: one after the other, since each holds its bytes ---------------------------------- */
 
 static struct upload *waiting; /* store.lock */
-static bool one_is_on;	       /* store.lock */
+static bool one_is_on;         /* store.lock */
 
 static void load_bytes(struct work *work)
 {

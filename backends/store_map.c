@@ -106,8 +106,8 @@ int map_reserve(struct map *map, size_t n)
 	return 0;
 }
 
-void map_put(struct map *map, struct map_node *node, int (*before)(const struct map_node *other, const void *arg),
-	     const void *arg)
+void map_put(struct map *map, struct map_node *node,
+	     int (*before)(const struct map_node *other, const void *arg), const void *arg)
 {
 	struct map_node **at = slot(map, node->hash);
 

@@ -15,10 +15,13 @@
 #define LOADERS_MAX 256
 #define NSS_BYTES   (64u << 10)
 
-/* The names are resolved once, at start: a directory service may take its time, and nobody may wait for it later. */
+/*
+ * The names are resolved once, at start: a directory service may take its time, and nobody may wait
+ * for it later.
+ */
 static struct {
 	bool everybody; /* no list of loaders */
-	bool all;	/* no list of hashes */
+	bool all;       /* no list of hashes */
 	uid_t uids[LOADERS_MAX];
 	size_t nuids;
 	gid_t gids[LOADERS_MAX];
@@ -41,8 +44,9 @@ static int add_user(const char *name, char *buf)
 	uint64_t uid;
 
 	if (!parse_u64(name, strlen(name), &uid))
-		return uid < UINT32_MAX ? add_uid((uid_t)uid) :
-					  sfs_fail(-EINVAL, "[store] loaders: '%.40s' is no uid", name);
+		return uid < UINT32_MAX
+			       ? add_uid((uid_t)uid)
+			       : sfs_fail(-EINVAL, "[store] loaders: '%.40s' is no uid", name);
 	if (getpwnam_r(name, &entry, buf, NSS_BYTES, &found) || !found)
 		return sfs_fail(-EINVAL, "[store] loaders: no user '%.40s'", name);
 	return add_uid(entry.pw_uid);
@@ -97,7 +101,8 @@ static int add_hash(const char *item, size_t len)
 	if (policy.nallow == ALLOW_MAX)
 		return sfs_fail(-EINVAL, "[store] allow: more than %d hashes", ALLOW_MAX);
 	if (sha256_parse(item, len, policy.allow[policy.nallow]))
-		return sfs_fail(-EINVAL, "[store] allow: '%.*s' is no SHA-256", (int)(len < 70 ? len : 70), item);
+		return sfs_fail(-EINVAL, "[store] allow: '%.*s' is no SHA-256",
+				(int)(len < 70 ? len : 70), item);
 	policy.nallow++;
 	return 0;
 }
@@ -120,7 +125,8 @@ int policy_start(void)
 	memset(&policy, 0, sizeof(policy));
 	policy.everybody = !config->store_loaders[0];
 	policy.all = !config->store_allow[0];
-	return each_item(config->store_loaders, add_loader) ?: each_item(config->store_allow, add_hash);
+	return each_item(config->store_loaders, add_loader)
+		       ?: each_item(config->store_allow, add_hash);
 }
 
 static int check_loader(const struct sfs_cred *who)
@@ -134,8 +140,10 @@ static int check_loader(const struct sfs_cred *who)
 	for (size_t i = 0; i < policy.ngids; i++)
 		if (policy.gids[i] == who->gid)
 			return 0;
-	return sfs_fail(-EPERM, "uid %u may not load codelets: it is not among the loaders of the configuration",
-			who->uid);
+	return sfs_fail(
+		-EPERM,
+		"uid %u may not load codelets: it is not among the loaders of the configuration",
+		who->uid);
 }
 
 int policy_hash(const unsigned char sha256[SHA256_BYTES])
@@ -148,7 +156,8 @@ int policy_hash(const unsigned char sha256[SHA256_BYTES])
 	if (policy.all)
 		return 0;
 	sha256_hex(sha256, hex);
-	return sfs_fail(-EKEYREJECTED, "sha256 %s is not among those that the configuration allows", hex);
+	return sfs_fail(-EKEYREJECTED, "sha256 %s is not among those that the configuration allows",
+			hex);
 }
 
 /* What the owner has beside that name. */
@@ -184,7 +193,8 @@ static int look(const char *name, struct store_record *record, struct share *sha
 	return rc ? sfs_fail(rc, "out of memory") : 0;
 }
 
-int policy_place(const char *name, uint64_t size, const struct sfs_cred *who, struct store_record *record_out)
+int policy_place(const char *name, uint64_t size, const struct sfs_cred *who,
+		 struct store_record *record_out)
 {
 	const struct sfs_config *config = sfs_config();
 	struct share share = { .count = 0 };
@@ -196,21 +206,24 @@ int policy_place(const char *name, uint64_t size, const struct sfs_cred *who, st
 	if (rc)
 		return rc;
 	if (share.taken && !sfs_may(who, record_out->uid, record_out->gid, share.mode, W_OK))
-		return sfs_fail(-EACCES, "'%.64s' is of uid %u and not writable for uid %u", name, record_out->uid,
-				who->uid);
+		return sfs_fail(-EACCES, "'%.64s' is of uid %u and not writable for uid %u", name,
+				record_out->uid, who->uid);
 	if (share.count >= config->store_max_codelets)
-		return sfs_fail(-EDQUOT, "uid %u has %u codelets, at most %u are possible", record_out->uid, share.count,
-				config->store_max_codelets);
-	if (size > config->store_max_total_bytes || share.bytes > config->store_max_total_bytes - size)
+		return sfs_fail(-EDQUOT, "uid %u has %u codelets, at most %u are possible",
+				record_out->uid, share.count, config->store_max_codelets);
+	if (size > config->store_max_total_bytes ||
+	    share.bytes > config->store_max_total_bytes - size)
 		return sfs_fail(-EDQUOT,
-				"uid %u has %" PRIu64 " bytes of codelets, with %" PRIu64 " more it would be over %" PRIu64,
+				"uid %u has %" PRIu64 " bytes of codelets, with %" PRIu64
+				" more it would be over %" PRIu64,
 				record_out->uid, share.bytes, size, config->store_max_total_bytes);
 	return 0;
 }
 
 static int check_name(const char *name)
 {
-	static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._+-";
+	static const char allowed[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._+-";
 	size_t len = strlen(name);
 
 	if (len == 0 || len > SFS_NAME_MAX || name[0] == '.' || name[strspn(name, allowed)])

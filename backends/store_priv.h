@@ -2,12 +2,13 @@
 /*
  * What the files of the store know together: its index in memory, its files on disk.
  *
- * An entry is a name; what it holds at the moment is a load (one upload that was accepted); the bytes of a load are an
- * object, which several loads share when their bytes are equal. A codelet is what others hold: made when somebody
- * asks, from the table on disk, and kept in memory only where its texts are short. All counts of references, and every field
- * that is not constant, are under store.lock, which is never held across a system call or a callback. store.names
- * orders changes of names: it is held while a record is written and the tree is changed, so that disk, index
- * and tree change in the same order; it is taken before store.lock and by no path that only looks.
+ * An entry is a name; what it holds at the moment is a load (one upload that was accepted); the
+ * bytes of a load are an object, which several loads share when their bytes are equal. A codelet is
+ * what others hold: made when somebody asks, from the table on disk, and kept in memory only where
+ * its texts are short. All counts of references, and every field that is not constant, are under
+ * store.lock, which is never held across a system call or a callback. store.names orders changes of
+ * names: it is held while a record is written and the tree is changed, so that disk, index and tree
+ * change in the same order; it is taken before store.lock and by no path that only looks.
  */
 #ifndef STORE_PRIV_H
 #define STORE_PRIV_H
@@ -32,7 +33,7 @@ struct store_object {
 };
 
 struct store_export {
-	struct map_node node; /* in store.exports; the hash is of the symbol and the owner */
+	struct map_node node;    /* in store.exports; the hash is of the symbol and the owner */
 	struct store_load *load; /* borrowed: its load owns it */
 };
 
@@ -48,7 +49,7 @@ struct store_load {
 	bool has_spec;
 	uint32_t nexports;
 	struct store_export *exports; /* owned: nexports, and one more if there is just one */
-	bool exported;		      /* they are in store.exports */
+	bool exported;                /* they are in store.exports */
 	unsigned running;
 	uint64_t runs, last_run_ns;
 };
@@ -58,11 +59,12 @@ struct store_entry {
 	char name[SFS_NAME_MAX + 1];
 	unsigned refs;
 	struct store_load *load; /* counted; NULL: gone */
-	struct store_held *held; /* the codelet as it was last handed out; counted if resident, else borrowed */
+	/* the codelet as it was last handed out; counted if resident, else borrowed */
+	struct store_held *held;
 	bool resident;
-	bool hidden;	/* on disk but not to be had: damaged, or being inspected again */
-	bool unloading; /* removed, but something still runs */
-	uint64_t loads; /* of this name, since the start */
+	bool hidden;         /* on disk but not to be had: damaged, or being inspected again */
+	bool unloading;      /* removed, but something still runs */
+	uint64_t loads;      /* of this name, since the start */
 	struct sfs_obj *dir; /* counted: codelets/NAME; NULL while hidden */
 };
 
@@ -71,7 +73,7 @@ struct store_held {
 	struct codelet codelet; /* first: they are the same pointer */
 	unsigned refs;
 	struct store_load *load; /* counted */
-	int memfd;		 /* its bytes, while others than its entry hold it; -1 */
+	int memfd;               /* its bytes, while others than its entry hold it; -1 */
 };
 
 /* What one uid has. */
@@ -87,21 +89,25 @@ struct store {
 	struct map entries, objects, exports;
 	struct store_usage *usage; /* owned */
 	size_t nusage;
-	uint64_t sequence; /* the last one given */
-	const struct store_listener *listener; /* borrowed */
-	struct sfs_obj *dir, *codelets;	       /* counted; constant */
+	uint64_t sequence;                            /* the last one given */
+	const struct store_listener *listener;        /* borrowed */
+	struct sfs_obj *dir, *codelets;               /* counted; constant */
 	int root, objects_dir, tables_dir, names_dir; /* constant */
 };
 extern struct store store;
 
-/* ---- store_index.c: all with store.lock held ---------------------------------------------------- */
+/* ---- store_index.c: all with store.lock held ------------------------------------------------- */
 
-struct store_object *object_find(const unsigned char sha256[SHA256_BYTES]); /* borrowed, or NULL */
+/* borrowed, or NULL */
+struct store_object *object_find(const unsigned char sha256[SHA256_BYTES]);
 /* The one with these bytes, made if there is none; counted. NULL: out of memory. */
 struct store_object *object_get(const unsigned char sha256[SHA256_BYTES], uint64_t size);
 /* NULL allowed. The last reference sends its files to be removed. */
 void object_put(struct store_object *object);
-/* A load that is nobody's yet: takes the reference to object. table: NULL when not known yet. NULL: out of memory. */
+/*
+ * A load that is nobody's yet: takes the reference to object. table: NULL when not known yet. NULL:
+ * out of memory.
+ */
 struct store_load *load_new(struct store_object *object, const struct store_record *record,
 			    const struct store_table *table);
 void load_put(struct store_load *load); /* NULL allowed */
@@ -112,8 +118,9 @@ struct store_entry *entry_find(const char *name); /* borrowed; hidden and unload
 struct store_entry *entry_new(const char *name);
 void entry_put(struct store_entry *entry); /* NULL allowed */
 /*
- * Gives entry another load (the reference is taken over; NULL: none) and returns the former one, with its
- * reference. exported: it can be found by what it exports. The codelet that was last handed out goes to held_out, counted.
+ * Gives entry another load (the reference is taken over; NULL: none) and returns the former one,
+ * with its reference. exported: it can be found by what it exports. The codelet that was last
+ * handed out goes to held_out, counted.
  */
 struct store_load *entry_set(struct store_entry *entry, struct store_load *load, bool exported,
 			     struct store_held **held_out);
@@ -124,7 +131,8 @@ struct store_load *export_newest(const char *symbol, size_t len, uid_t uid, uint
 void load_unexport(struct store_load *load);
 void load_export(struct store_load *load);
 /* Another owner, and what follows from it. held_out as above. */
-void entry_own(struct store_entry *entry, uid_t uid, gid_t gid, mode_t mode, struct store_held **held_out);
+void entry_own(struct store_entry *entry, uid_t uid, gid_t gid, mode_t mode,
+	       struct store_held **held_out);
 /* No longer to be found, though it still runs. */
 void entry_unload(struct store_entry *entry, struct store_held **held_out);
 /* What uid has: made when there is none. NULL: out of memory. */
@@ -132,25 +140,30 @@ struct store_usage *usage_of(uid_t uid);
 /* Everything goes, at the end. */
 void index_free(void);
 
-/* ---- store_codelet.c: codelets, with no lock held ------------------------------------------------- */
+/* ---- store_codelet.c: codelets, with no lock held -------------------------------------------- */
 
 /* The codelet of an entry: counted; NULL with *err_out. */
 struct store_held *codelet_of(struct store_entry *entry, int *err_out);
 /* A new one for load under that name, of nobody's yet. NULL: out of memory. */
-struct store_held *codelet_new(const char *name, struct store_load *load, const struct store_table *table);
+struct store_held *codelet_new(const char *name, struct store_load *load,
+			       const struct store_table *table);
 /* Is it small enough to stay in memory with its entry? */
 bool codelet_is_small(const struct store_held *held);
 void held_put(struct store_held *held); /* NULL allowed */
 
-/* ---- store_db.c: on disk. 0 or -errno with a sentence ---------------------------------------------- */
+/* ---- store_db.c: on disk. 0 or -errno with a sentence ---------------------------------------- */
 
-int db_open(const char *state_dir); /* sets the directories of store; -EBUSY: somebody else has it */
+/* sets the directories of store; -EBUSY: somebody else has it */
+int db_open(const char *state_dir);
 void db_close(void);
 /* The bytes of memfd, their table. An object that is verified is there already. */
 int db_put_object(struct store_object *object, int memfd, bool durable);
 int db_put_table(struct store_object *object, const struct store_table *table, bool durable);
 int db_get_table(const unsigned char sha256[SHA256_BYTES], struct store_table *out);
-/* A descriptor of the object's file, its size right; and the hash too, if that has not been seen yet. -EBADMSG: damaged. */
+/*
+ * A descriptor of the object's file, its size right; and the hash too, if that has not been seen
+ * yet. -EBADMSG: damaged.
+ */
 int db_open_object(struct store_object *object);
 bool db_has_object(const struct store_object *object); /* a file of its size */
 /* The same as a sealed memfd, always hashed. */
@@ -168,32 +181,41 @@ int db_remove_name(const char *name);
 int db_sync(const char *name, const unsigned char sha256[SHA256_BYTES]);
 /* Calls each for every name. */
 int db_each_name(void (*each)(const char *name, void *arg), void *arg);
-/* Removes what nothing refers to; objects only if all is true, since a damaged record may need its own. */
+/*
+ * Removes what nothing refers to; objects only if all is true, since a damaged record may need its
+ * own.
+ */
 void db_sweep(bool all);
 
-/* ---- store_policy.c ----------------------------------------------------------------------------- */
+/* ---- store_policy.c -------------------------------------------------------------------------- */
 
 int policy_start(void); /* resolves [store] loaders and allow: 0 or -EINVAL with a sentence */
 /* What can be said of an upload before its bytes are looked at: name, loader, size, place. */
 int policy_upload(const char *name, size_t size, const struct sfs_cred *who);
 int policy_hash(const unsigned char sha256[SHA256_BYTES]);
 /*
- * May who put size bytes under name? Rights and quotas; 0, or -errno with a sentence. record_out gets whose it will be; its
- * mode, from what the caller has set, stays.
+ * May who put size bytes under name? Rights and quotas; 0, or -errno with a sentence. record_out
+ * gets whose it will be; its mode, from what the caller has set, stays.
  */
-int policy_place(const char *name, uint64_t size, const struct sfs_cred *who, struct store_record *record_out);
+int policy_place(const char *name, uint64_t size, const struct sfs_cred *who,
+		 struct store_record *record_out);
 
-/* ---- store_load.c: from an upload to a codelet; store_start.c: from the disk ------------------------- */
+/* ---- store_load.c: from an upload to a codelet; store_start.c: from the disk ----------------- */
 
-int load_commit(struct sfs_obj *dir, const char *name, int memfd, size_t size, mode_t mode, const struct sfs_cred *who,
-		struct sfs_req *req);
+int load_commit(struct sfs_obj *dir, const char *name, int memfd, size_t size, mode_t mode,
+		const struct sfs_cred *who, struct sfs_req *req);
 /* Inspects an object again, since its table is damaged or of another inspector. */
 int load_again(struct store_entry *entry);
-/* Makes the tree show what the entry holds; file: in /store too. store.names held, not store.lock. 0 or -errno. */
+/*
+ * Makes the tree show what the entry holds; file: in /store too. store.names held, not store.lock.
+ * 0 or -errno.
+ */
 int entry_show(struct store_entry *entry, bool file);
 /* Takes codelets/NAME away. */
 void entry_hide(struct store_entry *entry);
-/* Lets the entry keep the codelet if it is small, or has a specification, whose end must be told. */
+/*
+ * Lets the entry keep the codelet if it is small, or has a specification, whose end must be told.
+ */
 void entry_keep(struct store_entry *entry, struct store_held *held);
 /* Its bytes turned out to be damaged: out of sight soon, with a line in /status. */
 void entry_damaged(struct store_entry *entry);
@@ -202,9 +224,14 @@ void entry_status(const char *name, const char *why); /* NULL: all is well */
 int tell_loading(struct store_held *held);
 void tell_gone(struct store_held *held); /* NULL allowed */
 
-int store_begin(void); /* both directories are known: reads the disk. 0 or -errno with a sentence */
+/* store_seal.c: 0 or -errno with a sentence; the policy on hashes is asked too. */
+int upload_seal(int fd, size_t size);
+int upload_hash(int fd, size_t size, unsigned char out[SHA256_BYTES]);
 
-/* ---- codelets.c ------------------------------------------------------------------------------------ */
+/* both directories are known: reads the disk. 0 or -errno with a sentence */
+int store_begin(void);
+
+/* ---- codelets.c ------------------------------------------------------------------------------ */
 
 extern const struct sfs_dirtype codelet_dirtype; /* codelets/NAME; priv is the entry, counted */
 mode_t codelet_dir_mode(mode_t mode);

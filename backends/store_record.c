@@ -20,13 +20,15 @@ size_t record_format(const struct store_record *record, char out[RECORD_BYTES])
 
 	sha256_hex(record->sha256, hex);
 	n = snprintf(out, RECORD_BYTES,
-		     HEADING "sha256 %s\nsize %" PRIu64 "\nuid %u\ngid %u\nmode %u\nloaded_at_ns %" PRIu64
+		     HEADING "sha256 %s\nsize %" PRIu64
+			     "\nuid %u\ngid %u\nmode %u\nloaded_at_ns %" PRIu64
 			     "\nsequence %" PRIu64 "\n",
-		     hex, record->size, record->uid, record->gid, record->mode & 07777, record->loaded_at_ns,
-		     record->sequence);
+		     hex, record->size, record->uid, record->gid, record->mode & 07777,
+		     record->loaded_at_ns, record->sequence);
 	sha256_of(out, (size_t)n, hash);
 	sha256_hex(hash, hex);
-	return (size_t)n + (size_t)snprintf(out + n, RECORD_BYTES - (size_t)n, "checksum %s\n", hex);
+	return (size_t)n +
+	       (size_t)snprintf(out + n, RECORD_BYTES - (size_t)n, "checksum %s\n", hex);
 }
 
 /* The value of the next line, which must have that key; moves *text behind the line. */
@@ -35,7 +37,8 @@ static const char *line(const char **text, const char *end, const char *key, siz
 	const char *start = *text, *newline = memchr(start, '\n', (size_t)(end - start));
 	size_t skip = strlen(key);
 
-	if (!newline || (size_t)(newline - start) <= skip || memcmp(start, key, skip) || start[skip] != ' ')
+	if (!newline || (size_t)(newline - start) <= skip || memcmp(start, key, skip) ||
+	    start[skip] != ' ')
 		return NULL;
 	*text = newline + 1;
 	*len = (size_t)(newline - start) - skip - 1;
@@ -52,7 +55,8 @@ static int number(const char **text, const char *end, const char *key, uint64_t 
 	return 0;
 }
 
-static int hash(const char **text, const char *end, const char *key, unsigned char out[SHA256_BYTES])
+static int hash(const char **text, const char *end, const char *key,
+		unsigned char out[SHA256_BYTES])
 {
 	size_t len;
 	const char *value = line(text, end, key, &len);

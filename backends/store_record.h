@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The store's index record: what is kept on disk about one name, as text that says itself whether it is whole.
+ * The store's index record: what is kept on disk about one name, as text that says itself whether
+ * it is whole.
  *
  * Pure: bytes in, record out. The last line is the SHA-256 of all lines before it.
  */

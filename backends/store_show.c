@@ -31,7 +31,8 @@ static int add_dir(struct store_entry *entry, const struct store_record *r)
 	pthread_mutex_lock(&store.lock);
 	entry->refs++; /* the directory's, released with it */
 	pthread_mutex_unlock(&store.lock);
-	rc = sfs_add_dir(store.codelets, entry->name, &codelet_dirtype, entry, r->uid, r->gid, codelet_dir_mode(r->mode));
+	rc = sfs_add_dir(store.codelets, entry->name, &codelet_dirtype, entry, r->uid, r->gid,
+			 codelet_dir_mode(r->mode));
 	if (rc)
 		return sfs_fail(rc, "codelets/%.64s cannot be made", entry->name);
 	dir = sfs_find(store.codelets, entry->name);
@@ -43,8 +44,8 @@ static int add_dir(struct store_entry *entry, const struct store_record *r)
 
 int entry_show(struct store_entry *entry, bool file)
 {
-	static const char *const rows[] = { "info",	   "symbols", "sections", "imports",
-					    "relocations", "spec",    "state",	  "activity" };
+	static const char *const rows[] = { "info",        "symbols", "sections", "imports",
+					    "relocations", "spec",    "state",    "activity" };
 	struct store_record r;
 	bool fresh;
 	int rc = 0;
@@ -56,7 +57,8 @@ int entry_show(struct store_entry *entry, bool file)
 	if (fresh)
 		rc = add_dir(entry, &r);
 	if (!rc && file) {
-		rc = sfs_set_file(store.dir, entry->name, r.size, r.uid, r.gid, r.mode, r.loaded_at_ns);
+		rc = sfs_set_file(store.dir, entry->name, r.size, r.uid, r.gid, r.mode,
+				  r.loaded_at_ns);
 		if (rc)
 			(void)sfs_fail(rc, "store/%.64s cannot be made", entry->name);
 	}
@@ -84,14 +86,17 @@ void entry_hide(struct store_entry *entry)
 	sfs_put_obj(dir);
 }
 
-/* ---- damage ----------------------------------------------------------------------------------------- */
+/* ---- damage ---------------------------------------------------------------------------------- */
 
 struct damage {
 	struct work work;
 	struct store_entry *entry; /* counted */
 };
 
-/* The name and its record stay taken, so that it is its owner's to replace; and the next start looks again. */
+/*
+ * The name and its record stay taken, so that it is its owner's to replace; and the next start
+ * looks again.
+ */
 static void hide_damaged(struct work *work)
 {
 	struct damage *damage = (struct damage *)work;

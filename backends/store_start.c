@@ -2,10 +2,10 @@
 /*
  * The store as it is found on disk when the daemon starts.
  *
- * Records and tables are verified now, the bytes of each codelet by size now and by hash at first use: ten thousand
- * codelets would take their whole bytes to be read. What the inspector found is kept on disk for the same reason: a start
- * reads the tables instead of inspecting all again. What is damaged keeps its name taken, out of sight, for its
- * owner to replace.
+ * Records and tables are verified now, the bytes of each codelet by size now and by hash at first
+ * use: ten thousand codelets would take their whole bytes to be read. What the inspector found is
+ * kept on disk for the same reason: a start reads the tables instead of inspecting all again. What
+ * is damaged keeps its name taken, out of sight, for its owner to replace.
  */
 #include <errno.h>
 #include <string.h>
@@ -18,7 +18,8 @@ struct scan {
 };
 
 /* A hidden entry for what cannot be shown, or not yet. */
-static struct store_entry *enter(const char *name, const struct store_record *record, const struct store_table *table)
+static struct store_entry *enter(const char *name, const struct store_record *record,
+				 const struct store_table *table)
 {
 	struct store_object *object;
 	struct store_load *load = NULL;
@@ -60,7 +61,10 @@ static void show(struct store_entry *entry, const struct store_table *table)
 		entry_status(entry->name, "out of memory");
 	} else {
 		entry_keep(entry, held);
-		/* The codelet is there with or without its kernel, which its owner can make by hand. */
+		/*
+		 * The codelet is there with or without its kernel, which its owner can make by
+		 * hand.
+		 */
 		if (tell_loading(held))
 			entry_status(entry->name, sfs_sentence());
 	}
@@ -113,6 +117,7 @@ int store_begin(void)
 		return rc;
 	db_sweep(!scan.bad_records);
 	if (scan.codelets || scan.again)
-		sfs_log(SFS_INFO, "store: %u codelets loaded, %u to be inspected again", scan.codelets, scan.again);
+		sfs_log(SFS_INFO, "store: %u codelets loaded, %u to be inspected again",
+			scan.codelets, scan.again);
 	return 0;
 }

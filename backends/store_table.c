@@ -12,8 +12,8 @@
 #include "sandboxfs.h"
 #include "sha256.h"
 
-#define MAGIC	   "sfstable"
-#define VERSION	   1u
+#define MAGIC       "sfstable"
+#define VERSION     1u
 #define MISSING_MAX (1u << 20)
 
 void table_free(struct store_table *table)
@@ -26,7 +26,8 @@ size_t table_line(const char **text, const char *end, const char **word_out)
 {
 	while (*text < end) {
 		const char *start = *text, *newline = memchr(start, '\n', (size_t)(end - start));
-		const char *stop = newline ?: end, *blank = memchr(start, ' ', (size_t)(stop - start));
+		const char *stop = newline ?: end,
+			   *blank = memchr(start, ' ', (size_t)(stop - start));
 		size_t len = (size_t)((blank ?: stop) - start);
 
 		*text = newline ? newline + 1 : end;
@@ -40,7 +41,8 @@ size_t table_line(const char **text, const char *end, const char **word_out)
 /* The last line of a list that was cut says "... N more" and is no name. */
 static uint32_t count_exports(const struct store_table *table)
 {
-	const char *p = table->texts[WIRE_EXPORTS].text, *end = p + table->texts[WIRE_EXPORTS].bytes, *word;
+	const char *p = table->texts[WIRE_EXPORTS].text,
+		   *end = p + table->texts[WIRE_EXPORTS].bytes, *word;
 	uint32_t n = 0;
 	size_t len;
 
@@ -66,7 +68,10 @@ static bool listable(unsigned char c)
 	return (c >= ' ' && c <= '~') || c == '\n';
 }
 
-/* Copies a list, with bytes that have no place in one as \xNN and a newline at the end; the length. out NULL: only counts. */
+/*
+ * Copies a list, with bytes that have no place in one as \xNN and a newline at the end; the length.
+ * out NULL: only counts.
+ */
 static size_t clean(const char *text, size_t bytes, char *out)
 {
 	static const char digits[] = "0123456789abcdef";
@@ -112,13 +117,17 @@ static size_t character(const unsigned char *p, size_t left)
 static int check_spec(const char *text, size_t bytes)
 {
 	if (bytes > SFS_COMMAND_MAX)
-		return sfs_fail(-ENOEXEC, "the specification in section .sandboxfs has %zu bytes, at most %d are possible",
+		return sfs_fail(-ENOEXEC,
+				"the specification in section .sandboxfs has %zu bytes, at most %d "
+				"are possible",
 				bytes, SFS_COMMAND_MAX);
 	for (size_t i = 0, len; i < bytes; i += len) {
 		len = character((const unsigned char *)text + i, bytes - i);
 		if (!len)
-			return sfs_fail(-ENOEXEC, "the specification in section .sandboxfs is not text: byte %zu is \\x%02x", i,
-					(unsigned char)text[i]);
+			return sfs_fail(-ENOEXEC,
+					"the specification in section .sandboxfs is not text: byte "
+					"%zu is \\x%02x",
+					i, (unsigned char)text[i]);
 	}
 	return 0;
 }
@@ -132,7 +141,8 @@ static int64_t bounded(const struct wire_table *head)
 		size_t offset = head->texts[i].offset, bytes = head->texts[i].bytes;
 
 		sum += bytes;
-		if (bytes && (offset < sizeof(*head) || offset > WIRE_TABLE_BYTES || bytes > WIRE_TABLE_BYTES - offset))
+		if (bytes && (offset < sizeof(*head) || offset > WIRE_TABLE_BYTES ||
+			      bytes > WIRE_TABLE_BYTES - offset))
 			return -EIO;
 	}
 	return sum > WIRE_TABLE_BYTES ? -EIO : (int64_t)sum;
@@ -145,7 +155,8 @@ static int take_texts(const struct wire_table *head, const char *raw, struct sto
 	int rc = 0;
 
 	for (int i = 0; i < WIRE_TEXTS; from += head->texts[i++].bytes)
-		total += i == WIRE_SPEC ? head->texts[i].bytes : clean(raw + from, head->texts[i].bytes, NULL);
+		total += i == WIRE_SPEC ? head->texts[i].bytes
+					: clean(raw + from, head->texts[i].bytes, NULL);
 	t->memory = malloc(total + 1);
 	if (!t->memory)
 		return sfs_fail(-ENOMEM, "out of memory");
@@ -171,7 +182,8 @@ static int check_head(const struct wire_table *head)
 	if (head->done != 1)
 		return sfs_fail(-EIO, "the inspector ended without a judgement");
 	if (head->rc == -ENOEXEC)
-		return sfs_fail(-ENOEXEC, "%.*s", (int)strnlen(head->text, sizeof(head->text)), head->text);
+		return sfs_fail(-ENOEXEC, "%.*s", (int)strnlen(head->text, sizeof(head->text)),
+				head->text);
 	if (head->rc)
 		return sfs_fail(-EIO, "the inspector failed with %d: %.*s", head->rc,
 				(int)strnlen(head->text, sizeof(head->text)), head->text);
@@ -208,17 +220,19 @@ int table_take(int memfd, struct store_table *out)
 	return 0;
 }
 
-/* ---- on disk: native byte order, since a store belongs to one machine -------------------------- */
+/* ---- on disk: native byte order, since a store belongs to one machine ------------------------ */
 
 struct table_head {
 	char magic[8];
 	uint32_t version, type, machine, missing;
 	uint32_t bytes[WIRE_TEXTS];
 	unsigned char inspector[32];
-	unsigned char checksum[32]; /* over the codelet's hash, this head with zeros here, the texts */
+	/* over the codelet's hash, this head with zeros here, the texts */
+	unsigned char checksum[32];
 };
 
-static void checksum(const void *file, size_t size, const unsigned char codelet[32], unsigned char out[32])
+static void checksum(const void *file, size_t size, const unsigned char codelet[32],
+		     unsigned char out[32])
 {
 	struct table_head head;
 	struct sha256 hash;
@@ -232,8 +246,8 @@ static void checksum(const void *file, size_t size, const unsigned char codelet[
 	sha256_end(&hash, out);
 }
 
-int table_encode(const struct store_table *table, const unsigned char codelet[32], const unsigned char inspector[32],
-		 void **data_out, size_t *size_out)
+int table_encode(const struct store_table *table, const unsigned char codelet[32],
+		 const unsigned char inspector[32], void **data_out, size_t *size_out)
 {
 	struct table_head head = { .version = VERSION,
 				   .type = table->type,
@@ -263,7 +277,8 @@ int table_encode(const struct store_table *table, const unsigned char codelet[32
 	return 0;
 }
 
-static int check_file(const void *data, size_t size, const unsigned char codelet[32], struct table_head *head)
+static int check_file(const void *data, size_t size, const unsigned char codelet[32],
+		      struct table_head *head)
 {
 	unsigned char sum[32];
 	uint64_t total = sizeof(*head);
@@ -279,15 +294,16 @@ static int check_file(const void *data, size_t size, const unsigned char codelet
 	return memcmp(sum, head->checksum, sizeof(sum)) ? -EBADMSG : 0;
 }
 
-int table_decode(void *data, size_t size, const unsigned char codelet[32], const unsigned char inspector[32],
-		 struct store_table *out)
+int table_decode(void *data, size_t size, const unsigned char codelet[32],
+		 const unsigned char inspector[32], struct store_table *out)
 {
 	struct store_table t = { .memory = data };
 	struct table_head head;
 	size_t at = sizeof(head);
 	int rc = check_file(data, size, codelet, &head);
 
-	if (!rc && (head.version != VERSION || memcmp(head.inspector, inspector, sizeof(head.inspector))))
+	if (!rc &&
+	    (head.version != VERSION || memcmp(head.inspector, inspector, sizeof(head.inspector))))
 		rc = -ESTALE;
 	if (rc) {
 		free(data);

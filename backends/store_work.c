@@ -9,7 +9,7 @@
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t added = PTHREAD_COND_INITIALIZER;
 static struct work *first, **last = &first; /* lock */
-static bool running, stopping;		    /* lock */
+static bool running, stopping;              /* lock */
 static pthread_t thread;
 
 static void *serve(void *arg)

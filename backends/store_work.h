@@ -2,7 +2,8 @@
 /*
  * The store's own thread: what may wait for a disk is done there, one job after the other.
  *
- * A job lives inside the struct that it works on and is forgotten before it runs, so that it may free that struct.
+ * A job lives inside the struct that it works on and is forgotten before it runs, so that it may
+ * free that struct.
  */
 #ifndef STORE_WORK_H
 #define STORE_WORK_H

@@ -106,7 +106,8 @@ void account_unstage(uid_t uid, uint64_t bytes)
 	pthread_mutex_lock(&lock);
 	account = account_of(uid);
 	if (account)
-		account->staged_bytes -= bytes < account->staged_bytes ? bytes : account->staged_bytes;
+		account->staged_bytes -=
+			bytes < account->staged_bytes ? bytes : account->staged_bytes;
 	drop_if_empty(account);
 	pthread_mutex_unlock(&lock);
 }

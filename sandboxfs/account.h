@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* What each uid holds of the core's own resources: open files and bytes that are staged. Any thread. */
+/*
+ * What each uid holds of the core's own resources: open files and bytes that are staged. Any
+ * thread.
+ */
 #ifndef ACCOUNT_H
 #define ACCOUNT_H
 

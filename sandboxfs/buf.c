@@ -19,7 +19,7 @@ struct sfs_blob {
 /* The text grows inside the blob that it becomes, so that finishing copies nothing. */
 struct sfs_buf {
 	struct sfs_blob *blob; /* owned; NULL: nothing was put yet */
-	size_t room;	       /* bytes of data, the NUL not counted */
+	size_t room;           /* bytes of data, the NUL not counted */
 	size_t size;
 	bool failed;
 };

@@ -14,13 +14,13 @@
 struct work {
 	struct file *file; /* counted */
 	struct sfs_cmd cmd;
-	bool whole;	 /* one command, whatever lines it has; the result is 0 */
-	bool background; /* O_NONBLOCK: the writer has his answer */
-	size_t size;	 /* of text */
-	size_t begin;	 /* of the line that runs */
-	size_t next;	 /* of the line after it */
+	bool whole;           /* one command, whatever lines it has; the result is 0 */
+	bool background;      /* O_NONBLOCK: the writer has his answer */
+	size_t size;          /* of text */
+	size_t begin;         /* of the line that runs */
+	size_t next;          /* of the line after it */
 	unsigned line, lines; /* counted from one; how many there are */
-	int rc;		 /* of the last line */
+	int rc;               /* of the last line */
 	char text[];
 };
 
@@ -54,8 +54,8 @@ static bool work_is_cut(const struct work *work)
 }
 
 /*
- * The next line that is not empty, or the one empty line that is a whole write (a run without words): false when there is none.
- * Never the tail of a cut write.
+ * The next line that is not empty, or the one empty line that is a whole write (a run without
+ * words): false when there is none. Never the tail of a cut write.
  */
 static bool work_next(struct work *work)
 {
@@ -93,7 +93,10 @@ static bool work_took(struct work *work, int rc, struct sfs_blob *answer)
 	return rc >= 0;
 }
 
-/* What write(2) returns: the bytes of the lines that were done, or the refusal of the first. Frees work. */
+/*
+ * What write(2) returns: the bytes of the lines that were done, or the refusal of the first. Frees
+ * work.
+ */
 static int64_t work_end(struct work *work)
 {
 	int64_t result = work->rc;
@@ -121,7 +124,8 @@ static void run_line(struct work *work)
 	int rc;
 
 	work->cmd.answer = buf;
-	rc = buf ? attr->store(file_dir(work->file), &work->cmd) : sfs_fail(-ENOMEM, "out of memory");
+	rc = buf ? attr->store(file_dir(work->file), &work->cmd)
+		 : sfs_fail(-ENOMEM, "out of memory");
 	answer = sfs_buf_finish(buf);
 	/* Nothing said: what a read gives next is the file itself. */
 	if (answer && !sfs_blob_size(answer)) {
@@ -175,7 +179,8 @@ static void line_finished(struct sfs_req *req, int rc, struct sfs_blob *answer)
 	if (!answer && rc >= 0)
 		answer = sfs_blob_new("", 0);
 	if (work_took(work, rc, answer) && work->next < work->size)
-		req_continue(req, resume); /* not here: the backend may hold what the next line needs */
+		/* not here: the backend may hold what the next line needs */
+		req_continue(req, resume);
 	else
 		req_answer(req, work_end(work));
 }

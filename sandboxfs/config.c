@@ -10,8 +10,8 @@
 #include <string.h>
 
 #define FILE_BYTES_MAX (256 << 10)
-#define GIB	       (UINT64_C(1) << 30)
-#define ANY_UID	       UINT64_C(4294967294)
+#define GIB            (UINT64_C(1) << 30)
+#define ANY_UID        UINT64_C(4294967294)
 
 /* The library cuts longer lines without a word, so they are refused before it sees them. */
 #define LINE_BYTES_MAX 196
@@ -35,20 +35,26 @@ static struct sfs_config config; /* lists in it are kept as "a,b,c" */
 
 #define AT(field) offsetof(struct sfs_config, field), sizeof(((struct sfs_config *)0)->field)
 
-_Static_assert(sizeof(uid_t) == sizeof(uint32_t) && sizeof(gid_t) == sizeof(uint32_t), "ids are NUMBER32");
+_Static_assert(sizeof(uid_t) == sizeof(uint32_t) && sizeof(gid_t) == sizeof(uint32_t),
+	       "ids are NUMBER32");
 
 static const struct row rows[] = {
 	{ "daemon", "state_dir", TEXT, AT(state_dir), "", 0, 0, "",
-	  "directory of the store; empty: /var/lib/sandboxfs for root, else below $XDG_STATE_HOME" },
+	  "directory of the store; empty: /var/lib/sandboxfs for root, else below "
+	  "$XDG_STATE_HOME" },
 	{ "daemon", "uid", NUMBER32, AT(daemon_uid), "64800", 1, ANY_UID, "",
-	  "user id of the daemon when root starts it; the default gives way to an account named sandboxfs" },
-	{ "daemon", "gid", NUMBER32, AT(daemon_gid), "64800", 1, ANY_UID, "", "group id of the daemon" },
-	{ "daemon", "threads", NUMBER32, AT(threads), "4", 2, 64, "", "threads that serve requests" },
+	  "user id of the daemon when root starts it; the default gives way to an account named "
+	  "sandboxfs" },
+	{ "daemon", "gid", NUMBER32, AT(daemon_gid), "64800", 1, ANY_UID, "",
+	  "group id of the daemon" },
+	{ "daemon", "threads", NUMBER32, AT(threads), "4", 2, 64, "",
+	  "threads that serve requests" },
 	{ "store", "max_bytes", NUMBER64, AT(store_max_bytes), "67108864", 1, 64 * GIB, "bytes",
 	  "size of one codelet" },
-	{ "store", "max_codelets", NUMBER32, AT(store_max_codelets), "256", 1, 1000000, "", "codelets of one user" },
-	{ "store", "max_total_bytes", NUMBER64, AT(store_max_total_bytes), "1073741824", 1, 1024 * GIB, "bytes",
-	  "bytes in the store of one user" },
+	{ "store", "max_codelets", NUMBER32, AT(store_max_codelets), "256", 1, 1000000, "",
+	  "codelets of one user" },
+	{ "store", "max_total_bytes", NUMBER64, AT(store_max_total_bytes), "1073741824", 1,
+	  1024 * GIB, "bytes", "bytes in the store of one user" },
 	{ "store", "durable", BOOLEAN, AT(store_durable), "no", 0, 1, "",
 	  "close(2) of an upload returns only when the disk has it" },
 	{ "store", "allow", LIST, AT(store_allow), "", 0, 0, "",
@@ -57,27 +63,34 @@ static const struct row rows[] = {
 	  "users and @groups who may load, separated by commas; empty: all" },
 	{ "jail", "uid_base", NUMBER32, AT(jail_uid_base), "1879048192", 1, ANY_UID, "",
 	  "first of the user ids under which jailed code runs" },
-	{ "jail", "uid_count", NUMBER32, AT(jail_uid_count), "65536", 1, 1 << 20, "", "how many such ids there are" },
-	{ "jail", "memory_bytes", NUMBER64, AT(jail_memory_bytes), "1073741824", 16 << 20, 1024 * GIB, "bytes",
-	  "memory of one run, at most" },
+	{ "jail", "uid_count", NUMBER32, AT(jail_uid_count), "65536", 1, 1 << 20, "",
+	  "how many such ids there are" },
+	{ "jail", "memory_bytes", NUMBER64, AT(jail_memory_bytes), "1073741824", 16 << 20,
+	  1024 * GIB, "bytes", "memory of one run, at most" },
 	{ "jail", "pids", NUMBER32, AT(jail_pids), "64", 4, 65536, "", "processes of one jail" },
-	{ "kernels", "max", NUMBER32, AT(kernels_max), "256", 1, 100000, "", "kernels of one user" },
-	{ "kernels", "templates_max", NUMBER32, AT(templates_max), "4", 1, 1024, "", "warm templates of one user" },
-	{ "kernels", "templates_total", NUMBER32, AT(templates_total), "16", 1, 4096, "", "warm templates in all" },
+	{ "kernels", "max", NUMBER32, AT(kernels_max), "256", 1, 100000, "",
+	  "kernels of one user" },
+	{ "kernels", "templates_max", NUMBER32, AT(templates_max), "4", 1, 1024, "",
+	  "warm templates of one user" },
+	{ "kernels", "templates_total", NUMBER32, AT(templates_total), "16", 1, 4096, "",
+	  "warm templates in all" },
 	{ "kernels", "run_wall_ms", NUMBER32, AT(run_wall_ms), "10000", 1, 86400000, "ms",
 	  "time of one run when it says nothing" },
 	{ "kernels", "run_wall_ms_max", NUMBER32, AT(run_wall_ms_max), "600000", 1, 86400000, "ms",
 	  "time that a run may ask for" },
-	{ "kernels", "samples", NUMBER32, AT(samples), "100", 1, 16384, "", "samples of a run when it says nothing" },
+	{ "kernels", "samples", NUMBER32, AT(samples), "100", 1, 16384, "",
+	  "samples of a run when it says nothing" },
 	{ "kernels", "samples_max", NUMBER32, AT(samples_max), "16384", 1, 16384, "",
 	  "samples that a run may ask for" },
-	{ "kernels", "events", LIST, AT(events), "tsc,time_ns,task-clock,page-faults,cycles,instructions", 0, 0, "",
+	{ "kernels", "events", LIST, AT(events),
+	  "tsc,time_ns,task-clock,page-faults,cycles,instructions", 0, 0, "",
 	  "events that are counted when a kernel names none, separated by commas" },
 	{ "limits", "request_ms", NUMBER32, AT(request_ms), "1000", 10, 600000, "ms",
 	  "deadline of an answer that is put off and has none of its own" },
-	{ "limits", "opens_max", NUMBER32, AT(opens_max), "1024", 8, 1000000, "", "open files of one user" },
-	{ "limits", "staging_max_bytes", NUMBER64, AT(staging_max_bytes), "268435456", 4096, 1024 * GIB, "bytes",
-	  "bytes of one user in uploads that are not accepted yet" },
+	{ "limits", "opens_max", NUMBER32, AT(opens_max), "1024", 8, 1000000, "",
+	  "open files of one user" },
+	{ "limits", "staging_max_bytes", NUMBER64, AT(staging_max_bytes), "268435456", 4096,
+	  1024 * GIB, "bytes", "bytes of one user in uploads that are not accepted yet" },
 	{ 0 },
 };
 
@@ -142,7 +155,8 @@ static int judge_text(const struct row *row, const char *value, size_t max)
 		return sfs_fail(-E2BIG, "%s: at most %zu bytes", row->key, max);
 	for (c = value; *c; c++)
 		if (*c < ' ' || *c == 127 || *c == ';')
-			return sfs_fail(-EINVAL, "%s: '%.40s' has a character that cannot be here", row->key, value);
+			return sfs_fail(-EINVAL, "%s: '%.40s' has a character that cannot be here",
+					row->key, value);
 	return 0;
 }
 
@@ -230,7 +244,7 @@ void config_defaults(void)
 
 struct reading {
 	bool seen[ROWS_MAX]; /* by row: a list goes on, anything else is there twice */
-	int err;	     /* of the first bad line */
+	int err;             /* of the first bad line */
 	char why[SFS_SENTENCE_MAX];
 };
 
@@ -279,12 +293,15 @@ int config_parse(const char *name, const char *text)
 	int line = long_line(text);
 
 	if (line)
-		return sfs_fail(-E2BIG, "%.200s:%d: a line has at most %d bytes; lists go on in indented lines", name,
-				line, LINE_BYTES_MAX);
+		return sfs_fail(
+			-E2BIG,
+			"%.200s:%d: a line has at most %d bytes; lists go on in indented lines",
+			name, line, LINE_BYTES_MAX);
 	/* Twice, since the library does not say which of the two a line was refused for. */
 	line = ini_parse_string(text, skip, NULL);
 	if (line)
-		return sfs_fail(-EINVAL, "%.200s:%d: neither a section nor key = value", name, line);
+		return sfs_fail(-EINVAL, "%.200s:%d: neither a section nor key = value", name,
+				line);
 	line = ini_parse_string(text, take, &reading);
 	return reading.err ? sfs_fail(reading.err, "%.200s:%d: %s", name, line, reading.why) : 0;
 }
@@ -301,11 +318,12 @@ int config_load(const char *path)
 	else
 		size = fread(text, 1, FILE_BYTES_MAX + 1, file);
 	if (!err && (ferror(file) || size > FILE_BYTES_MAX))
-		err = sfs_fail(-EINVAL, "%.200s: cannot be read, or has more than %d bytes", path, FILE_BYTES_MAX);
+		err = sfs_fail(-EINVAL, "%.200s: cannot be read, or has more than %d bytes", path,
+			       FILE_BYTES_MAX);
 	if (!err) {
 		text[size] = '\0';
-		err = strlen(text) == size ? config_parse(path, text) :
-					     sfs_fail(-EINVAL, "%.200s: holds a NUL byte", path);
+		err = strlen(text) == size ? config_parse(path, text)
+					   : sfs_fail(-EINVAL, "%.200s: holds a NUL byte", path);
 	}
 	if (file)
 		fclose(file);

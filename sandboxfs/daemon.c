@@ -39,7 +39,8 @@ static int plant(const struct sfs_backend *backend, const struct daemon_start *s
 	struct sfs_obj *dir;
 	int err;
 
-	err = sfs_add_dir(node_root(), backend->name, backend->type, NULL, start->uid, start->gid, backend->mode);
+	err = sfs_add_dir(node_root(), backend->name, backend->type, NULL, start->uid, start->gid,
+			  backend->mode);
 	if (err)
 		return err;
 	dir = sfs_find(node_root(), backend->name);

@@ -10,10 +10,10 @@ struct fuse_session;
 
 struct daemon_start {
 	struct fuse_session *session; /* mounted, never served */
-	int channel;		      /* to the privileged process */
-	int ready_fd;		      /* gets one byte once the mount answers, and is closed */
-	bool foreground;	      /* else the terminal is let go once the mount answers */
-	uid_t uid;		      /* who mounts: the owner of the top */
+	int channel;                  /* to the privileged process */
+	int ready_fd;                 /* gets one byte once the mount answers, and is closed */
+	bool foreground;              /* else the terminal is let go once the mount answers */
+	uid_t uid;                    /* who mounts: the owner of the top */
 	gid_t gid;
 };
 

@@ -226,10 +226,12 @@ static int change_size(struct node *node, const struct change *change, struct fi
 	node_stat(node, &st);
 	if (st.st_size == change->size)
 		return 0;
-	return sfs_fail(-EPERM, "a file here changes only through a descriptor that is open for writing");
+	return sfs_fail(-EPERM,
+			"a file here changes only through a descriptor that is open for writing");
 }
 
-static int change_any(struct node *node, const struct change *change, const struct sfs_cred *who, struct file *file)
+static int change_any(struct node *node, const struct change *change, const struct sfs_cred *who,
+		      struct file *file)
 {
 	int err = judge_change(node, change, who);
 
@@ -249,8 +251,8 @@ static int change_any(struct node *node, const struct change *change, const stru
 	return 0;
 }
 
-int dir_setattr(uint64_t id, const struct change *change, const struct sfs_cred *who, struct file *file,
-		struct seen *out)
+int dir_setattr(uint64_t id, const struct change *change, const struct sfs_cred *who,
+		struct file *file, struct seen *out)
 {
 	struct node *node = node_find(id);
 	int err;
@@ -274,8 +276,8 @@ static int bad_name(const char *name)
 	if (strlen(name) > SFS_NAME_MAX)
 		return sfs_fail(-ENAMETOOLONG, "a name has at most %d bytes", SFS_NAME_MAX);
 	if (!node_name_ok(name))
-		return sfs_fail(-EINVAL, "'%.80s' is no name: 1 to %d of A-Z a-z 0-9 . _ + - are", name,
-				SFS_NAME_MAX);
+		return sfs_fail(-EINVAL, "'%.80s' is no name: 1 to %d of A-Z a-z 0-9 . _ + - are",
+				name, SFS_NAME_MAX);
 	return 0;
 }
 
@@ -382,15 +384,16 @@ int dir_unlink(const struct where *where, const struct sfs_cred *who)
 	return err;
 }
 
-static int64_t rename_in(struct sfs_obj *dir, struct rename *rename, const char *from, const struct sfs_cred *who,
-			 struct sfs_req *req)
+static int64_t rename_in(struct sfs_obj *dir, struct rename *rename, const char *from,
+			 const struct sfs_cred *who, struct sfs_req *req)
 {
 	struct node *node = node_child(dir, from, who);
 	int64_t result;
 
 	if (!node)
-		return node_row_number(dir, from) < 0 ? -ENOENT :
-							sfs_fail(-EPERM, "'%.64s' cannot be renamed", from);
+		return node_row_number(dir, from) < 0
+			       ? -ENOENT
+			       : sfs_fail(-EPERM, "'%.64s' cannot be renamed", from);
 	if (node->kind != NODE_FILE) {
 		node_put(node);
 		return sfs_fail(-EPERM, "'%.64s' cannot be renamed", from);
@@ -401,8 +404,8 @@ static int64_t rename_in(struct sfs_obj *dir, struct rename *rename, const char 
 	return result;
 }
 
-int64_t dir_rename(const struct where *from, const struct where *to, unsigned flags, const struct sfs_cred *who,
-		   struct sfs_req *req)
+int64_t dir_rename(const struct where *from, const struct where *to, unsigned flags,
+		   const struct sfs_cred *who, struct sfs_req *req)
 {
 	int err;
 	struct sfs_obj *dir = dir_get(from->dir, W_OK | X_OK, who, &err);
@@ -412,7 +415,8 @@ int64_t dir_rename(const struct where *from, const struct where *to, unsigned fl
 	if (!dir)
 		return err;
 	if (from->dir != to->dir)
-		result = sfs_fail(-EXDEV, "'%.64s' can be renamed only within its directory", from->name);
+		result = sfs_fail(-EXDEV, "'%.64s' can be renamed only within its directory",
+				  from->name);
 	else
 		result = rename_in(dir, &rename, from->name, who, req);
 	/* The only other result is one that upload.c notes when it comes. */

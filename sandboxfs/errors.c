@@ -11,8 +11,8 @@
 
 #include "node.h"
 
-#define OBJECT_UIDS_MAX 16	/* refusals kept for one object */
-#define MOUNT_UIDS_MAX	1024	/* refusals kept for the mount */
+#define OBJECT_UIDS_MAX 16   /* refusals kept for one object */
+#define MOUNT_UIDS_MAX  1024 /* refusals kept for the mount */
 
 struct refusal {
 	struct refusal *next;
@@ -20,7 +20,8 @@ struct refusal {
 	char *line; /* owned; without newline */
 };
 
-static pthread_mutex_t errors_lock = PTHREAD_MUTEX_INITIALIZER; /* guards every list of refusals */
+/* guards every list of refusals */
+static pthread_mutex_t errors_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct refusal *mount_refusals;
 
 static _Thread_local struct {
@@ -100,7 +101,9 @@ void errors_stop(void)
 	pthread_mutex_unlock(&errors_lock);
 }
 
-/* Under errors_lock: takes uid's refusal out of the list, and the oldest if there are max others. */
+/*
+ * Under errors_lock: takes uid's refusal out of the list, and the oldest if there are max others.
+ */
 static void forget(struct refusal **list, uid_t uid, unsigned max)
 {
 	struct refusal *refusal;
@@ -145,7 +148,8 @@ int64_t errors_note(struct sfs_obj *dir, const char *name, const struct sfs_cred
 	if (rc < 0) {
 		node_path(dir, name, path, sizeof(path));
 		escape(shown, sizeof(shown), path);
-		snprintf(line, sizeof(line), "%s %s %s", shown, errors_name(rc), errors_sentence(rc));
+		snprintf(line, sizeof(line), "%s %s %s", shown, errors_name(rc),
+			 errors_sentence(rc));
 		text = line;
 	}
 	remember(node_refusals(dir), who->uid, OBJECT_UIDS_MAX, text);

@@ -19,20 +19,21 @@
 struct file {
 	atomic_uint refs;
 	struct file *next, *prev; /* of those that the kernel holds; open_lock */
-	struct node *node; /* counted */
-	int flags;	   /* of open(2) */
-	struct sfs_cred who; /* who opened it: asks, commands and pays */
-	struct upload *upload; /* owned; NULL for rows */
+	struct node *node;        /* counted */
+	int flags;                /* of open(2) */
+	struct sfs_cred who;      /* who opened it: asks, commands and pays */
+	struct upload *upload;    /* owned; NULL for rows */
 	pthread_mutex_t lock;
 	/* All below under lock. */
 	struct sfs_blob *text; /* counted: what reads give; NULL: to be rendered */
-	off_t base;	       /* the offset at which text begins */
-	bool unread;	       /* text was made by open(2) and not read yet */
-	bool answered;	       /* text is the answer of a command: reading again gives it again */
-	bool restart;	       /* a command came: the next read begins, wherever it is */
-	bool claimed;	       /* a command runs in the background */
-	size_t cut;	       /* bytes of a line that was cut and may be sent again */
-	char *spec;	       /* owned: what was written, SFS_WHOLE */
+	off_t base;            /* the offset at which text begins */
+	bool unread;           /* text was made by open(2) and not read yet */
+	/* text is the answer of a command: reading again gives it again */
+	bool answered;
+	bool restart; /* a command came: the next read begins, wherever it is */
+	bool claimed; /* a command runs in the background */
+	size_t cut;   /* bytes of a line that was cut and may be sent again */
+	char *spec;   /* owned: what was written, SFS_WHOLE */
 	size_t spec_size;
 	bool spec_dirty;
 };
@@ -177,7 +178,8 @@ bool file_flushes(const struct file *file)
 
 bool file_write_waits(const struct file *file)
 {
-	return !file->upload && (node_attr(row_of(file))->flags & (SFS_WAITS | SFS_WHOLE)) == SFS_WAITS;
+	return !file->upload &&
+	       (node_attr(row_of(file))->flags & (SFS_WAITS | SFS_WHOLE)) == SFS_WAITS;
 }
 
 const struct sfs_cred *file_who(const struct file *file)
@@ -197,7 +199,10 @@ const struct sfs_attr *file_attr(const struct file *file)
 
 /* ---- reading --------------------------------------------------------------------------------- */
 
-/* Under the lock: does a read at offset give what is there, and from where on? Else it renders anew. */
+/*
+ * Under the lock: does a read at offset give what is there, and from where on? Else it renders
+ * anew.
+ */
 static bool continues(struct file *file, off_t offset)
 {
 	if (file->restart) {
@@ -320,7 +325,9 @@ void file_set_cut(struct file *file, size_t size)
 	pthread_mutex_unlock(&file->lock);
 }
 
-/* The rest of a write that ended within a line, sent again because only its whole lines were taken. */
+/*
+ * The rest of a write that ended within a line, sent again because only its whole lines were taken.
+ */
 static bool is_cut_again(struct file *file, const struct file_bytes *bytes)
 {
 	bool again;
@@ -337,7 +344,8 @@ static int judge_bytes(struct file *file, const struct file_bytes *bytes)
 	if (node_gone(file->node->dir))
 		return sfs_fail(-ENODEV, "'%.64s' is gone", sfs_name(file->node->dir));
 	if (bytes->size > SFS_COMMAND_MAX)
-		return sfs_fail(-E2BIG, "a write here has at most %d bytes, not %zu", SFS_COMMAND_MAX, bytes->size);
+		return sfs_fail(-E2BIG, "a write here has at most %d bytes, not %zu",
+				SFS_COMMAND_MAX, bytes->size);
 	if (memchr(bytes->data, '\0', bytes->size))
 		return sfs_fail(-EINVAL, "a NUL byte is not text");
 	if (is_cut_again(file, bytes))

@@ -2,12 +2,13 @@
 /*
  * One open(2): what it reads, the commands it is given, and their answers.
  *
- * Counted: the kernel's handle is one reference, dropped by file_release(); work that is put off holds another. Its
- * own lock guards what reads see; no callback runs under it. Functions that take a request return REQ_LATER when
- * the answer comes by it, and have not touched it otherwise.
+ * Counted: the kernel's handle is one reference, dropped by file_release(); work that is put off
+ * holds another. Its own lock guards what reads see; no callback runs under it. Functions that take
+ * a request return REQ_LATER when the answer comes by it, and have not touched it otherwise.
  *
- * Everything is done in the name of whoever opened the file, not of whoever writes: else a user could open a command file
- * and have a program of another user, started with it as its output, give the commands.
+ * Everything is done in the name of whoever opened the file, not of whoever writes: else a user
+ * could open a command file and have a program of another user, started with it as its output, give
+ * the commands.
  */
 #ifndef FILE_H
 #define FILE_H
@@ -29,7 +30,10 @@ bool file_flushes(const struct file *file);
 /* A write may be put off, so that it needs a request. */
 bool file_write_waits(const struct file *file);
 
-/* What a read gives: bytes of a blob (counted, then in *out), or of an upload (copied to data, *out is NULL). */
+/*
+ * What a read gives: bytes of a blob (counted, then in *out), or of an upload (copied to data, *out
+ * is NULL).
+ */
 struct file_piece {
 	struct sfs_blob *blob;
 	size_t offset, size;
@@ -56,11 +60,16 @@ struct sfs_obj *file_dir(const struct file *file);
 const struct sfs_attr *file_attr(const struct file *file);
 struct file *file_get(struct file *file);
 void file_put(struct file *file);
-/* O_NONBLOCK: claims the one piece of work in the background that a descriptor may have; and ends it. */
+/*
+ * O_NONBLOCK: claims the one piece of work in the background that a descriptor may have; and ends
+ * it.
+ */
 bool file_nonblocking(const struct file *file);
 bool file_claim(struct file *file);
 void file_unclaim(struct file *file);
-/* The tail of a write whose beginning was done must not be taken for a command when it comes again. */
+/*
+ * The tail of a write whose beginning was done must not be taken for a command when it comes again.
+ */
 void file_set_cut(struct file *file, size_t size);
 
 #endif

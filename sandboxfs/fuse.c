@@ -49,7 +49,8 @@ struct sfs_req *fuse_may_wait(fuse_req_t req, struct file *file, void (*send)(vo
 }
 
 /* The end of an operation that may have been put off. */
-void fuse_finish(fuse_req_t req, struct sfs_req *later, int64_t result, void (*send)(void *, int64_t))
+void fuse_finish(fuse_req_t req, struct sfs_req *later, int64_t result,
+		 void (*send)(void *, int64_t))
 {
 	stats_end(result < 0 && result != REQ_LATER);
 	if (result == REQ_LATER)
@@ -196,7 +197,8 @@ static void op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi
 	reply_attr(req, dir_getattr(ino, &who, &seen), &seen);
 }
 
-static void op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int valid, struct fuse_file_info *fi)
+static void op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int valid,
+		       struct fuse_file_info *fi)
 {
 	struct sfs_cred who = fuse_begin(req, OP_SETATTR);
 	struct change change = {
@@ -209,13 +211,17 @@ static void op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int va
 		.uid = attr->st_uid,
 		.gid = attr->st_gid,
 		.size = attr->st_size,
-		.mtime_ns = valid & FUSE_SET_ATTR_MTIME_NOW ? sfs_wall_ns() :
-							      (uint64_t)attr->st_mtim.tv_sec * 1000000000u +
-								      (uint64_t)attr->st_mtim.tv_nsec,
+		.mtime_ns = valid & FUSE_SET_ATTR_MTIME_NOW
+				    ? sfs_wall_ns()
+				    : (uint64_t)attr->st_mtim.tv_sec * 1000000000u +
+					      (uint64_t)attr->st_mtim.tv_nsec,
 	};
 	struct seen seen;
 
-	reply_attr(req, dir_setattr(ino, &change, &who, fi ? (struct file *)(uintptr_t)fi->fh : NULL, &seen), &seen);
+	reply_attr(req,
+		   dir_setattr(ino, &change, &who, fi ? (struct file *)(uintptr_t)fi->fh : NULL,
+			       &seen),
+		   &seen);
 }
 
 static void op_access(fuse_req_t req, fuse_ino_t ino, int mask)

@@ -9,8 +9,8 @@
 #include "fuse_ops.h"
 
 /* Of struct fuse_open_out in linux/fuse.h: the library does not know all flags. */
-#define OPEN_DIRECT_IO	     (1u << 0)
-#define OPEN_NOFLUSH	     (1u << 5)
+#define OPEN_DIRECT_IO       (1u << 0)
+#define OPEN_NOFLUSH         (1u << 5)
 #define OPEN_PARALLEL_WRITES (1u << 6)
 
 #define READ_STACK    4096
@@ -59,7 +59,8 @@ static void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 		file_release(file);
 }
 
-static void op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, struct fuse_file_info *fi)
+static void op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
+		      struct fuse_file_info *fi)
 {
 	struct sfs_cred who = fuse_begin(req, OP_CREATE);
 	struct where where = { parent, name };
@@ -112,7 +113,8 @@ static void read_upload(fuse_req_t req, struct file *file, size_t size, off_t of
 		free(data);
 }
 
-static void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, struct fuse_file_info *fi)
+static void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
+		    struct fuse_file_info *fi)
 {
 	struct file_piece piece;
 	int err;
@@ -152,7 +154,8 @@ static void op_write(fuse_req_t req, fuse_ino_t ino, const char *data, size_t si
 	fuse_finish(req, later, result, send_written);
 }
 
-static void judge(fuse_req_t req, struct file *file, int64_t (*call)(struct file *, struct sfs_req *))
+static void judge(fuse_req_t req, struct file *file,
+		  int64_t (*call)(struct file *, struct sfs_req *))
 {
 	struct sfs_req *later;
 	int64_t result = -ENOMEM;
@@ -205,7 +208,10 @@ static void op_releasedir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info 
 	fuse_answer(req, 0);
 }
 
-/* Adds one entry if there is room: its size, or 0. Rows are looked up one by one: only that measures them. */
+/*
+ * Adds one entry if there is room: its size, or 0. Rows are looked up one by one: only that
+ * measures them.
+ */
 static size_t add_entry(fuse_req_t req, char *at, size_t room, struct node_entry *from, bool plus)
 {
 	const struct fuse_ctx *ctx = fuse_req_ctx(req);
@@ -217,7 +223,8 @@ static size_t add_entry(fuse_req_t req, char *at, size_t room, struct node_entry
 	entry.attr.st_ino = from->ino;
 	entry.attr.st_mode = from->mode;
 	if (!plus)
-		return fuse_add_direntry(req, at, room, from->name, &entry.attr, (off_t)from->cookie);
+		return fuse_add_direntry(req, at, room, from->name, &entry.attr,
+					 (off_t)from->cookie);
 	if (from->node) {
 		dir_see(from->node, &who, &seen);
 		fuse_entry_of(&seen, &entry);
@@ -229,7 +236,8 @@ static size_t add_entry(fuse_req_t req, char *at, size_t room, struct node_entry
 	return size;
 }
 
-static size_t fill(fuse_req_t req, char *out, size_t size, struct sfs_obj *dir, off_t offset, bool plus)
+static size_t fill(fuse_req_t req, char *out, size_t size, struct sfs_obj *dir, off_t offset,
+		   bool plus)
 {
 	const struct fuse_ctx *ctx = fuse_req_ctx(req);
 	struct sfs_cred who = { .uid = ctx->uid, .gid = ctx->gid, .pid = ctx->pid };
@@ -268,13 +276,15 @@ static void list(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, bool
 	sfs_put_obj(dir);
 }
 
-static void op_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, struct fuse_file_info *fi)
+static void op_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
+		       struct fuse_file_info *fi)
 {
 	(void)fi;
 	list(req, ino, size, offset, false);
 }
 
-static void op_readdirplus(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, struct fuse_file_info *fi)
+static void op_readdirplus(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
+			   struct fuse_file_info *fi)
 {
 	(void)fi;
 	list(req, ino, size, offset, true);

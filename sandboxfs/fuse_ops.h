@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Between the three files that speak FUSE: operations on names (fuse.c), on what is open (fuse_file.c), and the
- * session that calls them (fuse_session.c). Each operation unpacks, calls, and replies once.
+ * Between the three files that speak FUSE: operations on names (fuse.c), on what is open
+ * (fuse_file.c), and the session that calls them (fuse_session.c). Each operation unpacks, calls,
+ * and replies once.
  */
 #ifndef FUSE_OPS_H
 #define FUSE_OPS_H
@@ -13,7 +14,10 @@
 #include "req.h"
 #include "stats.h"
 
-/* The request that this thread works on was sent once before, to a daemon that died: what acts must not act again. */
+/*
+ * The request that this thread works on was sent once before, to a daemon that died: what acts must
+ * not act again.
+ */
 extern _Thread_local bool fuse_resent;
 
 /* An operation begins: who asks. */
@@ -23,7 +27,8 @@ void fuse_entry_of(const struct seen *seen, struct fuse_entry_param *entry);
 
 /* An operation that may be put off: its request, NULL when memory is short, and its end. */
 struct sfs_req *fuse_may_wait(fuse_req_t req, struct file *file, void (*send)(void *, int64_t));
-void fuse_finish(fuse_req_t req, struct sfs_req *later, int64_t result, void (*send)(void *, int64_t));
+void fuse_finish(fuse_req_t req, struct sfs_req *later, int64_t result,
+		 void (*send)(void *, int64_t));
 void fuse_send_status(void *token, int64_t result);
 
 /* Each fills in its part of the table. */

@@ -14,7 +14,7 @@
 #include "fuse_ops.h"
 
 #define RESENT_BIT (UINT64_C(1) << 63) /* in the number of a request */
-#define WAKE_NS	   10000000
+#define WAKE_NS    10000000
 
 /* Of struct fuse_in_header in linux/fuse.h. */
 struct request_head {
@@ -31,8 +31,8 @@ static void op_init(void *unused, struct fuse_conn_info *conn)
 	(void)unused;
 	conn->want |= conn->capable & (FUSE_CAP_ATOMIC_O_TRUNC | FUSE_CAP_READDIRPLUS |
 				       FUSE_CAP_READDIRPLUS_AUTO | FUSE_CAP_PARALLEL_DIROPS);
-	conn->want &= ~(unsigned)(FUSE_CAP_SPLICE_READ | FUSE_CAP_SPLICE_WRITE | FUSE_CAP_SPLICE_MOVE |
-				  FUSE_CAP_WRITEBACK_CACHE);
+	conn->want &= ~(unsigned)(FUSE_CAP_SPLICE_READ | FUSE_CAP_SPLICE_WRITE |
+				  FUSE_CAP_SPLICE_MOVE | FUSE_CAP_WRITEBACK_CACHE);
 	if (call_ready)
 		call_ready();
 }
@@ -67,7 +67,10 @@ void transport_free(struct fuse_session *session)
 	fuse_session_destroy(session);
 }
 
-/* The library hides the number of a request; its bytes pass here on the way in, on the thread that works on it. */
+/*
+ * The library hides the number of a request; its bytes pass here on the way in, on the thread that
+ * works on it.
+ */
 static ssize_t receive(int fd, void *buf, size_t size, void *unused)
 {
 	ssize_t n = read(fd, buf, size);
@@ -105,7 +108,10 @@ int transport_serve(struct fuse_session *session, unsigned threads, void (*ready
 	sigaction(SIGUSR1, &action, NULL);
 	serving_thread = pthread_self();
 	atomic_store(&serving, true);
-	/* As many idle ones as there can be: else the library ends and makes a thread for each request. */
+	/*
+	 * As many idle ones as there can be: else the library ends and makes a thread for each
+	 * request.
+	 */
 	fuse_loop_cfg_set_max_threads(config, threads);
 	fuse_loop_cfg_set_idle_threads(config, threads);
 	fuse_loop_cfg_set_clone_fd(config, 0);

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Where the daemon's log lines go: standard error in the foreground and during the start, syslog afterwards. */
+/*
+ * Where the daemon's log lines go: standard error in the foreground and during the start, syslog
+ * afterwards.
+ */
 #ifndef LOG_H
 #define LOG_H
 

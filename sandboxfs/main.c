@@ -68,9 +68,12 @@ static int take_option(struct options *options, int c)
 static int parse_options(int argc, char **argv, struct options *options)
 {
 	static const struct option longs[] = {
-		{ "foreground", no_argument, NULL, 'f' }, { "state", required_argument, NULL, 's' },
-		{ "config", required_argument, NULL, 'c' }, { "help", no_argument, NULL, 'h' },
-		{ "version", no_argument, NULL, 'v' },	   { 0 },
+		{ "foreground", no_argument, NULL, 'f' },
+		{ "state", required_argument, NULL, 's' },
+		{ "config", required_argument, NULL, 'c' },
+		{ "help", no_argument, NULL, 'h' },
+		{ "version", no_argument, NULL, 'v' },
+		{ 0 },
 	};
 	int c, status = GO_ON;
 
@@ -97,7 +100,9 @@ static int await_ready(int fd)
 	return n == 1 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
-/* Goes to the background: the caller's process waits and returns; its child goes on with *told_fd. */
+/*
+ * Goes to the background: the caller's process waits and returns; its child goes on with *told_fd.
+ */
 static int detach(int *told_fd, bool *go_on)
 {
 	int pipe_fds[2];

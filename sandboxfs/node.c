@@ -14,8 +14,9 @@
 
 pthread_mutex_t tree_lock = PTHREAD_MUTEX_INITIALIZER;
 
-static struct node *by_id[NODE_BUCKETS]; /* not counted: a node leaves it before it is freed; tree_lock */
-static uint64_t last_rotation;		 /* tree_lock */
+/* not counted: a node leaves it before it is freed; tree_lock */
+static struct node *by_id[NODE_BUCKETS];
+static uint64_t last_rotation; /* tree_lock */
 
 /* ---- ids ------------------------------------------------------------------------------------- */
 

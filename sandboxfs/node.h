@@ -2,11 +2,11 @@
 /*
  * The tree: directories (objects), the rows in them, and the files that users bring.
  *
- * Every node is counted; the tree holds one reference to a node that is linked, the kernel together holds one while it has
- * looked the node up, and each holder of a pointer has its own. One lock, tree_lock, guards names, owners,
- * modes, sizes, times and lookup counts; no callback runs and nothing waits under it. Node ids are
- * derived from names by hashing, so that they do not depend on the order of events; a row that waits gets another
- * id at each lookup, with the same inode number.
+ * Every node is counted; the tree holds one reference to a node that is linked, the kernel together
+ * holds one while it has looked the node up, and each holder of a pointer has its own. One lock,
+ * tree_lock, guards names, owners, modes, sizes, times and lookup counts; no callback runs and
+ * nothing waits under it. Node ids are derived from names by hashing, so that they do not depend on
+ * the order of events; a row that waits gets another id at each lookup, with the same inode number.
  */
 #ifndef NODE_H
 #define NODE_H
@@ -17,8 +17,8 @@
 
 #include "sandboxfs.h"
 
-#define NODE_ROOT_ID	 1
-#define NODE_PATH_MAX	 1024
+#define NODE_ROOT_ID     1
+#define NODE_PATH_MAX    1024
 #define NODE_STAGING_MAX 255 /* bytes of a staging name (leading dot) */
 
 enum node_kind { NODE_DIR, NODE_ROW, NODE_FILE };
@@ -30,13 +30,13 @@ struct node {
 	enum node_kind kind;
 	uint64_t id, ino, generation;
 	atomic_uint refs;
-	uint64_t lookups;      /* by the kernel; tree_lock */
-	struct node *next_id;  /* tree_lock */
-	struct sfs_obj *dir;   /* counted: the directory it is in; NULL for the root */
+	uint64_t lookups;     /* by the kernel; tree_lock */
+	struct node *next_id; /* tree_lock */
+	struct sfs_obj *dir;  /* counted: the directory it is in; NULL for the root */
 	/* Directories and files, under tree_lock. */
-	char *name;	       /* owned; constant for a directory */
+	char *name; /* owned; constant for a directory */
 	struct node *next_name;
-	uint64_t cookie;       /* of readdir: unique within the directory, grows */
+	uint64_t cookie; /* of readdir: unique within the directory, grows */
 	bool linked;
 	uid_t uid;
 	gid_t gid;
@@ -47,7 +47,7 @@ struct node {
 /* What one row of one object has of its own. tree_lock. */
 struct row_state {
 	mode_t mode;
-	bool owned; /* chown was called: uid and gid below; else those of the object */
+	bool owned;  /* chown was called: uid and gid below; else those of the object */
 	bool hidden; /* rm: until the object goes */
 	uid_t uid;
 	gid_t gid;
@@ -57,32 +57,36 @@ struct row_state {
 struct sfs_obj {
 	struct node node;
 	const struct sfs_dirtype *type;
-	void *priv; /* owned, by type->release */
+	void *priv;             /* owned, by type->release */
 	struct row_state *rows; /* owned, as many as type->attrs */
 	unsigned nrows;
 	struct node **children; /* owned array of counted nodes, by cookie; tree_lock */
 	size_t nchildren, room;
 	uint64_t last_cookie;
-	uint64_t changes; /* anything in it changed: what was rendered before is old; tree_lock */
-	unsigned ndirs;   /* children that are directories; tree_lock */
-	bool gone;	  /* tree_lock */
+	/* anything in it changed: what was rendered before is old; tree_lock */
+	uint64_t changes;
+	unsigned ndirs;           /* children that are directories; tree_lock */
+	bool gone;                /* tree_lock */
 	struct refusal *refusals; /* owned; the lock of errors.c */
 };
 
-/* A row as the kernel knows it: one for each uid if SFS_PER_UID, one for each lookup if SFS_WAITS. */
+/*
+ * A row as the kernel knows it: one for each uid if SFS_PER_UID, one for each lookup if SFS_WAITS.
+ */
 struct row_node {
 	struct node node;
 	unsigned row;
-	uid_t for_uid;		   /* SFS_PER_UID: whose */
-	struct sfs_blob *measured; /* what LOOKUP or GETATTR rendered last; counted; tree_lock */
+	uid_t for_uid; /* SFS_PER_UID: whose */
+	/* what LOOKUP or GETATTR rendered last; counted; tree_lock */
+	struct sfs_blob *measured;
 	uint64_t measured_ns, measured_changes;
 };
 
 struct file_node {
 	struct node node;
-	uint64_t size;	     /* committed; tree_lock */
-	bool committed;	     /* else it is staging, seen by its owner alone; tree_lock */
-	struct stage *stage; /* counted; staging only; tree_lock */
+	uint64_t size;           /* committed; tree_lock */
+	bool committed;          /* else it is staging, seen by its owner alone; tree_lock */
+	struct stage *stage;     /* counted; staging only; tree_lock */
 	uint64_t asked_mtime_ns; /* utimens(2) came before the commit; 0: not; tree_lock */
 };
 
@@ -95,14 +99,16 @@ struct sfs_obj *node_root(void); /* borrowed */
 void node_stop(void);
 
 struct node *node_get(struct node *node);
-void node_put(struct node *node); /* NULL allowed; never under tree_lock */
+void node_put(struct node *node);    /* NULL allowed; never under tree_lock */
 struct node *node_find(uint64_t id); /* counted; NULL: unknown, ESTALE */
 
 /* The kernel was (is about to be) told of node; and forgets n of that. */
 void node_lend(struct node *node);
 void node_forget(uint64_t id, uint64_t n);
 
-/* For tree.c: gives node its id, under tree_lock; and drops what the kernel holds, after the loop. */
+/*
+ * For tree.c: gives node its id, under tree_lock; and drops what the kernel holds, after the loop.
+ */
 void node_number(struct node *node, const char *name);
 void node_forget_all(void);
 
@@ -112,18 +118,24 @@ struct row_node *node_row(struct sfs_obj *dir, unsigned row, const struct sfs_cr
 int node_row_number(struct sfs_obj *dir, const char *name);
 uint64_t node_row_ino(const struct sfs_obj *dir, unsigned row);
 
-/* A directory or file in dir by name; counted, or NULL. Files that are staged are seen by uid alone, and root. */
+/*
+ * A directory or file in dir by name; counted, or NULL. Files that are staged are seen by uid
+ * alone, and root.
+ */
 struct node *node_child(struct sfs_obj *dir, const char *name, const struct sfs_cred *who);
 /* A new file, staged by who, linked. Counted. NULL: -errno in *err. */
-struct file_node *node_new_file(struct sfs_obj *dir, const char *name, mode_t mode, const struct sfs_cred *who,
-				int *err);
+struct file_node *node_new_file(struct sfs_obj *dir, const char *name, mode_t mode,
+				const struct sfs_cred *who, int *err);
 /* Takes a name away. notify: the kernel does not know yet. Idempotent. */
 void node_unlink(struct node *node, bool notify);
 /* Renames a file within its directory, replacing any of that name. 0 or -ENOMEM. */
 int node_rename(struct file_node *file, const char *name);
 
 bool node_gone(const struct sfs_obj *dir);
-/* dir was written to or changed: what was rendered before is old. row: its time changes too; -1: none. */
+/*
+ * dir was written to or changed: what was rendered before is old. row: its time changes too; -1:
+ * none.
+ */
 void node_touch(struct sfs_obj *dir, int row);
 /* Time, size 0, modes and owners of anything; st_size of rows is the caller's to measure. */
 void node_stat(struct node *node, struct stat *st);
@@ -141,7 +153,8 @@ struct node_entry {
 	char name[NODE_STAGING_MAX + 1];
 	struct node *node; /* counted; NULL for rows, "." and ".." */
 };
-bool node_next(struct sfs_obj *dir, uint64_t cookie, const struct sfs_cred *who, struct node_entry *out);
+bool node_next(struct sfs_obj *dir, uint64_t cookie, const struct sfs_cred *who,
+	       struct node_entry *out);
 
 static inline struct sfs_obj *node_obj(struct node *node)
 {

@@ -22,7 +22,9 @@ static struct {
 	struct news *first, **last;
 	struct fuse_session *session; /* NULL: nobody to tell */
 	pthread_t thread;
-} queue = { .lock = PTHREAD_MUTEX_INITIALIZER, .more = PTHREAD_COND_INITIALIZER, .last = &queue.first };
+} queue = { .lock = PTHREAD_MUTEX_INITIALIZER,
+	    .more = PTHREAD_COND_INITIALIZER,
+	    .last = &queue.first };
 
 void notify_gone(uint64_t dir_id, const char *name)
 {
@@ -49,7 +51,10 @@ void notify_attr(uint64_t id)
 	pthread_mutex_lock(&queue.lock);
 	session = queue.session;
 	pthread_mutex_unlock(&queue.lock);
-	/* The offset says: attributes alone, no pages. ENOENT, because the kernel knows nothing of it, is fine. */
+	/*
+	 * The offset says: attributes alone, no pages. ENOENT, because the kernel knows nothing of
+	 * it, is fine.
+	 */
 	if (session)
 		fuse_lowlevel_notify_inval_inode(session, id, -1, 0);
 }
@@ -76,7 +81,8 @@ static void *deliver(void *session)
 	struct news *news;
 
 	while ((news = next_news())) {
-		fuse_lowlevel_notify_inval_entry(session, news->dir_id, news->name, strlen(news->name));
+		fuse_lowlevel_notify_inval_entry(session, news->dir_id, news->name,
+						 strlen(news->name));
 		free(news);
 	}
 	return NULL;

@@ -2,10 +2,11 @@
 /*
  * News for the kernel: names that vanished and attributes that changed without its asking.
  *
- * Names are queued, from any thread and with locks held; one thread of their own sends them, holding none, since the
- * kernel takes the directory's lock, which may belong to a request that waits for us. Attributes need no such lock
- * and are sent at once, so that whoever asked for a change sees it when he has his answer. Before notify_start()
- * and after notify_stop() news are dropped.
+ * Names are queued, from any thread and with locks held; one thread of their own sends them,
+ * holding none, since the kernel takes the directory's lock, which may belong to a request that
+ * waits for us. Attributes need no such lock and are sent at once, so that whoever asked for a
+ * change sees it when he has his answer. Before notify_start() and after notify_stop() news are
+ * dropped.
  */
 #ifndef NOTIFY_H
 #define NOTIFY_H
@@ -18,6 +19,6 @@ int notify_start(struct fuse_session *session); /* 0 or -errno */
 void notify_stop(void);
 
 void notify_gone(uint64_t dir_id, const char *name); /* the entry is no longer what it was */
-void notify_attr(uint64_t id);			     /* owner, mode or times */
+void notify_attr(uint64_t id);                       /* owner, mode or times */
 
 #endif

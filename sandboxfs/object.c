@@ -34,7 +34,8 @@ static bool make_rows(struct sfs_obj *obj)
 	return obj->rows;
 }
 
-struct sfs_obj *object_new(struct sfs_obj *parent, const char *name, const struct sfs_dirtype *type, void *priv)
+struct sfs_obj *object_new(struct sfs_obj *parent, const char *name, const struct sfs_dirtype *type,
+			   void *priv)
 {
 	struct sfs_obj *obj = calloc(1, sizeof(*obj));
 
@@ -227,8 +228,8 @@ static struct file_node *file_named(struct sfs_obj *dir, const char *name, uid_t
 	return NULL;
 }
 
-int sfs_set_file(struct sfs_obj *dir, const char *name, uint64_t size, uid_t uid, gid_t gid, mode_t mode,
-		 uint64_t mtime_ns)
+int sfs_set_file(struct sfs_obj *dir, const char *name, uint64_t size, uid_t uid, gid_t gid,
+		 mode_t mode, uint64_t mtime_ns)
 {
 	int err = 0;
 	struct file_node *file = file_named(dir, name, uid, &err);

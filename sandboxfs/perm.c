@@ -9,7 +9,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#define STATUS_BYTES 16384 /* of /proc/PID/status; a process in more groups than fit is in none of the rest */
+#define STATUS_BYTES                                                                               \
+	16384 /* of /proc/PID/status; a process in more groups than fit is in none of the rest */
 
 static bool check_here;
 
@@ -89,8 +90,8 @@ int perm_access(const struct sfs_cred *who, const struct stat *st, int want)
 {
 	if (!check_here || sfs_may(who, st->st_uid, st->st_gid, st->st_mode & 07777, want))
 		return 0;
-	return sfs_fail(-EACCES, "mode %04o of uid %u does not allow this to uid %u", st->st_mode & 07777,
-			st->st_uid, who->uid);
+	return sfs_fail(-EACCES, "mode %04o of uid %u does not allow this to uid %u",
+			st->st_mode & 07777, st->st_uid, who->uid);
 }
 
 int perm_owner(const struct sfs_cred *who, const struct stat *st)

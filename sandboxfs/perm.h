@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* May somebody do this? The kernel asks for itself under default_permissions; otherwise the core must. */
+/*
+ * May somebody do this? The kernel asks for itself under default_permissions; otherwise the core
+ * must.
+ */
 #ifndef PERM_H
 #define PERM_H
 

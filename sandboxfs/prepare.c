@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Before anything is forked: the state directory, the daemon's account, and a dead mount in the way. */
+/*
+ * Before anything is forked: the state directory, the daemon's account, and a dead mount in the
+ * way.
+ */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -16,15 +19,18 @@
 #include "config.h"
 #include "supervise.h"
 
-#define DAEMON_ACCOUNT	   "sandboxfs"
+#define DAEMON_ACCOUNT     "sandboxfs"
 #define DAEMON_ID_FALLBACK 64800
 
 int options_add(struct options *options, const char *more)
 {
 	size_t used = strlen(options->fuse);
-	int n = snprintf(options->fuse + used, sizeof(options->fuse) - used, "%s%s", used ? "," : "", more);
+	int n = snprintf(options->fuse + used, sizeof(options->fuse) - used, "%s%s",
+			 used ? "," : "", more);
 
-	return n >= 0 && (size_t)n < sizeof(options->fuse) - used ? 0 : sfs_fail(-E2BIG, "too many options");
+	return n >= 0 && (size_t)n < sizeof(options->fuse) - used
+		       ? 0
+		       : sfs_fail(-E2BIG, "too many options");
 }
 
 static bool is_root(void)
@@ -75,7 +81,9 @@ static int state_path(const struct options *options, char *out, size_t room)
 		n = snprintf(out, room, "%s/.local/state/sandboxfs", home);
 	else
 		return sfs_fail(-EINVAL, "neither --state nor HOME says where the store lives");
-	return n > 0 && (size_t)n < room ? 0 : sfs_fail(-ENAMETOOLONG, "the path of the state directory is too long");
+	return n > 0 && (size_t)n < room
+		       ? 0
+		       : sfs_fail(-ENAMETOOLONG, "the path of the state directory is too long");
 }
 
 /* The directories above, as mkdir -p makes them. */
@@ -85,7 +93,8 @@ static void make_parents(char *path)
 
 	for (slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
 		*slash = '\0';
-		(void)mkdir(path, 0755); /* what stays missing is refused when the last is made */
+		/* what stays missing is refused when the last is made */
+		(void)mkdir(path, 0755);
 		*slash = '/';
 	}
 }
@@ -107,7 +116,10 @@ static bool is_empty(int fd)
 	return entries == 2; /* "." and ".." */
 }
 
-/* What root has just made, or made for this and left empty, becomes the daemon's; nothing else changes hands. */
+/*
+ * What root has just made, or made for this and left empty, becomes the daemon's; nothing else
+ * changes hands.
+ */
 static int give_state(int fd, const char *path, bool made)
 {
 	struct stat st;
@@ -118,9 +130,9 @@ static int give_state(int fd, const char *path, bool made)
 		return sfs_fail(-EPERM, "%.200s can be written by others", path);
 	if (!is_root() || !(made || (st.st_uid == 0 && is_empty(fd))))
 		return 0;
-	return fchown(fd, sfs_config()->daemon_uid, sfs_config()->daemon_gid) ?
-		       sfs_fail(-errno, "%.200s cannot be given to the daemon", path) :
-		       0;
+	return fchown(fd, sfs_config()->daemon_uid, sfs_config()->daemon_gid)
+		       ? sfs_fail(-errno, "%.200s cannot be given to the daemon", path)
+		       : 0;
 }
 
 /* Ours alone, whoever may have made it before. */
@@ -129,7 +141,10 @@ static int own_state(const char *path, bool made)
 	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC), err;
 
 	if (fd < 0)
-		return sfs_fail(-errno, errno == ENOTDIR ? "%.200s is no directory" : "%.200s cannot be opened", path);
+		return sfs_fail(-errno,
+				errno == ENOTDIR ? "%.200s is no directory"
+						 : "%.200s cannot be opened",
+				path);
 	err = give_state(fd, path, made);
 	close(fd);
 	return err;
@@ -161,7 +176,8 @@ static int run_fusermount(const char *path)
 	int status;
 	pid_t pid;
 
-	if (posix_spawnp(&pid, words[0], NULL, NULL, words, environ) || waitpid(pid, &status, 0) != pid)
+	if (posix_spawnp(&pid, words[0], NULL, NULL, words, environ) ||
+	    waitpid(pid, &status, 0) != pid)
 		return -ECHILD;
 	return WIFEXITED(status) && !WEXITSTATUS(status) ? 0 : -EBUSY;
 }
@@ -188,7 +204,9 @@ static int find_place(struct options *options)
 		return err;
 	if (!realpath(options->mountpoint, options->place) || stat(options->place, &st))
 		return sfs_fail(-errno, "%.200s: no such mount point", options->mountpoint);
-	return S_ISDIR(st.st_mode) ? 0 : sfs_fail(-ENOTDIR, "%.200s is no directory", options->mountpoint);
+	return S_ISDIR(st.st_mode)
+		       ? 0
+		       : sfs_fail(-ENOTDIR, "%.200s is no directory", options->mountpoint);
 }
 
 /* ---- mount options --------------------------------------------------------------------------- */
@@ -205,15 +223,21 @@ static int choose_options(struct options *options)
 
 	if (err)
 		return err;
-	/* With several users cached names would get past checks of our own: the kernel has to do them. */
+	/*
+	 * With several users cached names would get past checks of our own: the kernel has to do
+	 * them.
+	 */
 	if (!is_root())
-		return strstr(options->fuse, "allow_other") ? options_add(options, "default_permissions") : 0;
+		return strstr(options->fuse, "allow_other")
+			       ? options_add(options, "default_permissions")
+			       : 0;
 	err = options_add(options, "allow_other,default_permissions,nosuid,nodev");
 	if (err)
 		return err;
 	if (have_fusermount())
 		return options_add(options, "auto_unmount");
-	sfs_log(SFS_WARN, "fusermount3 is missing: the mount will outlive the daemon if that is killed");
+	sfs_log(SFS_WARN,
+		"fusermount3 is missing: the mount will outlive the daemon if that is killed");
 	return 0;
 }
 

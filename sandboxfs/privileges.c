@@ -35,7 +35,8 @@ static int drop_root(void)
 
 	for (capability = 0; prctl(PR_CAPBSET_READ, capability) >= 0; capability++)
 		prctl(PR_CAPBSET_DROP, capability);
-	if (setgroups(0, NULL) || setresgid(config->daemon_gid, config->daemon_gid, config->daemon_gid) ||
+	if (setgroups(0, NULL) ||
+	    setresgid(config->daemon_gid, config->daemon_gid, config->daemon_gid) ||
 	    setresuid(config->daemon_uid, config->daemon_uid, config->daemon_uid))
 		return -errno;
 	return 0;
@@ -53,7 +54,7 @@ int privileges_drop(void)
 	if (!err && access(sfs_config()->state_dir, R_OK | W_OK | X_OK))
 		err = -errno;
 	if (err)
-		sfs_log(SFS_ERROR, "uid %u cannot have %s as its state directory (%s)", (unsigned)geteuid(),
-			sfs_config()->state_dir, strerrordesc_np(-err));
+		sfs_log(SFS_ERROR, "uid %u cannot have %s as its state directory (%s)",
+			(unsigned)geteuid(), sfs_config()->state_dir, strerrordesc_np(-err));
 	return err;
 }

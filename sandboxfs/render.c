@@ -39,7 +39,8 @@ static bool measured_holds(const struct row_node *row)
 	       sfs_now_ns() - row->measured_ns < MEASURED_NS;
 }
 
-struct sfs_blob *render_measured(struct row_node *row, const struct sfs_cred *who, bool fresh, int *err)
+struct sfs_blob *render_measured(struct row_node *row, const struct sfs_cred *who, bool fresh,
+				 int *err)
 {
 	struct sfs_blob *blob = NULL, *old = NULL;
 	uint64_t changes;

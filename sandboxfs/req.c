@@ -17,8 +17,8 @@ struct sfs_req {
 	req_finished_fn *finished;
 	void *arg;
 	/* All below under table.lock. */
-	bool working;	 /* between req_begin and the end of that piece of work */
-	int why;	 /* -errno of the first that gave the work up; 0: nobody did */
+	bool working;    /* between req_begin and the end of that piece of work */
+	int why;         /* -errno of the first that gave the work up; 0: nobody did */
 	bool cancelling; /* cancel is running */
 	void (*cancel)(void *arg);
 	void *cancel_arg;
@@ -28,14 +28,15 @@ struct sfs_req {
 
 static struct {
 	pthread_mutex_t lock;
-	pthread_cond_t work;	/* for the thread */
+	pthread_cond_t work;    /* for the thread */
 	pthread_cond_t settled; /* a cancel has returned, or a request has gone */
-	struct sfs_req list;	/* head of a ring */
+	struct sfs_req list;    /* head of a ring */
 	uint64_t last_id;
 	uint64_t sleeps_until_ns; /* the thread, while it waits for work */
 	bool draining, stopping, running;
 	pthread_t thread;
-} table = { .lock = PTHREAD_MUTEX_INITIALIZER, .list = { .next = &table.list, .prev = &table.list } };
+} table = { .lock = PTHREAD_MUTEX_INITIALIZER,
+	    .list = { .next = &table.list, .prev = &table.list } };
 
 struct sfs_req *req_new(const struct req_reply *reply, struct file *file)
 {
@@ -66,12 +67,14 @@ void *req_arg(const struct sfs_req *req)
 }
 
 /*
- * Under the lock. While anything is pending the thread looks again after the shortest of deadlines at the latest, so a stream of
- * short commands wakes it once in that time, not once for each command.
+ * Under the lock. While anything is pending the thread looks again after the shortest of deadlines
+ * at the latest, so a stream of short commands wakes it once in that time, not once for each
+ * command.
  */
 static void set_deadline(struct sfs_req *req, unsigned deadline_ms)
 {
-	req->deadline_ns = sfs_now_ns() + (deadline_ms ?: sfs_config()->request_ms) * UINT64_C(1000000);
+	req->deadline_ns =
+		sfs_now_ns() + (deadline_ms ?: sfs_config()->request_ms) * UINT64_C(1000000);
 	if (req->deadline_ns < table.sleeps_until_ns)
 		pthread_cond_signal(&table.work);
 }
@@ -87,7 +90,9 @@ void req_begin(struct sfs_req *req, req_finished_fn *finished, void *arg)
 	pthread_mutex_unlock(&table.lock);
 }
 
-/* Ends the piece of work under the lock: after this nothing can cancel it. Returns what came first. */
+/*
+ * Ends the piece of work under the lock: after this nothing can cancel it. Returns what came first.
+ */
 static int settle_locked(struct sfs_req *req, int rc)
 {
 	while (req->cancelling)
@@ -148,7 +153,9 @@ void req_answer(struct sfs_req *req, int64_t result)
 {
 	struct req_reply reply = req->reply;
 
-	/* Out of the table before the reply: afterwards the file may be released on another thread. */
+	/*
+	 * Out of the table before the reply: afterwards the file may be released on another thread.
+	 */
 	req_free(req);
 	if (reply.send)
 		reply.send(reply.token, result);
@@ -172,7 +179,8 @@ void req_continue(struct sfs_req *req, void (*step)(struct sfs_req *req))
 
 /* ---- giving up ------------------------------------------------------------------------------- */
 
-void sfs_req_on_cancel(struct sfs_req *req, void (*cancel)(void *arg), void *arg, unsigned deadline_ms)
+void sfs_req_on_cancel(struct sfs_req *req, void (*cancel)(void *arg), void *arg,
+		       unsigned deadline_ms)
 {
 	bool now;
 
@@ -251,11 +259,14 @@ bool req_drain(unsigned timeout_ms)
 
 /* ---- the thread ------------------------------------------------------------------------------ */
 
-/* Under the lock, which is dropped around the callback. True: the list may have changed, look again. */
+/*
+ * Under the lock, which is dropped around the callback. True: the list may have changed, look
+ * again.
+ */
 static bool attend(struct sfs_req *req)
 {
 	void (*cancel)(void *arg) = req->cancel;
-	void (*step)(struct sfs_req *req) = req->step;
+	void (*step)(struct sfs_req * req) = req->step;
 
 	if (step) {
 		req->step = NULL;
@@ -276,10 +287,14 @@ static bool attend(struct sfs_req *req)
 	return true;
 }
 
-/* Under the lock: attends to the first request in need. Returns the next deadline, or 0 to look again. */
+/*
+ * Under the lock: attends to the first request in need. Returns the next deadline, or 0 to look
+ * again.
+ */
 static uint64_t look_round(void)
 {
-	uint64_t now = sfs_now_ns(), next = UINT64_MAX, soon = now + sfs_config()->request_ms * UINT64_C(1000000);
+	uint64_t now = sfs_now_ns(), next = UINT64_MAX,
+		 soon = now + sfs_config()->request_ms * UINT64_C(1000000);
 	struct sfs_req *req;
 
 	for (req = table.list.next; req != &table.list; req = req->next) {

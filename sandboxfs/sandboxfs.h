@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The one interface between the core of the file system and the backends that say what its files mean.
+ * The one interface between the core of the file system and the backends that say what its files
+ * mean.
  *
- * The core owns names, numbers, opens, snapshots, lengths, waiting, errors and permissions. A backend
- * owns meaning: it fills in rows (struct sfs_attr) and adds directories (sfs_add_dir). Callbacks run on
- * any thread, several at once, with no lock of the core held and with a counted reference to every object
- * they are given; a callback never blocks for longer than a memory copy (files that have to wait use
- * struct sfs_req) and never touches the mount itself.
+ * The core owns names, numbers, opens, snapshots, lengths, waiting, errors and permissions. A
+ * backend owns meaning: it fills in rows (struct sfs_attr) and adds directories (sfs_add_dir).
+ * Callbacks run on any thread, several at once, with no lock of the core held and with a counted
+ * reference to every object they are given; a callback never blocks for longer than a memory copy
+ * (files that have to wait use struct sfs_req) and never touches the mount itself.
  */
 #ifndef SANDBOXFS_H
 #define SANDBOXFS_H
@@ -16,14 +17,14 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#define SFS_NAME_MAX	64	/* bytes of a name, without the NUL */
-#define SFS_COMMAND_MAX 65536	/* bytes of one write to a control file, and of one spec */
-#define SFS_SENTENCE_MAX 512	/* bytes of one refusal's sentence, with the NUL */
-#define SFS_LATER	1	/* "the answer comes by sfs_req_done()" */
+#define SFS_NAME_MAX     64    /* bytes of a name, without the NUL */
+#define SFS_COMMAND_MAX  65536 /* bytes of one write to a control file, and of one spec */
+#define SFS_SENTENCE_MAX 512   /* bytes of one refusal's sentence, with the NUL */
+#define SFS_LATER        1     /* "the answer comes by sfs_req_done()" */
 
-struct sfs_obj;	 /* a directory of the tree: an object, counted, opaque */
-struct sfs_req;	 /* an answer that is put off, opaque */
-struct sfs_buf;	 /* text under construction: fails once and stays failed */
+struct sfs_obj;  /* a directory of the tree: an object, counted, opaque */
+struct sfs_req;  /* an answer that is put off, opaque */
+struct sfs_buf;  /* text under construction: fails once and stays failed */
 struct sfs_blob; /* bytes that never change, counted */
 
 /* Who asks. Ids are those of the mount's user namespace. */
@@ -37,52 +38,61 @@ struct sfs_cred {
 
 /*
  * Notes the sentence of a refusal for the thread that calls and returns err unchanged, so that
- * "return sfs_fail(-EINVAL, "unknown key '%.40s'", word);" is one line. err is -errno from the closed
- * table of sandboxfs(5). The core stores the sentence where the caller can read it once the callback, or
- * sfs_req_done(), has passed the number on. Non-printing bytes are shown as \xNN. A nested sfs_fail
- * replaces the sentence.
+ * "return sfs_fail(-EINVAL, "unknown key '%.40s'", word);" is one line. err is -errno from the
+ * closed table of sandboxfs(5). The core stores the sentence where the caller can read it once the
+ * callback, or sfs_req_done(), has passed the number on. Non-printing bytes are shown as \xNN. A
+ * nested sfs_fail replaces the sentence.
  */
 int sfs_fail(int err, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* The sentence last noted by this thread, "" when there is none. Valid until its next sfs_fail(). */
+/*
+ * The sentence last noted by this thread, "" when there is none. Valid until its next sfs_fail().
+ */
 const char *sfs_sentence(void);
 
 /* ---- text ------------------------------------------------------------------------------------ */
 
 void sfs_put(struct sfs_buf *buf, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void sfs_put_bytes(struct sfs_buf *buf, const void *data, size_t size);
-/* A number that changes by itself: left-justified in 20 columns, so that the file's length stays. */
+/*
+ * A number that changes by itself: left-justified in 20 columns, so that the file's length stays.
+ */
 void sfs_put_count(struct sfs_buf *buf, const char *key, uint64_t value);
 
-struct sfs_buf *sfs_buf_new(void);		   /* NULL: out of memory; sfs_put on NULL does nothing */
-void sfs_buf_free(struct sfs_buf *buf);		   /* NULL allowed */
-struct sfs_blob *sfs_buf_finish(struct sfs_buf *buf); /* frees buf; the blob, or NULL if buf failed */
+/* NULL: out of memory; sfs_put on NULL does nothing */
+struct sfs_buf *sfs_buf_new(void);
+void sfs_buf_free(struct sfs_buf *buf); /* NULL allowed */
+/* frees buf; the blob, or NULL if buf failed */
+struct sfs_blob *sfs_buf_finish(struct sfs_buf *buf);
 
 struct sfs_blob *sfs_blob_new(const void *data, size_t size); /* copies; NULL: out of memory */
-struct sfs_blob *sfs_blob_get(struct sfs_blob *blob);	      /* one reference more; NULL gives NULL */
-void sfs_blob_put(struct sfs_blob *blob);		      /* one less; NULL allowed */
-const void *sfs_blob_data(const struct sfs_blob *blob);	      /* followed by a NUL byte */
+/* one reference more; NULL gives NULL */
+struct sfs_blob *sfs_blob_get(struct sfs_blob *blob);
+void sfs_blob_put(struct sfs_blob *blob);               /* one less; NULL allowed */
+const void *sfs_blob_data(const struct sfs_blob *blob); /* followed by a NUL byte */
 size_t sfs_blob_size(const struct sfs_blob *blob);
 
 /* ---- a file is a row ------------------------------------------------------------------------- */
 
 /*
- * One command: one line of a write (without its newline), or with SFS_WHOLE all that was written. The text is
- * NUL-terminated, holds no other NUL, and lives until the callback returns (for a waiting row: until
- * sfs_req_done()).
+ * One command: one line of a write (without its newline), or with SFS_WHOLE all that was written.
+ * The text is NUL-terminated, holds no other NUL, and lives until the callback returns (for a
+ * waiting row: until sfs_req_done()).
  */
 struct sfs_cmd {
 	const char *text;
 	size_t len;
 	struct sfs_cred who;
-	struct sfs_req *req;	/* SFS_WAITS rows only, else NULL */
-	struct sfs_buf *answer; /* what a read on the same open file gives after this command; not for SFS_WAITS */
+	struct sfs_req *req; /* SFS_WAITS rows only, else NULL */
+	/* what a read on the same open file gives after this command; not for SFS_WAITS */
+	struct sfs_buf *answer;
 };
 
 enum {
 	SFS_PER_UID = 1, /* show and blob depend on who asks: one inode for each uid */
-	SFS_WAITS = 2,	 /* store may return SFS_LATER; each lookup is an inode of its own */
-	SFS_WHOLE = 4,	 /* a spec: many writes, judged together at each flush that brought new data */
+	SFS_WAITS = 2,   /* store may return SFS_LATER; each lookup is an inode of its own */
+	/* a spec: many writes, judged together at each flush that brought new data */
+	SFS_WHOLE = 4,
 };
 
 struct sfs_attr {
@@ -90,9 +100,15 @@ struct sfs_attr {
 	mode_t mode;
 	/* Renders the file. 0 or -errno. Must not change anything. */
 	int (*show)(struct sfs_obj *dir, const struct sfs_cred *who, struct sfs_buf *out);
-	/* In place of show where the bytes exist already: a reference that the core drops; NULL is an empty file. */
+	/*
+	 * In place of show where the bytes exist already: a reference that the core drops; NULL is
+	 * an empty file.
+	 */
 	struct sfs_blob *(*blob)(struct sfs_obj *dir, const struct sfs_cred *who);
-	/* Runs one command. 0, -errno, or SFS_LATER (SFS_WAITS rows only). NULL: the file cannot be written. */
+	/*
+	 * Runs one command. 0, -errno, or SFS_LATER (SFS_WAITS rows only). NULL: the file cannot be
+	 * written.
+	 */
 	int (*store)(struct sfs_obj *dir, struct sfs_cmd *cmd);
 	unsigned flags;
 	const char *help; /* one line; the mount's README and sandboxfs(5) are made from it */
@@ -104,26 +120,29 @@ int sfs_error_show(struct sfs_obj *dir, const struct sfs_cred *who, struct sfs_b
 /* ---- a kind of directory --------------------------------------------------------------------- */
 
 /*
- * Files that users bring (store/). The core stages the bytes in a memfd that belongs to the open file and
- * asks the backend at each flush that brought new data, and at the rename of a staged name (leading dot).
+ * Files that users bring (store/). The core stages the bytes in a memfd that belongs to the open
+ * file and asks the backend at each flush that brought new data, and at the rename of a staged name
+ * (leading dot).
  */
 struct sfs_uploads {
 	size_t (*max_bytes)(void); /* EFBIG above */
 	/*
-	 * Judges and publishes. memfd (owned by the callee from here on) holds size bytes and can still be sealed.
-	 * By the time of sfs_req_done(req, 0, NULL) the callee has called sfs_set_file(); on refusal nothing
-	 * has changed. 0, -errno or SFS_LATER.
+	 * Judges and publishes. memfd (owned by the callee from here on) holds size bytes and can
+	 * still be sealed. By the time of sfs_req_done(req, 0, NULL) the callee has called
+	 * sfs_set_file(); on refusal nothing has changed. 0, -errno or SFS_LATER.
 	 */
 	int (*commit)(struct sfs_obj *dir, const char *name, int memfd, size_t size, mode_t mode,
 		      const struct sfs_cred *who, struct sfs_req *req);
-	int (*open)(struct sfs_obj *dir, const char *name); /* a descriptor for pread(2), or -errno */
-	int (*rename)(struct sfs_obj *dir, const char *from, const char *to, bool replace, const struct sfs_cred *who);
+	/* a descriptor for pread(2), or -errno */
+	int (*open)(struct sfs_obj *dir, const char *name);
+	int (*rename)(struct sfs_obj *dir, const char *from, const char *to, bool replace,
+		      const struct sfs_cred *who);
 	int (*remove)(struct sfs_obj *dir, const char *name, const struct sfs_cred *who);
 	/* chmod, chown, chgrp already judged by the kernel; makes it durable. 0 or -errno. */
 	int (*set_owner)(struct sfs_obj *dir, const char *name, uid_t uid, gid_t gid, mode_t mode);
 	/*
-	 * fsync(2), after new data has been committed: name survives a loss of power once this has succeeded. NULL: nothing
-	 * to do. 0, -errno or SFS_LATER.
+	 * fsync(2), after new data has been committed: name survives a loss of power once this has
+	 * succeeded. NULL: nothing to do. 0, -errno or SFS_LATER.
 	 */
 	int (*sync)(struct sfs_obj *dir, const char *name, struct sfs_req *req);
 };
@@ -131,64 +150,85 @@ struct sfs_uploads {
 struct sfs_dirtype {
 	const struct sfs_attr *attrs; /* ends with { 0 }; NULL: none */
 	/*
-	 * mkdir by a user inside a directory of this type: calls sfs_add_dir() itself. NULL: not possible here.
-	 * rmdir by a user of a directory of this type, its files with it: 0 lets the core unlink it, -errno refuses.
+	 * mkdir by a user inside a directory of this type: calls sfs_add_dir() itself. NULL: not
+	 * possible here. rmdir by a user of a directory of this type, its files with it: 0 lets the
+	 * core unlink it, -errno refuses.
 	 */
-	int (*make)(struct sfs_obj *parent, const char *name, mode_t mode, const struct sfs_cred *who);
+	int (*make)(struct sfs_obj *parent, const char *name, mode_t mode,
+		    const struct sfs_cred *who);
 	int (*unmake)(struct sfs_obj *dir, const struct sfs_cred *who);
 	const struct sfs_uploads *uploads; /* NULL: users create no files here */
-	void (*release)(void *priv);	   /* the last reference is gone; NULL: nothing to free */
+	/* the last reference is gone; NULL: nothing to free */
+	void (*release)(void *priv);
 };
 
 /*
- * Adds a directory, whole, under parent; it is visible when this returns. priv is handed to release() when the
- * last reference goes, at once on failure. mode holds permission bits. -EEXIST, -ENAMETOOLONG, -EINVAL, -ENOMEM.
+ * Adds a directory, whole, under parent; it is visible when this returns. priv is handed to
+ * release() when the last reference goes, at once on failure. mode holds permission bits. -EEXIST,
+ * -ENAMETOOLONG, -EINVAL, -ENOMEM.
  */
-int sfs_add_dir(struct sfs_obj *parent, const char *name, const struct sfs_dirtype *type, void *priv, uid_t uid,
-		gid_t gid, mode_t mode);
+int sfs_add_dir(struct sfs_obj *parent, const char *name, const struct sfs_dirtype *type,
+		void *priv, uid_t uid, gid_t gid, mode_t mode);
 /* Hides dir and everything in it. Descriptors still open answer ENODEV from now on. Idempotent. */
 void sfs_remove_dir(struct sfs_obj *dir);
 
-/* Publishes a user's file (name new or replaced, atomically) in a directory with uploads; or drops it. */
-int sfs_set_file(struct sfs_obj *dir, const char *name, uint64_t size, uid_t uid, gid_t gid, mode_t mode,
-		 uint64_t mtime_ns);
+/*
+ * Publishes a user's file (name new or replaced, atomically) in a directory with uploads; or drops
+ * it.
+ */
+int sfs_set_file(struct sfs_obj *dir, const char *name, uint64_t size, uid_t uid, gid_t gid,
+		 mode_t mode, uint64_t mtime_ns);
 void sfs_drop_file(struct sfs_obj *dir, const char *name);
 
 void *sfs_priv(const struct sfs_obj *dir);
 const char *sfs_name(const struct sfs_obj *dir); /* valid while the reference is held */
 struct sfs_obj *sfs_get(struct sfs_obj *dir);
-void sfs_put_obj(struct sfs_obj *dir);					   /* NULL allowed */
-struct sfs_obj *sfs_find(struct sfs_obj *parent, const char *name);	   /* counted; NULL: no such directory */
-/* Calls each() for every directory in parent, from a snapshot, until it returns non-zero; returns that. */
+void sfs_put_obj(struct sfs_obj *dir); /* NULL allowed */
+/* counted; NULL: no such directory */
+struct sfs_obj *sfs_find(struct sfs_obj *parent, const char *name);
+/*
+ * Calls each() for every directory in parent, from a snapshot, until it returns non-zero; returns
+ * that.
+ */
 int sfs_each(struct sfs_obj *parent, int (*each)(struct sfs_obj *dir, void *arg), void *arg);
 void sfs_owner(const struct sfs_obj *dir, uid_t *uid, gid_t *gid, mode_t *mode);
 void sfs_set_owner(struct sfs_obj *dir, uid_t uid, gid_t gid, mode_t mode);
-/* May who do this (R_OK, W_OK, X_OK) to something with this owner and mode? As open(2) would judge; root always. */
+/*
+ * May who do this (R_OK, W_OK, X_OK) to something with this owner and mode? As open(2) would judge;
+ * root always.
+ */
 bool sfs_may(const struct sfs_cred *who, uid_t uid, gid_t gid, mode_t mode, int want);
 
-/* Says that the row called attr changed by itself: mtime, and everybody who watches. Never waits. */
+/*
+ * Says that the row called attr changed by itself: mtime, and everybody who watches. Never waits.
+ */
 void sfs_changed(struct sfs_obj *dir, const char *attr);
 
 /* ---- answers that are put off ---------------------------------------------------------------- */
 
 /*
- * A callback that returned SFS_LATER owes exactly one sfs_req_done(), from any thread. rc is 0 or -errno (with the
- * calling thread's sfs_sentence()); answer is what a read on the same open file gives next (the reference is
- * taken over; NULL: rc's sentence, or nothing).
+ * A callback that returned SFS_LATER owes exactly one sfs_req_done(), from any thread. rc is 0 or
+ * -errno (with the calling thread's sfs_sentence()); answer is what a read on the same open file
+ * gives next (the reference is taken over; NULL: rc's sentence, or nothing).
  *
- * cancel, when set, is called at most once, from a thread of the core, when the caller gave up, the deadline passed or the
- * daemon drains; it starts the ending of the work and returns at once; it does not call sfs_req_done(). The core
- * then answers EINTR or ETIMEDOUT whatever rc says, but still waits for sfs_req_done(). After sfs_req_done() has
- * returned, cancel neither runs nor will. sfs_req_on_cancel() on a request that was cancelled already calls it at once.
- * deadline_ms counts from this call; 0: the core's own (config, [limits] request_ms).
+ * cancel, when set, is called at most once, from a thread of the core, when the caller gave up, the
+ * deadline passed or the daemon drains; it starts the ending of the work and returns at once; it
+ * does not call sfs_req_done(). The core then answers EINTR or ETIMEDOUT whatever rc says, but
+ * still waits for sfs_req_done(). After sfs_req_done() has returned, cancel neither runs nor will.
+ * sfs_req_on_cancel() on a request that was cancelled already calls it at once. deadline_ms counts
+ * from this call; 0: the core's own (config, [limits] request_ms).
  */
-void sfs_req_on_cancel(struct sfs_req *req, void (*cancel)(void *arg), void *arg, unsigned deadline_ms);
+void sfs_req_on_cancel(struct sfs_req *req, void (*cancel)(void *arg), void *arg,
+		       unsigned deadline_ms);
 bool sfs_req_cancelled(const struct sfs_req *req);
 void sfs_req_done(struct sfs_req *req, int rc, struct sfs_blob *answer);
 
 /* ---- the daemon at large --------------------------------------------------------------------- */
 
-/* A line in /status for as long as something is wrong: key names it; format NULL takes it away again. */
+/*
+ * A line in /status for as long as something is wrong: key names it; format NULL takes it away
+ * again.
+ */
 void sfs_status(const char *key, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 enum sfs_stat { SFS_RUNS, SFS_RUNS_FAILED, SFS_LOADS, SFS_LOADS_FAILED, SFS_STATS };
@@ -202,40 +242,43 @@ uint64_t sfs_now_ns(void);  /* CLOCK_MONOTONIC */
 uint64_t sfs_wall_ns(void); /* CLOCK_REALTIME */
 
 /*
- * The configuration: read from INI before anything is forked, constant afterwards. Each field is a row in
+ * The configuration: read from INI before anything is forked, constant afterwards. Each field is a
+ * row in
  * config.c with section, key, unit, default, bounds and one line of help; /config shows it.
  */
 struct sfs_config {
 	/* [daemon] */
-	char state_dir[4096];	 /* where the store lives; --state wins */
-	uid_t daemon_uid;	 /* account of the daemon when started by root */
+	char state_dir[4096]; /* where the store lives; --state wins */
+	uid_t daemon_uid;     /* account of the daemon when started by root */
 	gid_t daemon_gid;
-	uint32_t threads;	 /* FUSE worker threads, at least 2 */
+	uint32_t threads; /* FUSE worker threads, at least 2 */
 	/* [store] */
-	uint64_t store_max_bytes;	/* of one codelet */
-	uint32_t store_max_codelets;	/* of one uid */
+	uint64_t store_max_bytes;       /* of one codelet */
+	uint32_t store_max_codelets;    /* of one uid */
 	uint64_t store_max_total_bytes; /* of one uid */
-	bool store_durable;		/* fsync before close(2) of an upload returns */
-	char store_allow[4096];		/* sha256 hashes, comma separated; empty: all */
-	char store_loaders[1024];	/* users and @groups who may load, comma separated; empty: all */
+	bool store_durable;             /* fsync before close(2) of an upload returns */
+	char store_allow[4096];         /* sha256 hashes, comma separated; empty: all */
+	/* users and @groups who may load, comma separated; empty: all */
+	char store_loaders[1024];
 	/* [jail] */
 	uid_t jail_uid_base;
 	uint32_t jail_uid_count;
-	uint64_t jail_memory_bytes;	/* of one run, at most */
+	uint64_t jail_memory_bytes; /* of one run, at most */
 	uint32_t jail_pids;
 	/* [kernels] */
-	uint32_t kernels_max;		/* of one uid */
-	uint32_t templates_max;		/* warm templates of one uid */
+	uint32_t kernels_max;   /* of one uid */
+	uint32_t templates_max; /* warm templates of one uid */
 	uint32_t templates_total;
-	uint32_t run_wall_ms;		/* default limit of one run */
+	uint32_t run_wall_ms; /* default limit of one run */
 	uint32_t run_wall_ms_max;
-	uint32_t samples;		/* default number of samples */
+	uint32_t samples; /* default number of samples */
 	uint32_t samples_max;
-	char events[512];		/* default events, comma separated */
+	char events[512]; /* default events, comma separated */
 	/* [limits] */
-	uint32_t request_ms;		/* deadline of an answer that is put off and sets none */
-	uint32_t opens_max;		/* open files of one uid */
-	uint64_t staging_max_bytes;	/* bytes in uploads of one uid that are not committed */
+	/* deadline of an answer that is put off and sets none */
+	uint32_t request_ms;
+	uint32_t opens_max;         /* open files of one uid */
+	uint64_t staging_max_bytes; /* bytes in uploads of one uid that are not committed */
 };
 const struct sfs_config *sfs_config(void);
 
@@ -244,22 +287,27 @@ struct sfs_backend {
 	const char *name;
 	const struct sfs_dirtype *type;
 	mode_t mode; /* of the directory, 01777 or 0555 */
-	/* Called once, in the daemon, before the first request; 0 or -errno with a sentence, which ends the start. */
+	/*
+	 * Called once, in the daemon, before the first request; 0 or -errno with a sentence, which
+	 * ends the start.
+	 */
 	int (*init)(struct sfs_obj *dir);
-	void (*stop)(void); /* the loop has ended: stop threads, drop references; NULL allowed */
+	/* the loop has ended: stop threads, drop references; NULL allowed */
+	void (*stop)(void);
 };
 extern const struct sfs_backend *const sfs_backends[]; /* ends with NULL */
 
 /*
- * Rows at the top that backends bring (machine, ...): a NULL-terminated list of attribute tables, like
- * the tables of a directory. dir is the root.
+ * Rows at the top that backends bring (machine, ...): a NULL-terminated list of attribute tables,
+ * like the tables of a directory. dir is the root.
  */
 extern const struct sfs_attr *const sfs_top_attrs[];
 
 /*
- * The one process that keeps its privileges: forked first in main(), before any thread and any input, with one
- * end of a SOCK_SEQPACKET pair. main runs in that process and returns its exit status. The daemon's end is
- * sfs_privileged_fd(). It gets the configuration and the uid and gid under which the daemon will run.
+ * The one process that keeps its privileges: forked first in main(), before any thread and any
+ * input, with one end of a SOCK_SEQPACKET pair. main runs in that process and returns its exit
+ * status. The daemon's end is sfs_privileged_fd(). It gets the configuration and the uid and gid
+ * under which the daemon will run.
  */
 struct sfs_privileged {
 	const char *name;

@@ -21,7 +21,7 @@ struct stage {
 	size_t limit;
 	pthread_mutex_t lock;
 	/* All below under lock. */
-	int fd;	     /* owned */
+	int fd; /* owned */
 	off_t size;
 	uint64_t charged;
 	bool dirty, shared; /* shared: fd was handed over and may be sealed */
@@ -107,7 +107,10 @@ static int copy_bytes(int from, int to, off_t *size_out)
 	return err;
 }
 
-/* Under the lock: what was handed over may be sealed by now, and must not change under the callee's eyes. */
+/*
+ * Under the lock: what was handed over may be sealed by now, and must not change under the callee's
+ * eyes.
+ */
 static int unshare_bytes(struct stage *stage)
 {
 	off_t size;

@@ -2,8 +2,8 @@
 /*
  * Bytes on their way into the store: a memfd that belongs to an open file, or to a staged name.
  *
- * Counted. Its own lock makes reads, writes and hand-overs whole. What it holds is charged to the uid that
- * made it until it is freed.
+ * Counted. Its own lock makes reads, writes and hand-overs whole. What it holds is charged to the
+ * uid that made it until it is freed.
  */
 #ifndef STAGE_H
 #define STAGE_H
@@ -30,8 +30,8 @@ off_t stage_size(struct stage *stage);
 bool stage_dirty(struct stage *stage);
 
 /*
- * A descriptor of the bytes as they are now, to be owned and sealed by the callee; a later write goes to a copy. The
- * size goes to *size. -errno otherwise.
+ * A descriptor of the bytes as they are now, to be owned and sealed by the callee; a later write
+ * goes to a copy. The size goes to *size. -errno otherwise.
  */
 int stage_hand_over(struct stage *stage, size_t *size);
 

@@ -1,19 +1,22 @@
 /* SPDX-License-Identifier: MIT */
-/* Counters and latency histograms: buckets an eighth of a power of two wide, added to atomically. */
+/*
+ * Counters and latency histograms: buckets an eighth of a power of two wide, added to atomically.
+ */
 #include "stats.h"
 
 #include <stdatomic.h>
 #include <stdio.h>
 
 #define SUB_BITS 3
-#define BUCKETS	 (64 << SUB_BITS)
+#define BUCKETS  (64 << SUB_BITS)
 
 static const char *const op_names[STATS_OPS] = {
-	[OP_LOOKUP] = "lookup",	  [OP_GETATTR] = "getattr", [OP_SETATTR] = "setattr", [OP_MKDIR] = "mkdir",
-	[OP_RMDIR] = "rmdir",	  [OP_UNLINK] = "unlink",   [OP_RENAME] = "rename",   [OP_CREATE] = "create",
-	[OP_OPEN] = "open",	  [OP_READ] = "read",	    [OP_WRITE] = "write",     [OP_FLUSH] = "flush",
-	[OP_RELEASE] = "release", [OP_OPENDIR] = "opendir", [OP_READDIR] = "readdir", [OP_STATFS] = "statfs",
-	[OP_ACCESS] = "access",	  [OP_OTHER] = "other",
+	[OP_LOOKUP] = "lookup",   [OP_GETATTR] = "getattr", [OP_SETATTR] = "setattr",
+	[OP_MKDIR] = "mkdir",     [OP_RMDIR] = "rmdir",     [OP_UNLINK] = "unlink",
+	[OP_RENAME] = "rename",   [OP_CREATE] = "create",   [OP_OPEN] = "open",
+	[OP_READ] = "read",       [OP_WRITE] = "write",     [OP_FLUSH] = "flush",
+	[OP_RELEASE] = "release", [OP_OPENDIR] = "opendir", [OP_READDIR] = "readdir",
+	[OP_STATFS] = "statfs",   [OP_ACCESS] = "access",   [OP_OTHER] = "other",
 };
 
 static atomic_uint_fast64_t op_counts[STATS_OPS];
@@ -41,7 +44,8 @@ static unsigned bucket_of(uint64_t ns)
 	if (ns < (1 << SUB_BITS))
 		return (unsigned)ns;
 	top = 63 - (unsigned)__builtin_clzll(ns);
-	return ((top - SUB_BITS + 1) << SUB_BITS) + (unsigned)((ns >> (top - SUB_BITS)) & ((1 << SUB_BITS) - 1));
+	return ((top - SUB_BITS + 1) << SUB_BITS) +
+	       (unsigned)((ns >> (top - SUB_BITS)) & ((1 << SUB_BITS) - 1));
 }
 
 /* The smallest value that falls into a bucket. */
@@ -96,8 +100,11 @@ static void show_latency(struct sfs_buf *out)
 	static const struct {
 		const char *key;
 		unsigned per_mille;
-	} wanted[] = { { "latency_p50_ns", 500 }, { "latency_p90_ns", 900 }, { "latency_p99_ns", 990 },
-		       { "latency_p999_ns", 999 }, { "latency_max_ns", 1000 } };
+	} wanted[] = { { "latency_p50_ns", 500 },
+		       { "latency_p90_ns", 900 },
+		       { "latency_p99_ns", 990 },
+		       { "latency_p999_ns", 999 },
+		       { "latency_max_ns", 1000 } };
 	uint64_t counts[BUCKETS], total = 0;
 	unsigned i;
 
@@ -109,7 +116,8 @@ static void show_latency(struct sfs_buf *out)
 
 void stats_show(struct sfs_buf *out)
 {
-	static const char *const keys[SFS_STATS] = { "runs", "runs_failed", "loads", "loads_failed" };
+	static const char *const keys[SFS_STATS] = { "runs", "runs_failed", "loads",
+						     "loads_failed" };
 	uint64_t total = 0;
 	char key[32];
 	unsigned i;

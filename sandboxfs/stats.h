@@ -28,7 +28,10 @@ enum stats_op {
 	STATS_OPS
 };
 
-/* This thread begins an operation, and has answered it: failed says how. A later answer is not timed. */
+/*
+ * This thread begins an operation, and has answered it: failed says how. A later answer is not
+ * timed.
+ */
 void stats_begin(enum stats_op op);
 void stats_end(bool failed);
 void stats_interrupted(void);

@@ -26,9 +26,9 @@ struct supervisor {
 	const struct options *options;
 	struct fuse_session *session;
 	pid_t launcher, daemon; /* 0: not running */
-	int daemon_status;	/* of waitpid(2) */
-	int channel[2];		/* the daemon's end, the launcher's end; -1: closed here */
-	int ready_fd;		/* read end; -1: closed */
+	int daemon_status;      /* of waitpid(2) */
+	int channel[2];         /* the daemon's end, the launcher's end; -1: closed here */
+	int ready_fd;           /* read end; -1: closed */
 	int signal_fd;
 	bool ending; /* what ends now was told to */
 	int failed;
@@ -52,7 +52,10 @@ static void our_signals(sigset_t *set)
 	sigaddset(set, SIGCHLD);
 }
 
-/* What every child does first. Its own group: Ctrl-C is for the supervisor, which ends them in order. */
+/*
+ * What every child does first. Its own group: Ctrl-C is for the supervisor, which ends them in
+ * order.
+ */
 static void be_child(struct supervisor *s, const char *name)
 {
 	close_fd(&s->signal_fd);
@@ -126,7 +129,10 @@ static int daemon_role(struct supervisor *s, int ready_fd, pid_t parent)
 	/* After that, since a change of ids forgets it. */
 	if (!die_with(parent))
 		return EXIT_FAILURE;
-	/* The session is not freed: the library ties part of that to unmounting, which is not the daemon's. */
+	/*
+	 * The session is not freed: the library ties part of that to unmounting, which is not the
+	 * daemon's.
+	 */
 	return daemon_run(&start);
 }
 
@@ -173,7 +179,10 @@ static void child_ended(struct supervisor *s, pid_t pid, int status)
 			log_end("daemon", status);
 	} else if (pid == s->launcher) {
 		s->launcher = 0;
-		/* Alone it has no reason to end; well it ends when the daemon, which is ending, has closed the channel. */
+		/*
+		 * Alone it has no reason to end; well it ends when the daemon, which is ending, has
+		 * closed the channel.
+		 */
 		if (!s->ending && s->daemon && !clean) {
 			s->failed = 1;
 			log_end("launcher", status);
@@ -259,7 +268,10 @@ static void watch(struct supervisor *s)
 	}
 }
 
-/* In this order: nobody comes in any more, then the daemon ends, and the launcher when nobody speaks to it. */
+/*
+ * In this order: nobody comes in any more, then the daemon ends, and the launcher when nobody
+ * speaks to it.
+ */
 static void end_all(struct supervisor *s)
 {
 	s->ending = true;
@@ -285,13 +297,14 @@ static void replay(int fd)
 }
 
 /*
- * The helper that unmounts when we die outlives this call and keeps what it was given: were that the caller's pipe,
- * $(sandboxfs ...) would never end.
+ * The helper that unmounts when we die outlives this call and keeps what it was given: were that
+ * the caller's pipe, $(sandboxfs ...) would never end.
  */
 static int mount_aside(struct supervisor *s)
 {
 	int aside = memfd_create("mount", MFD_CLOEXEC), err;
-	int out = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3), old = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
+	int out = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3),
+	    old = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
 
 	if (aside >= 0) {
 		dup2(aside, STDOUT_FILENO);

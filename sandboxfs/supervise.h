@@ -2,8 +2,8 @@
 /*
  * The process that mounts, starts the two others, and ends with them.
  *
- * It has one thread and reads no input. Its children are the launcher, which keeps the privileges, and the daemon,
- * which gives them up; both get SIGKILL from the kernel should it die first.
+ * It has one thread and reads no input. Its children are the launcher, which keeps the privileges,
+ * and the daemon, which gives them up; both get SIGKILL from the kernel should it die first.
  */
 #ifndef SUPERVISE_H
 #define SUPERVISE_H
@@ -17,9 +17,10 @@
 struct options {
 	bool foreground;
 	const char *state, *config, *mountpoint; /* as given; NULL: not */
-	char fuse[OPTIONS_MAX];			  /* of -o, separated by commas */
-	char place[PATH_MAX];			  /* mountpoint, absolute */
-	int told_fd;				  /* gets one byte when the mount answers; -1: nobody waits */
+	char fuse[OPTIONS_MAX];                  /* of -o, separated by commas */
+	char place[PATH_MAX];                    /* mountpoint, absolute */
+	/* gets one byte when the mount answers; -1: nobody waits */
+	int told_fd;
 };
 
 int options_add(struct options *options, const char *more); /* 0 or -E2BIG with a sentence */

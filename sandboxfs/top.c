@@ -15,10 +15,10 @@
 #include "node.h"
 #include "stats.h"
 
-#define STATUS_MAX	  64  /* lines of status */
-#define STATUS_LINE_MAX	  256
-#define README_KINDS_MAX  32  /* kinds of directory that README describes */
-#define README_PLACE_MAX  200
+#define STATUS_MAX       64 /* lines of status */
+#define STATUS_LINE_MAX  256
+#define README_KINDS_MAX 32 /* kinds of directory that README describes */
+#define README_PLACE_MAX 200
 
 /* ---- status ---------------------------------------------------------------------------------- */
 
@@ -161,8 +161,8 @@ static bool seen_before(struct tour *tour, const struct sfs_dirtype *type)
 static void put_rows(struct sfs_buf *out, const char *place, const struct sfs_attr *attr)
 {
 	for (; attr && attr->name; attr++)
-		sfs_put(out, "%s/%s  (%04o)\n    %s\n", place, attr->name, (unsigned)attr->mode & 07777,
-			attr->help ?: "");
+		sfs_put(out, "%s/%s  (%04o)\n    %s\n", place, attr->name,
+			(unsigned)attr->mode & 07777, attr->help ?: "");
 }
 
 static int tour_dir(struct sfs_obj *dir, void *arg)
@@ -191,11 +191,12 @@ static int readme_show(struct sfs_obj *dir, const struct sfs_cred *who, struct s
 	struct tour tour = { .out = out };
 
 	(void)who;
-	sfs_put(out,
-		"sandboxfs: untrusted code, run and measured through files.\n\n"
-		"One line written to a file is one command; the write answers with an errno, and reading the\n"
-		"same open file, the file error beside it, or /error, gives the reason in a sentence.\n"
-		"Reading changes nothing. Objects are removed with rmdir.\n\n");
+	sfs_put(out, "sandboxfs: untrusted code, run and measured through files.\n\n"
+		     "One line written to a file is one command; the write answers with an errno, "
+		     "and reading the\n"
+		     "same open file, the file error beside it, or /error, gives the reason in a "
+		     "sentence.\n"
+		     "Reading changes nothing. Objects are removed with rmdir.\n\n");
 	put_rows(out, "", dir->type->attrs);
 	sfs_each(dir, tour_dir, &tour);
 	return 0;
@@ -208,8 +209,10 @@ static const struct sfs_attr core_rows[] = {
 	{ "status", 0444, status_show, .help = "ok, or one line for each check that fails" },
 	{ "error", 0444, error_show, .flags = SFS_PER_UID,
 	  .help = "the reader's last refusal: path, errno and sentence; ok after a success" },
-	{ "config", 0444, conf_show, .help = "the configuration in effect, as the INI that sets it" },
-	{ "stats", 0444, counters_show, .help = "operations, runs, loads, failures since the start; latencies in ns" },
+	{ "config", 0444, conf_show,
+	  .help = "the configuration in effect, as the INI that sets it" },
+	{ "stats", 0444, counters_show,
+	  .help = "operations, runs, loads, failures since the start; latencies in ns" },
 	{ "version", 0444, version_show, .help = "release, library and kernel" },
 	{ 0 },
 };
@@ -238,7 +241,8 @@ const struct sfs_dirtype *top_type(void)
 	memcpy(all_rows, core_rows, sizeof(core_rows));
 	at = count(core_rows);
 	for (i = 0; sfs_top_attrs[i]; i++) {
-		memcpy(all_rows + at, sfs_top_attrs[i], count(sfs_top_attrs[i]) * sizeof(*all_rows));
+		memcpy(all_rows + at, sfs_top_attrs[i],
+		       count(sfs_top_attrs[i]) * sizeof(*all_rows));
 		at += count(sfs_top_attrs[i]);
 	}
 	type = (struct sfs_dirtype){ .attrs = all_rows };

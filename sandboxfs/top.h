@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The top directory: the rows of the core, those that backends bring, and what the daemon says of itself. */
+/*
+ * The top directory: the rows of the core, those that backends bring, and what the daemon says of
+ * itself.
+ */
 #ifndef TOP_H
 #define TOP_H
 
@@ -9,7 +12,9 @@
 #define SANDBOXFS_VERSION "0.1"
 #endif
 
-/* The kind of directory that the root is. NULL: out of memory. Freed by top_free(), after the tree. */
+/*
+ * The kind of directory that the root is. NULL: out of memory. Freed by top_free(), after the tree.
+ */
 const struct sfs_dirtype *top_type(void);
 void top_free(void);
 

@@ -2,8 +2,8 @@
 /*
  * The transport: everything that the rest of the core knows about FUSE.
  *
- * A session is made and mounted by the supervisor, which never serves it; the daemon is a fork that serves it
- * once. So another fork could serve it again.
+ * A session is made and mounted by the supervisor, which never serves it; the daemon is a fork that
+ * serves it once. So another fork could serve it again.
  */
 #ifndef TRANSPORT_H
 #define TRANSPORT_H
@@ -14,11 +14,15 @@ struct fuse_session;
 
 /* options are those of -o, or NULL. NULL: they are bad, and the reason is on standard error. */
 struct fuse_session *transport_new(const char *options);
-int transport_mount(struct fuse_session *session, const char *mountpoint); /* 0 or -EIO; the reason is on stderr */
+/* 0 or -EIO; the reason is on stderr */
+int transport_mount(struct fuse_session *session, const char *mountpoint);
 void transport_unmount(struct fuse_session *session);
 void transport_free(struct fuse_session *session);
 
-/* Serves until the mount is gone or transport_stop(). ready is called when the kernel has been answered. */
+/*
+ * Serves until the mount is gone or transport_stop(). ready is called when the kernel has been
+ * answered.
+ */
 int transport_serve(struct fuse_session *session, unsigned threads, void (*ready)(void));
 /* From any thread: makes transport_serve() return. */
 void transport_stop(struct fuse_session *session);

@@ -13,20 +13,20 @@
 #define NAME_BUCKETS 16384 /* a power of two */
 
 /* Cookies of readdir: "." and "..", the rows by number, then children in the order they came. */
-#define COOKIE_DOT	1
-#define COOKIE_DOTDOT	2
-#define COOKIE_ROWS	3
+#define COOKIE_DOT      1
+#define COOKIE_DOTDOT   2
+#define COOKIE_ROWS     3
 #define COOKIE_CHILDREN (UINT64_C(1) << 16)
 
 static struct node *by_name[NAME_BUCKETS]; /* linked nodes; tree_lock */
-static struct sfs_obj *root;		   /* counted; constant between start and stop */
+static struct sfs_obj *root;               /* counted; constant between start and stop */
 
 /* ---- names ----------------------------------------------------------------------------------- */
 
 static bool plain_char(char c)
 {
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
-	       c == '_' || c == '+' || c == '-';
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+	       c == '.' || c == '_' || c == '+' || c == '-';
 }
 
 bool node_name_ok(const char *name)
@@ -44,7 +44,8 @@ bool node_name_staging(const char *name)
 
 	while (plain_char(name[n]) || name[n] == '@' || name[n] == '~')
 		n++;
-	return !name[n] && n > 1 && n <= NODE_STAGING_MAX && name[0] == '.' && strcmp(name, "..") != 0;
+	return !name[n] && n > 1 && n <= NODE_STAGING_MAX && name[0] == '.' &&
+	       strcmp(name, "..") != 0;
 }
 
 /* What a backend may publish: also names of others, such as those of events. */
@@ -177,7 +178,8 @@ static bool unlink_locked(struct node *node)
 	node->linked = false;
 	name_remove(node);
 	i = child_after(dir, node->cookie) - 1;
-	memmove(dir->children + i, dir->children + i + 1, (--dir->nchildren - i) * sizeof(*dir->children));
+	memmove(dir->children + i, dir->children + i + 1,
+		(--dir->nchildren - i) * sizeof(*dir->children));
 	if (node->kind == NODE_DIR)
 		dir->ndirs--;
 	dir_changed(dir);
@@ -214,7 +216,9 @@ void node_unlink(struct node *node, bool notify)
 	if (!mine)
 		return;
 	if (notify) {
-		/* Asking for its attributes shows at once that it is gone; the cached name follows. */
+		/*
+		 * Asking for its attributes shows at once that it is gone; the cached name follows.
+		 */
 		notify_attr(node->id);
 		notify_gone(node->dir->node.id, name);
 	}
@@ -316,14 +320,16 @@ static bool child_entry(struct sfs_obj *dir, uint64_t cookie, const struct sfs_c
 	return true;
 }
 
-bool node_next(struct sfs_obj *dir, uint64_t cookie, const struct sfs_cred *who, struct node_entry *out)
+bool node_next(struct sfs_obj *dir, uint64_t cookie, const struct sfs_cred *who,
+	       struct node_entry *out)
 {
 	bool found;
 
 	memset(out, 0, sizeof(*out));
 	if (cookie < COOKIE_DOTDOT) {
 		out->cookie = cookie + 1;
-		out->ino = cookie + 1 == COOKIE_DOT || !dir->node.dir ? dir->node.ino : dir->node.dir->node.ino;
+		out->ino = cookie + 1 == COOKIE_DOT || !dir->node.dir ? dir->node.ino
+								      : dir->node.dir->node.ino;
 		out->mode = S_IFDIR;
 		snprintf(out->name, sizeof(out->name), "%s", cookie + 1 == COOKIE_DOT ? "." : "..");
 		return true;
@@ -353,8 +359,8 @@ int sfs_each(struct sfs_obj *parent, int (*each)(struct sfs_obj *dir, void *arg)
 
 /* ---- making ---------------------------------------------------------------------------------- */
 
-int sfs_add_dir(struct sfs_obj *parent, const char *name, const struct sfs_dirtype *type, void *priv, uid_t uid,
-		gid_t gid, mode_t mode)
+int sfs_add_dir(struct sfs_obj *parent, const char *name, const struct sfs_dirtype *type,
+		void *priv, uid_t uid, gid_t gid, mode_t mode)
 {
 	struct sfs_obj *obj = object_new(parent, name, type, priv);
 	int err;
@@ -375,8 +381,8 @@ void sfs_remove_dir(struct sfs_obj *dir)
 	node_unlink(&dir->node, true);
 }
 
-struct file_node *node_new_file(struct sfs_obj *dir, const char *name, mode_t mode, const struct sfs_cred *who,
-				int *err)
+struct file_node *node_new_file(struct sfs_obj *dir, const char *name, mode_t mode,
+				const struct sfs_cred *who, int *err)
 {
 	struct file_node *file = calloc(1, sizeof(*file));
 

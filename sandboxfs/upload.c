@@ -17,7 +17,7 @@ struct upload {
 	struct file_node *file; /* counted */
 	uid_t uid;
 	int flags;
-	int fd;		     /* the committed bytes as they were at open(2), or -1; constant */
+	int fd; /* the committed bytes as they were at open(2), or -1; constant */
 	pthread_mutex_t lock;
 	struct stage *stage; /* counted; NULL until the first write of a committed file; lock */
 };
@@ -28,7 +28,7 @@ struct commit {
 	char name[SFS_NAME_MAX + 1];
 	struct sfs_cred who;
 	bool renaming;
-	bool syncing;	   /* fsync(2): when it is accepted, the disk is to have it too */
+	bool syncing;      /* fsync(2): when it is accepted, the disk is to have it too */
 	uint64_t mtime_ns; /* asked for before; 0: not */
 };
 
@@ -66,7 +66,9 @@ static bool committed(struct file_node *file)
 
 /* ---- one open(2) ----------------------------------------------------------------------------- */
 
-/* A descriptor of what was committed; -1 where nothing was, or where a writer begins from nothing. */
+/*
+ * A descriptor of what was committed; -1 where nothing was, or where a writer begins from nothing.
+ */
 static int open_bytes(struct upload *upload)
 {
 	const struct sfs_uploads *uploads = uploads_of(upload->file);
@@ -168,7 +170,10 @@ ssize_t upload_write(struct upload *upload, const void *data, size_t size, off_t
 
 	if (!stage)
 		return err;
-	/* The kernel's idea of the end is the committed size; the end that counts is that of what was staged. */
+	/*
+	 * The kernel's idea of the end is the committed size; the end that counts is that of what
+	 * was staged.
+	 */
 	n = stage_write(stage, data, size, upload->flags & O_APPEND ? -1 : offset);
 	stage_put(stage);
 	return n;
@@ -286,14 +291,16 @@ static int64_t commit_start(struct commit *commit, struct stage *stage, struct s
 	commit->mtime_ns = file->asked_mtime_ns;
 	pthread_mutex_unlock(&tree_lock);
 	req_begin(req, commit_finished, commit);
-	rc = uploads_of(file)->commit(file->node.dir, commit->name, fd, size, mode, &commit->who, req);
+	rc = uploads_of(file)->commit(file->node.dir, commit->name, fd, size, mode, &commit->who,
+				      req);
 	if (rc == SFS_LATER)
 		return REQ_LATER;
 	req_settle(req, rc);
 	return !rc && commit->syncing ? sync_start(commit, req) : commit_end(commit, rc);
 }
 
-static struct commit *commit_new(struct file_node *file, const char *name, const struct sfs_cred *who)
+static struct commit *commit_new(struct file_node *file, const char *name,
+				 const struct sfs_cred *who)
 {
 	struct commit *commit = calloc(1, sizeof(*commit));
 
@@ -307,7 +314,8 @@ static struct commit *commit_new(struct file_node *file, const char *name, const
 }
 
 /* syncing: fsync(2) instead of flush(2). Staged names have nothing to judge and nothing to keep. */
-static int64_t judge(struct upload *upload, const struct sfs_cred *who, struct sfs_req *req, bool syncing)
+static int64_t judge(struct upload *upload, const struct sfs_cred *who, struct sfs_req *req,
+		     bool syncing)
 {
 	char name[NODE_STAGING_MAX + 1];
 	struct commit *commit;
@@ -324,7 +332,9 @@ static int64_t judge(struct upload *upload, const struct sfs_cred *who, struct s
 		commit = commit_new(upload->file, name, who);
 		if (commit)
 			commit->syncing = syncing;
-		result = !commit ? -ENOMEM : dirty ? commit_start(commit, stage, req) : sync_start(commit, req);
+		result = !commit ? -ENOMEM
+			 : dirty ? commit_start(commit, stage, req)
+				 : sync_start(commit, req);
 	}
 	stage_put(stage);
 	return result;
@@ -358,7 +368,8 @@ int upload_create(struct sfs_obj *dir, const char *name, mode_t mode, const stru
 
 	if (!node_name_ok(name) && !node_name_staging(name))
 		return sfs_fail(strlen(name) > SFS_NAME_MAX ? -ENAMETOOLONG : -EINVAL,
-				"'%.80s' is no name: 1 to %d of A-Z a-z 0-9 . _ + - are", name, SFS_NAME_MAX);
+				"'%.80s' is no name: 1 to %d of A-Z a-z 0-9 . _ + - are", name,
+				SFS_NAME_MAX);
 	stage = stage_new(who->uid, dir->type->uploads->max_bytes(), &err);
 	if (!stage)
 		return err;
@@ -381,8 +392,8 @@ int upload_remove(struct file_node *file, const struct sfs_cred *who)
 
 	name_of(file, name, sizeof(name));
 	if (committed(file))
-		err = uploads_of(file)->remove ? uploads_of(file)->remove(file->node.dir, name, who) :
-						 sfs_fail(-EPERM, "files here cannot be removed");
+		err = uploads_of(file)->remove ? uploads_of(file)->remove(file->node.dir, name, who)
+					       : sfs_fail(-EPERM, "files here cannot be removed");
 	if (!err)
 		node_unlink(&file->node, false);
 	return err;
@@ -404,7 +415,8 @@ static int64_t rename_committed(const struct rename *rename, const struct sfs_cr
 	return err ?: node_rename(rename->file, rename->to);
 }
 
-static int64_t rename_staged(const struct rename *rename, const struct sfs_cred *who, struct sfs_req *req)
+static int64_t rename_staged(const struct rename *rename, const struct sfs_cred *who,
+			     struct sfs_req *req)
 {
 	struct stage *stage;
 	struct commit *commit;
@@ -413,8 +425,8 @@ static int64_t rename_staged(const struct rename *rename, const struct sfs_cred 
 	if (node_name_staging(rename->to))
 		return node_rename(rename->file, rename->to);
 	if (!node_name_ok(rename->to))
-		return sfs_fail(-EINVAL, "'%.80s' is no name: 1 to %d of A-Z a-z 0-9 . _ + - are", rename->to,
-				SFS_NAME_MAX);
+		return sfs_fail(-EINVAL, "'%.80s' is no name: 1 to %d of A-Z a-z 0-9 . _ + - are",
+				rename->to, SFS_NAME_MAX);
 	stage = own_stage(rename->file);
 	if (!stage)
 		return sfs_fail(-EIO, "the staged bytes of '%.80s' are gone", rename->to);

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Files that users bring: one open of such a file, and the moments when the backend judges its bytes.
+ * Files that users bring: one open of such a file, and the moments when the backend judges its
+ * bytes.
  *
- * What is written is staged and seen by nobody else until a flush that brought new data, or the rename of a staged
- * name, has been accepted. An open file is used by several threads at once; it outlives every call on it.
+ * What is written is staged and seen by nobody else until a flush that brought new data, or the
+ * rename of a staged name, has been accepted. An open file is used by several threads at once; it
+ * outlives every call on it.
  */
 #ifndef UPLOAD_H
 #define UPLOAD_H

@@ -17,8 +17,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define LOAD(field) \
-	BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, field))
+#define LOAD(field)            BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, field))
 #define LOAD_ARG(i)            LOAD(args[i]) /* its low half: the machine is little-endian */
 #define EQUAL(value, yes, no)  BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, value, yes, no)
 #define ANY_BIT(mask, yes, no) BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, mask, yes, no)
@@ -75,8 +74,8 @@ static int install(struct sock_filter *filter, unsigned short length, unsigned f
 
 int helper_filter_run(void)
 {
-	int fd = INSTALL(run_filter, SECCOMP_FILTER_FLAG_NEW_LISTENER |
-					     SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV);
+	int fd = INSTALL(run_filter,
+			 SECCOMP_FILTER_FLAG_NEW_LISTENER | SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV);
 
 	return fd != -EINVAL ? fd : INSTALL(run_filter, SECCOMP_FILTER_FLAG_NEW_LISTENER);
 }

@@ -116,8 +116,8 @@ static int allow_word(const char *word, size_t length, char *sentence, size_t si
 	memcpy(name, word, n);
 	name[n] = '\0';
 	if (!equals)
-		return 0; /* what is provided is provided to all; what is not will be missed by the
-			     linker */
+		/* what is provided is provided to all; what is not will be missed by the linker */
+		return 0;
 	if (length - n != 5 || memcmp(equals, "=trap", 5) != 0) {
 		snprintf(sentence, size, "'%.*s' is neither NAME nor NAME=trap", (int)length, word);
 		return -EINVAL;

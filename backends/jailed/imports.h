@@ -14,7 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* ---- memory: imports_heap.c -------------------------------------------------------- */
+/* ---- memory: imports_heap.c ------------------------------------------------------------------ */
 
 #define HEAP_CLASSES 176
 
@@ -38,14 +38,14 @@ size_t heap_usable(const struct heap *heap, const void *block);
 
 extern struct heap imports_heap; /* the run's: imports_memory.c */
 
-/* ---- sorting, in place: imports_sort.c --------------------------------------------- */
+/* ---- sorting, in place: imports_sort.c ------------------------------------------------------- */
 
 typedef int sort_compare(const void *a, const void *b, void *arg);
 
 /* An inconsistent compare gives some order, in bounded time, and touches nothing but the array. */
 void sort_array(void *base, size_t count, size_t size, sort_compare *compare, void *arg);
 
-/* ---- addresses: imports.c ---------------------------------------------------------- */
+/* ---- addresses: imports.c -------------------------------------------------------------------- */
 
 #define IMPORTS_NEAR_BYTES 4096
 #define IMPORTS_TRAPS      96 /* as many stubs has runner_stub.S */

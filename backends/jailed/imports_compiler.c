@@ -11,7 +11,7 @@
 /* Nobody but a codelet calls them, by address. */
 #pragma GCC diagnostic ignored "-Wmissing-prototypes"
 
-/* ---- arithmetic that traps on overflow: -ftrapv ------------------------------------ */
+/* ---- arithmetic that traps on overflow: -ftrapv ---------------------------------------------- */
 
 #define TWO(name, type, builtin)                                                                   \
 	type import_##name(type a, type b)                                                         \
@@ -56,7 +56,7 @@ ABSOLUTE(__absvsi2, int32_t)
 ABSOLUTE(__absvdi2, int64_t)
 ABSOLUTE(__absvti2, __int128)
 
-/* ---- products with a flag: clang --------------------------------------------------- */
+/* ---- products with a flag: clang ------------------------------------------------------------- */
 
 int32_t import___mulosi4(int32_t a, int32_t b, int *overflow)
 {
@@ -95,7 +95,7 @@ __int128 import___mulvti3(__int128 a, __int128 b)
 	return result;
 }
 
-/* ---- small floating-point formats -------------------------------------------------- */
+/* ---- small floating-point formats ------------------------------------------------------------ */
 
 static uint32_t bits_of(float value)
 {
@@ -177,7 +177,7 @@ float import___truncdfbf2(double value)
 	return bfloat(bits | 1);
 }
 
-/* ---- starting and ending ----------------------------------------------------------- */
+/* ---- starting and ending --------------------------------------------------------------------- */
 
 int import_atexit(void (*function)(void))
 {
@@ -223,7 +223,7 @@ int import___cpu_indicator_init(void)
 	return 0;
 }
 
-/* ---- TLS --------------------------------------------------------------------------- */
+/* ---- TLS ------------------------------------------------------------------------------------- */
 
 static char *tls_block;
 
@@ -237,7 +237,7 @@ void *import___tls_get_addr(const uint64_t index[2])
 	return tls_block + index[1]; /* there is one module */
 }
 
-/* ---- fn builtin:NAME --------------------------------------------------------------- */
+/* ---- fn builtin:NAME ------------------------------------------------------------------------- */
 
 #define COMPARE(name, type)                                                                        \
 	static int name(const void *a, const void *b)                                              \

@@ -13,7 +13,7 @@
 
 struct heap imports_heap;
 
-/* ---- malloc ------------------------------------------------------------------------ */
+/* ---- malloc ---------------------------------------------------------------------------------- */
 
 void *import_malloc(size_t bytes)
 {
@@ -128,7 +128,7 @@ char *import_strdup(const char *text)
 	return import_strndup(text, SIZE_MAX - 1);
 }
 
-/* ---- sorting ----------------------------------------------------------------------- */
+/* ---- sorting --------------------------------------------------------------------------------- */
 
 struct two_argument {
 	int (*compare)(const void *a, const void *b);
@@ -151,7 +151,7 @@ void import_qsort_r(void *base, size_t count, size_t size, sort_compare *compare
 	sort_array(base, count, size, compare, arg);
 }
 
-/* ---- what -D_FORTIFY_SOURCE calls -------------------------------------------------- */
+/* ---- what -D_FORTIFY_SOURCE calls ------------------------------------------------------------ */
 
 static void check(bool fits, const char *name)
 {

@@ -54,7 +54,8 @@ int main(int argc, char **argv)
 	(void)argc;
 	helper_start(argv);
 	first = malloc(
-		1); /* the first one asks for random bytes, which the filter of a child denies */
+		/* the first one asks for random bytes, which the filter of a child denies */
+		1);
 	free(first);
 	for (;;) {
 		pid_t pid;

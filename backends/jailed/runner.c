@@ -47,8 +47,8 @@ static void enclose(void)
 }
 
 /*
- * 0 in a run, -errno in the template. The template writes to no memory between one fork and the next: what it
- * wrote would be copied each time.
+ * 0 in a run, -errno in the template. The template writes to no memory between one fork and the
+ * next: what it wrote would be copied each time.
  */
 static long next_run(void)
 {
@@ -59,7 +59,8 @@ static long next_run(void)
 	do
 		__asm__ volatile("syscall"
 				 : "=a"(pid)
-				 : "a"(SYS_clone), "D"(WIRE_CLONE_FLAGS), "S"(0), "d"(0), "r"(r10), "r"(r8)
+				 : "a"(SYS_clone), "D"(WIRE_CLONE_FLAGS), "S"(0), "d"(0), "r"(r10),
+				   "r"(r8)
 				 : "rcx", "r11", "memory");
 	while (pid > 0);
 	return pid;

@@ -28,7 +28,7 @@
 int runner_refuse(struct elf_error *err, int rc, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
-/* ---- one bracket of calls: runner_call.S ------------------------------------------- */
+/* ---- one bracket of calls: runner_call.S ----------------------------------------------------- */
 
 struct runner_args {
 	uint64_t ints[6];
@@ -68,7 +68,7 @@ static inline uint64_t runner_ticks(void)
 	return (uint64_t)high << 32 | low;
 }
 
-/* ---- arguments and plan, pure: runner_plan.c --------------------------------------- */
+/* ---- arguments and plan, pure: runner_plan.c ------------------------------------------------- */
 
 /* Is every number of the plan in its bounds? arena_bytes: length of the arena, 0 when there is
  * none. 0 or -EINVAL. */
@@ -79,7 +79,7 @@ void runner_plan_args(const struct wire_plan *plan, const uint64_t *addresses,
 		      uint64_t (*builtin)(uint32_t fn), struct runner_args *out);
 uint64_t runner_median(uint64_t *values, unsigned count);
 
-/* ---- the template: runner_setup.c, runner_place.c, runner_ifunc.c ------------------ */
+/* ---- the template: runner_setup.c, runner_place.c, runner_ifunc.c ---------------------------- */
 
 struct runner {
 	const void *file; /* the codelet: a private copy */
@@ -91,9 +91,10 @@ struct runner {
 	unsigned char *near_page;
 	uint64_t arena, arena_bytes;
 	uint64_t stack, stack_bytes;
-	const struct wire_plan *plan; /* shared with the daemon: copied before it is looked at */
-	struct wire_claim *claim;     /* shared */
-	struct wire_link *link;       /* shared, while linking */
+	/* shared with the daemon: copied before it is looked at */
+	const struct wire_plan *plan;
+	struct wire_claim *claim;                /* shared */
+	struct wire_link *link;                  /* shared, while linking */
 	uint64_t overheads[2][RUNNER_OVERHEADS]; /* by enum wire_mode, log2 of the batch */
 };
 
@@ -112,7 +113,7 @@ void *runner_tls_arena(void);
 /* Makes forks cheaper; runner_warm.c. */
 void runner_warm(void);
 
-/* ---- a run: runner_child.c, runner_map.c, runner_measure.c, runner_fault.c --------- */
+/* ---- a run: runner_child.c, runner_map.c, runner_measure.c, runner_fault.c ------------------- */
 
 struct runner_reset {
 	void *to;
@@ -120,13 +121,15 @@ struct runner_reset {
 	uint64_t bytes;
 };
 
-/* A run as the code after the gate needs it. What a run without buffers touches comes first and lies on one page,
- * since each page is a fault. */
+/*
+ * A run as the code after the gate needs it. What a run without buffers touches comes first and
+ * lies on one page, since each page is a fault.
+ */
 struct runner_run {
 	struct wire_plan plan; /* private */
 	uint64_t function;
-	uint64_t overheads[RUNNER_OVERHEADS]; /* of power-of-two batches; or the one of plan.batch
-						 in [0] */
+	/* of power-of-two batches; or the one of plan.batch in [0] */
+	uint64_t overheads[RUNNER_OVERHEADS];
 	unsigned nresets[WIRE_SETS_MAX];
 	bool has_clflushopt;
 	struct runner_args args[WIRE_SETS_MAX];
@@ -137,7 +140,10 @@ struct runner_run {
 
 extern struct runner_run runner_run;
 
-/* Waits for the launcher's word: once to begin, and once more before the samples when there are several. */
+/*
+ * Waits for the launcher's word: once to begin, and once more before the samples when there are
+ * several.
+ */
 void runner_gate(void);
 /* The whole life of a run; the caller is its process. */
 _Noreturn void runner_child(void);

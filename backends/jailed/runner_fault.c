@@ -12,7 +12,8 @@
 #include <string.h>
 #include <ucontext.h>
 
-#define STACK_BYTES (64u << 10) /* the largest register file that a frame must hold takes 11 KiB   \
+#define STACK_BYTES                                                                                \
+	(64u << 10) /* the largest register file that a frame must hold takes 11 KiB   \
 				 */
 
 static unsigned char handler_stack[STACK_BYTES] __attribute__((aligned(64)));

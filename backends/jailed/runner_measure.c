@@ -29,10 +29,11 @@ void runner_load_args(const struct runner_args *args)
 	uint64_t top = runner.stack + runner.stack_bytes - 256;
 
 	copy(&runner_frame.args, args, sizeof(*args));
-	runner_frame.stack = top - 8 * ((args->nstack + 1) & ~1ull); /* 16-aligned at the call */
+	/* 16-aligned at the call */
+	runner_frame.stack = top - 8 * ((args->nstack + 1) & ~1ull);
 }
 
-/* ---- what an empty bracket costs --------------------------------------------------- */
+/* ---- what an empty bracket costs ------------------------------------------------------------- */
 
 uint64_t runner_overhead(uint64_t batch, unsigned samples, uint64_t *scratch)
 {
@@ -101,7 +102,7 @@ void runner_measure_overhead(void)
 	}
 }
 
-/* ---- calls ------------------------------------------------------------------------- */
+/* ---- calls ----------------------------------------------------------------------------------- */
 
 static void call(unsigned set, uint64_t count)
 {
@@ -156,7 +157,7 @@ static void flush(void)
 	__asm__ volatile("mfence" : : : "memory");
 }
 
-/* ---- phases ------------------------------------------------------------------------ */
+/* ---- phases ---------------------------------------------------------------------------------- */
 
 static void run_inits(void)
 {
@@ -243,8 +244,8 @@ static void run_samples(uint64_t batch, bool called)
 	uint64_t start;
 
 	if (!called && batch > 1 && plan->samples)
-		call_once(0, true); /* the return value of the first call, not of the first sample's
-				       last */
+		/* the return value of the first call, not of the first sample's last */
+		call_once(0, true);
 	if (plan->samples > 1)
 		runner_gate();
 	start = runner_ticks();

@@ -53,7 +53,8 @@ static int check_buffers(const struct wire_plan *plan, uint64_t arena_bytes, str
 				     plan->nbuffers);
 	for (unsigned i = 0; i < plan->nsets * plan->nbuffers && !rc; i++) {
 		rc = check_buffer(&plan->buffers[i], i, arena_bytes, err);
-		total += plan->buffers[i].map_bytes; /* each at most the arena, which is a file */
+		/* each at most the arena, which is a file */
+		total += plan->buffers[i].map_bytes;
 		if (!rc && total > MAP_MAX)
 			rc = runner_refuse(err, -EINVAL, "the buffers are too large");
 	}

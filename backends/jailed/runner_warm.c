@@ -20,8 +20,8 @@ __asm__(".pushsection .text.runner_spare, \"ax\", @progbits\n"
 extern unsigned char runner_spare_page[];
 
 /*
- * fork(2) copies no page tables of a file mapping unless part of it was ever written: then each run begins with the text that
- * it needs mapped. The page is never executable while it can be written.
+ * fork(2) copies no page tables of a file mapping unless part of it was ever written: then each run
+ * begins with the text that it needs mapped. The page is never executable while it can be written.
  */
 static void keep_text_mapped(void)
 {
@@ -32,7 +32,10 @@ static void keep_text_mapped(void)
 	(void)mprotect(runner_spare_page, RUNNER_PAGE, PROT_READ | PROT_EXEC);
 }
 
-/* The kernel writes to it whenever a thread resumes, which copies a page after each fork, in both processes. */
+/*
+ * The kernel writes to it whenever a thread resumes, which copies a page after each fork, in both
+ * processes.
+ */
 static void leave_rseq(void)
 {
 	if (__rseq_size)

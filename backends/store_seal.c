@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+/* The bytes of an upload: sealed, so that nobody changes them any more, then hashed. */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "store_priv.h"
+
+#define SEALS     (F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
+
+int upload_hash(int fd, size_t size, unsigned char out[SHA256_BYTES])
+{
+	void *bytes = mmap(NULL, size, PROT_READ, MAP_SHARED | MAP_POPULATE, fd, 0);
+
+	if (bytes == MAP_FAILED)
+		return sfs_fail(-ENOMEM, "the upload cannot be mapped: %s", strerror(errno));
+	sha256_of(bytes, size, out);
+	munmap(bytes, size);
+	return policy_hash(out);
+}
+
+int upload_seal(int fd, size_t size)
+{
+	if (fcntl(fd, F_ADD_SEALS, SEALS))
+		return sfs_fail(errno == EBUSY ? -EBUSY : -EIO, "the upload cannot be sealed: %s",
+				strerror(errno));
+	/* Somebody who cut it before the seal would have it mapped beyond its end. */
+	return lseek(fd, 0, SEEK_END) == (off_t)size
+		       ? 0
+		       : sfs_fail(-EIO, "the upload changed its size");
+}
