@@ -144,6 +144,8 @@ static void put_events(struct sfs_buf *buf, const struct outcome *out)
 		}
 		if (event->in_call)
 			continue;
+		if (event->by_usage)
+			sfs_put(buf, "source.%s getrusage\n", event->name);
 		sfs_put(buf, "total.%s ", event->name);
 		outcome_put_value(buf, event->total);
 		sfs_put(buf, "\n");

@@ -288,6 +288,31 @@ static void note_base(struct template *t, const struct launch_event *event, uint
 	t->bases[t->nbases++].value = value;
 }
 
+struct kernel_usage kernel_usage_of(const struct launch_exit *how)
+{
+	return (struct kernel_usage){ how->user_ns + how->system_ns, how->minor_faults,
+				      how->major_faults };
+}
+
+static void least(uint64_t *value, uint64_t other)
+{
+	if (other < *value)
+		*value = other;
+}
+
+static void note_usage(struct template *t, const struct launch_exit *how)
+{
+	struct kernel_usage usage = kernel_usage_of(how);
+
+	if (!t->setup_ns)
+		t->usage = usage;
+	least(&t->usage.cpu_ns, usage.cpu_ns);
+	least(&t->usage.minor_faults, usage.minor_faults);
+	least(&t->usage.major_faults, usage.major_faults);
+	if (usage.cpu_ns >= t->setup_ns)
+		t->setup_ns = usage.cpu_ns + 1; /* 0: not known */
+}
+
 static bool knows_bases(const struct run *run)
 {
 	if (!run->template->setup_ns)
@@ -327,8 +352,7 @@ static void calibrated(void *arg, const struct launch_exit *how)
 
 		note_base(run->template, &run->order.events[i], counted ? how->counts[i].value : 0);
 	}
-	if (how->user_ns + how->system_ns >= run->template->setup_ns)
-		run->template->setup_ns = how->user_ns + how->system_ns + 1; /* 0: not known */
+	note_usage(run->template, how);
 	if (run->calibrations && --run->calibrations && how->cause == LAUNCH_EXITED)
 		calibrate(run);
 	else

@@ -51,12 +51,23 @@ static uint64_t base_of(const struct template *template, const struct launch_eve
 	return 0;
 }
 
+static void set_total(struct outcome_event *event, const struct outcome *out, double value,
+		      double base)
+{
+	double net = value > base ? value - base : 0;
+
+	event->total = net;
+	event->overhead = base;
+	net /= (double)(out->calls ? out->calls : 1);
+	event->per_call = (struct measure_summary){ net, net, net, net, net, net, 0, net, 1 };
+}
+
 static void take_counter(const struct run *run, const struct outcome *out, unsigned index,
 			 struct outcome_event *event)
 {
 	const struct launch_count *count = &run->how.counts[index];
 	const struct launch_event *what = &run->order.events[index];
-	double base = (double)base_of(run->template, what), value = (double)count->value, net;
+	double base = (double)base_of(run->template, what), value = (double)count->value;
 
 	event->is_hardware = what->type != PERF_TYPE_SOFTWARE;
 	if (index >= run->how.nevents || count->error) {
@@ -72,11 +83,37 @@ static void take_counter(const struct run *run, const struct outcome *out, unsig
 			 "all counters of the processor were in use");
 		return;
 	}
-	net = value > base ? value - base : 0;
-	event->total = net;
-	event->overhead = base;
-	net /= (double)(out->calls ? out->calls : 1);
-	event->per_call = (struct measure_summary){ net, net, net, net, net, net, 0, net, 1 };
+	set_total(event, out, value, base);
+}
+
+/* What perf may not count here the kernel has kept for the wait: of the whole process, and coarser. */
+static void take_usage(const struct run *run, const struct outcome *out,
+		       const struct perf_name *name, struct outcome_event *event)
+{
+	struct kernel_usage used = kernel_usage_of(&run->how), base = run->template->usage;
+
+	if (name->is_clock || name->event.type != PERF_TYPE_SOFTWARE)
+		return;
+	switch (name->event.config) {
+	case PERF_COUNT_SW_TASK_CLOCK:
+		set_total(event, out, (double)used.cpu_ns, (double)base.cpu_ns);
+		break;
+	case PERF_COUNT_SW_PAGE_FAULTS:
+		set_total(event, out, (double)(used.minor_faults + used.major_faults),
+			  (double)(base.minor_faults + base.major_faults));
+		break;
+	case PERF_COUNT_SW_PAGE_FAULTS_MIN:
+		set_total(event, out, (double)used.minor_faults, (double)base.minor_faults);
+		break;
+	case PERF_COUNT_SW_PAGE_FAULTS_MAJ:
+		set_total(event, out, (double)used.major_faults, (double)base.major_faults);
+		break;
+	default:
+		return;
+	}
+	event->running = 1;
+	event->by_usage = true;
+	event->why[0] = '\0';
 }
 
 static void take_event(const struct run *run, struct outcome *out, unsigned i,
@@ -93,8 +130,11 @@ static void take_event(const struct run *run, struct outcome *out, unsigned i,
 		event->is_below = is_below;
 	} else {
 		take_counter(run, out, (unsigned)run->counter[i], event);
-		event->is_below = name->is_time && !event->why[0] && event->total <= 0;
 	}
+	if (event->why[0])
+		take_usage(run, out, name, event);
+	if (!name->is_clock)
+		event->is_below = name->is_time && !event->why[0] && event->total <= 0;
 }
 
 struct known { /* what metrics may be made of */

@@ -126,6 +126,10 @@ struct template_key {
 
 #define TEMPLATE_BASES_MAX 32
 
+struct kernel_usage { /* what getrusage(2) knows of a process */
+	uint64_t cpu_ns, minor_faults, major_faults;
+};
+
 struct template
 {
 	struct template_key key;
@@ -142,6 +146,7 @@ struct template
 	} bases[TEMPLATE_BASES_MAX]; /* what a run counts that calls an empty function */
 	unsigned nbases;
 	/* processor time of a whole run that calls an empty function, the most seen */
+	struct kernel_usage usage; /* the least that a whole empty run used */
 	uint64_t setup_ns;
 	/* Below: kernel_template.c's own, under its lock. */
 	int state;
@@ -169,6 +174,7 @@ struct template_wait {
 void template_get(struct template_wait *wait);
 /* true: it was still waiting, and got will not be called. */
 bool template_forget(struct template_wait *wait);
+struct kernel_usage kernel_usage_of(const struct launch_exit *how);
 /* What an empty run of it counts of this event, or NULL. */
 uint64_t *template_base(struct template *template, const struct launch_event *event);
 /* Gives it back; dead: it is of no use any more. */
@@ -300,6 +306,7 @@ enum outcome_file {
 
 struct outcome_event {
 	char name[128];
+	bool by_usage; /* perf could not count it here: from getrusage(2), of the whole process */
 	char why[96]; /* not counted: the reason; else "" */
 	/* a clock of the run's own, per sample; else a counter over the whole run */
 	bool in_call;
