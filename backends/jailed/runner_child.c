@@ -129,9 +129,8 @@ static int prepare(struct elf_error *err)
 	return 0;
 }
 
-/* Only the launcher's answer lets it continue. */
-/* One place for both, which is what the launcher knows the second one by. */
-__attribute__((noinline, noclone)) void runner_gate(void)
+/* Only the launcher's answer lets it continue. One place for both gates: by it the launcher knows the second. */
+__attribute__((noinline)) void runner_gate(void)
 {
 	long answer;
 

@@ -97,12 +97,12 @@ __attribute__((unused)) static void start_launcher(void)
 	test_channel = pair[0];
 }
 
-/* The status with which the launcher ended; -1 when it does not end within 3 s. */
+/* The status with which the launcher ended; -1 when it does not end within 20 s. */
 __attribute__((unused)) static int wait_launcher(void)
 {
 	int status;
 
-	for (int i = 0; i < 300; i++) {
+	for (int i = 0; i < 2000; i++) {
 		if (waitpid(test_launcher, &status, WNOHANG) == test_launcher)
 			return status;
 		usleep(10000);

@@ -361,6 +361,7 @@ static void gone(void)
 	CHECK(!launch_event_works(&(struct launch_event){ .type = 1, .config = 77 }, &error));
 	launch_zygote_drop(warm);
 	waitpid(test_launcher, NULL, 0);
+	launch_stop(); /* its thread has ended, and a fork must not find it unjoined */
 	int channel = test_channel;
 	start_launcher(); /* sweeps out the control groups that the other could not remove */
 	close(test_channel);
@@ -398,7 +399,6 @@ static void tests(void)
 	RUN_AS_ROLE(bad_setups);
 	RUN_AS_ROLE(malformed);
 	RUN_AS_ROLE(gone);
-	launch_stop();
 	close(test_channel);
 }
 
