@@ -61,6 +61,7 @@ struct kernel *kernel_new(const char *name)
 
 	if (!kernel)
 		return NULL;
+	pthread_mutex_init(&kernel->keeping, NULL);
 	pthread_mutex_init(&kernel->lock, NULL);
 	snprintf(kernel->name, sizeof(kernel->name), "%s", name);
 	snprintf(kernel->codelet, sizeof(kernel->codelet), "auto");
@@ -76,6 +77,7 @@ void kernel_free(void *priv)
 	for (unsigned i = 0; i < kernel->nviews; i++)
 		outcome_put(kernel->views[i].outcome);
 	kernel_spec_put(kernel->spec);
+	pthread_mutex_destroy(&kernel->keeping);
 	pthread_mutex_destroy(&kernel->lock);
 	free(kernel);
 }
@@ -149,7 +151,7 @@ static int make(struct sfs_obj *parent, const char *name, mode_t mode, const str
 	dir = sfs_find(parent, name);
 	if (!dir)
 		return 0; /* and gone again */
-	rc = kernel_save(dir);
+	rc = kernel_keep(dir, NULL);
 	if (rc)
 		sfs_remove_dir(dir);
 	sfs_put_obj(dir);

@@ -93,13 +93,22 @@ static struct sfs_blob *render(struct sfs_obj *dir)
 	return sfs_buf_finish(buf);
 }
 
-int kernel_save(struct sfs_obj *dir)
+/* keeping is held. */
+static int save(struct sfs_obj *dir)
 {
 	struct kernel *kernel = sfs_priv(dir);
 	struct sfs_blob *blob;
+	bool gone, kept;
 	int rc;
 
-	if (kernel->shipped || kernel->embedded)
+	pthread_mutex_lock(&kernel->lock);
+	gone = kernel->gone;
+	kept = !kernel->shipped && !kernel->embedded;
+	pthread_mutex_unlock(&kernel->lock);
+	/* Its name may be another kernel's by now. */
+	if (gone)
+		return sfs_fail(-ENODEV, "kernel '%s' is being removed", kernel->name);
+	if (!kept)
 		return 0;
 	blob = render(dir);
 	if (!blob)
@@ -112,11 +121,38 @@ int kernel_save(struct sfs_obj *dir)
 		  : 0;
 }
 
-void kernel_unsave(const char *name)
+static void swap(struct kernel *kernel, struct kernel_choice *choice)
 {
-	unlinkat(folder, name, 0);
+	pthread_mutex_lock(&kernel->lock);
+	choice->swap(kernel, choice);
+	pthread_mutex_unlock(&kernel->lock);
+}
+
+int kernel_keep(struct sfs_obj *dir, struct kernel_choice *choice)
+{
+	struct kernel *kernel = sfs_priv(dir);
+	int rc;
+
+	pthread_mutex_lock(&kernel->keeping);
+	if (choice)
+		swap(kernel, choice);
+	rc = save(dir);
+	if (rc && choice)
+		swap(kernel, choice);
+	pthread_mutex_unlock(&kernel->keeping);
+	return rc;
+}
+
+void kernel_unkeep(struct kernel *kernel)
+{
+	pthread_mutex_lock(&kernel->keeping);
+	pthread_mutex_lock(&kernel->lock);
+	kernel->gone = true;
+	pthread_mutex_unlock(&kernel->lock);
+	unlinkat(folder, kernel->name, 0);
 	if (sfs_config()->store_durable)
 		fsync(folder);
+	pthread_mutex_unlock(&kernel->keeping);
 }
 
 /* ---- reading back ---------------------------------------------------------------------------- */

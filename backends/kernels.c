@@ -26,34 +26,28 @@ static void spec_changed(struct sfs_obj *dir)
 	sfs_changed(dir, "state");
 }
 
-/*
- * A kernel that is not on disk as it shows itself would be another one after a restart: then the
- * old one stays.
- */
+static void swap_spec(struct kernel *kernel, struct kernel_choice *choice)
+{
+	struct kernel_spec *old = kernel->spec;
+
+	kernel->spec = choice->spec;
+	choice->spec = old;
+}
+
 static int spec_store(struct sfs_obj *dir, struct sfs_cmd *cmd)
 {
 	struct kernel *kernel = sfs_priv(dir);
-	struct kernel_spec *spec, *old;
+	struct kernel_choice choice = { .swap = swap_spec };
 	int rc;
 
 	if (kernel->shipped || kernel->embedded)
 		return sfs_fail(-EPERM, "the specification of '%s' comes with %s", kernel->name,
 				kernel->shipped ? "the program" : "its codelet");
-	spec = kernel_spec_new(cmd->text, cmd->len, kernel->name, &rc);
-	if (!spec)
+	choice.spec = kernel_spec_new(cmd->text, cmd->len, kernel->name, &rc);
+	if (!choice.spec)
 		return rc;
-	pthread_mutex_lock(&kernel->lock);
-	old = kernel->spec;
-	kernel->spec = spec;
-	pthread_mutex_unlock(&kernel->lock);
-	rc = kernel_save(dir);
-	if (rc) {
-		pthread_mutex_lock(&kernel->lock);
-		kernel->spec = old;
-		pthread_mutex_unlock(&kernel->lock);
-		old = spec;
-	}
-	kernel_spec_put(old);
+	rc = kernel_keep(dir, &choice);
+	kernel_spec_put(choice.spec);
 	if (!rc)
 		spec_changed(dir);
 	return rc;
@@ -94,9 +88,23 @@ static int codelet_show(struct sfs_obj *dir, const struct sfs_cred *who, struct 
 	return 0;
 }
 
+static void swap_text(char *mine, char *other, size_t size)
+{
+	char text[KERNEL_TEXT_MAX];
+
+	memcpy(text, mine, size);
+	memcpy(mine, other, size);
+	memcpy(other, text, size);
+}
+
+static void swap_codelet(struct kernel *kernel, struct kernel_choice *choice)
+{
+	swap_text(kernel->codelet, choice->text, sizeof(kernel->codelet));
+}
+
 static int codelet_store(struct sfs_obj *dir, struct sfs_cmd *cmd)
 {
-	struct kernel *kernel = sfs_priv(dir);
+	struct kernel_choice choice = { .swap = swap_codelet };
 	int rc = 0;
 
 	if (cmd->len > SFS_NAME_MAX)
@@ -109,11 +117,10 @@ static int codelet_store(struct sfs_obj *dir, struct sfs_cmd *cmd)
 			return rc ? rc : -ENOENT;
 		store_put(codelet);
 	}
-	pthread_mutex_lock(&kernel->lock);
-	memcpy(kernel->codelet, cmd->text, cmd->len + 1);
-	pthread_mutex_unlock(&kernel->lock);
-	rc = kernel_save(dir);
-	sfs_changed(dir, "codelet");
+	memcpy(choice.text, cmd->text, cmd->len + 1);
+	rc = kernel_keep(dir, &choice);
+	if (!rc)
+		sfs_changed(dir, "codelet");
 	return rc;
 }
 
@@ -162,22 +169,22 @@ static int take_event_lines(const char *text, char *out, size_t size)
 	return 0;
 }
 
+static void swap_events(struct kernel *kernel, struct kernel_choice *choice)
+{
+	swap_text(kernel->events_text, choice->text, sizeof(kernel->events_text));
+}
+
 static int events_store(struct sfs_obj *dir, struct sfs_cmd *cmd)
 {
-	struct kernel *kernel = sfs_priv(dir);
-	char text[KERNEL_TEXT_MAX];
+	struct kernel_choice choice = { .swap = swap_events };
 	struct kernel_events events;
-	int rc = take_event_lines(cmd->text, text, sizeof(text));
+	int rc = take_event_lines(cmd->text, choice.text, sizeof(choice.text));
 
 	if (!rc)
-		rc = kernel_events_parse(text, strlen(text), &events);
-	if (rc)
-		return rc;
-	pthread_mutex_lock(&kernel->lock);
-	memcpy(kernel->events_text, text, sizeof(text));
-	pthread_mutex_unlock(&kernel->lock);
-	rc = kernel_save(dir);
-	sfs_changed(dir, "events");
+		rc = kernel_events_parse(choice.text, strlen(choice.text), &events);
+	rc = rc ?: kernel_keep(dir, &choice);
+	if (!rc)
+		sfs_changed(dir, "events");
 	return rc;
 }
 
@@ -350,7 +357,7 @@ static int kernel_unmake(struct sfs_obj *dir, const struct sfs_cred *who)
 	if (kernel->embedded)
 		return sfs_fail(-EPERM, "kernel '%s' goes with its codelet '%s'", kernel->name,
 				kernel->codelet);
-	kernel_unsave(kernel->name);
+	kernel_unkeep(kernel);
 	kernel_end_runs(kernel);
 	return 0;
 }

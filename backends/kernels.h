@@ -8,7 +8,8 @@
  * for files rendered on demand under its own lock, never changes once it is published. A struct
  * template belongs to kernel_template.c, and to one run while it is lent.
  *
- * Locks, each a leaf: no other lock, no callback and no waiting system call under any of them.
+ * Locks, each a leaf: no other lock, no callback and no waiting system call under any of them. But
+ * for one: kernel->keeping orders what is written to disk, as store.names does in the store.
  *
  * The way of a run (each arrow may change threads, none of them ever waits): kernel_run_store ->
  *   template_get -> got -> prepare -> launch_run -> ended -> judge -> publish -> sfs_req_done
@@ -66,6 +67,7 @@ struct outcome;
 struct kernel {
 	char name[SFS_NAME_MAX + 1];
 	bool shipped;
+	pthread_mutex_t keeping;  /* held while its file is written; taken before lock */
 	pthread_mutex_t lock;     /* of all that follows but the atomics */
 	uint64_t embedded;        /* sequence of the codelet that brought it; 0: none */
 	struct kernel_spec *spec; /* counted; NULL: empty */
@@ -96,8 +98,23 @@ int kernel_get_events(struct kernel *kernel, struct kernel_events *out);
 /* ---- kernels that users made, on disk -------------------------------------------------------- */
 
 int kernel_save_start(void); /* makes STATE/kernels; 0 or -errno with sfs_fail */
-int kernel_save(struct sfs_obj *dir);
-void kernel_unsave(const char *name);
+/*
+ * What users choose of a kernel, as it is changed: swap exchanges it with what the kernel has, under
+ * kernel->lock.
+ */
+struct kernel_choice {
+	void (*swap)(struct kernel *kernel, struct kernel_choice *choice);
+	struct kernel_spec *spec; /* counted */
+	char text[KERNEL_TEXT_MAX];
+};
+/*
+ * Changes a kernel and writes it to disk, one change after the other; what cannot be written is
+ * taken back, since it would be another kernel after a restart. Then choice holds what is to be
+ * freed. choice NULL: writes it as it is. 0 or -errno with sfs_fail.
+ */
+int kernel_keep(struct sfs_obj *dir, struct kernel_choice *choice);
+/* Takes it off the disk, where nothing puts it back; no run begins any more. */
+void kernel_unkeep(struct kernel *kernel);
 void kernel_load_all(struct sfs_obj *parent);
 
 /* ---- work for other threads ------------------------------------------------------------------ */
