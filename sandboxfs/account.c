@@ -11,7 +11,7 @@
 struct account {
 	struct account *next;
 	uid_t uid;
-	uint32_t opens;
+	uint32_t opens, staged_files;
 	uint64_t staged_bytes;
 };
 
@@ -40,7 +40,7 @@ static void drop_if_empty(struct account *account)
 {
 	struct account **link = &accounts;
 
-	if (!account || account->opens || account->staged_bytes)
+	if (!account || account->opens || account->staged_files || account->staged_bytes)
 		return;
 	while (*link != account)
 		link = &(*link)->next;
@@ -75,6 +75,37 @@ void account_close(uid_t uid)
 	account = account_of(uid);
 	if (account && account->opens)
 		account->opens--;
+	drop_if_empty(account);
+	pthread_mutex_unlock(&lock);
+}
+
+int account_stage_file(uid_t uid)
+{
+	uint32_t max = sfs_config()->staging_max_files;
+	struct account *account;
+	int err = 0;
+
+	pthread_mutex_lock(&lock);
+	account = account_of(uid);
+	if (!account)
+		err = -ENOMEM;
+	else if (account->staged_files >= max)
+		err = sfs_fail(-EDQUOT, "uid %u stages %u files already", uid, max);
+	else
+		account->staged_files++;
+	drop_if_empty(account);
+	pthread_mutex_unlock(&lock);
+	return err;
+}
+
+void account_unstage_file(uid_t uid)
+{
+	struct account *account;
+
+	pthread_mutex_lock(&lock);
+	account = account_of(uid);
+	if (account && account->staged_files)
+		account->staged_files--;
 	drop_if_empty(account);
 	pthread_mutex_unlock(&lock);
 }

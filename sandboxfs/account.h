@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What each uid holds of the core's own resources: open files and bytes that are staged. Any
- * thread.
+ * What each uid holds of the core's own resources: open files, and files that are staged with their
+ * bytes. Any thread.
  */
 #ifndef ACCOUNT_H
 #define ACCOUNT_H
@@ -11,6 +11,8 @@
 
 int account_open(uid_t uid); /* 0, or -EDQUOT with a sentence */
 void account_close(uid_t uid);
+int account_stage_file(uid_t uid); /* 0, or -EDQUOT with a sentence */
+void account_unstage_file(uid_t uid);
 int account_stage(uid_t uid, uint64_t bytes); /* 0, or -EDQUOT with a sentence */
 void account_unstage(uid_t uid, uint64_t bytes);
 

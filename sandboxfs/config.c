@@ -89,8 +89,10 @@ static const struct row rows[] = {
 	  "deadline of an answer that is put off and has none of its own" },
 	{ "limits", "opens_max", NUMBER32, AT(opens_max), "1024", 8, 1000000, "",
 	  "open files of one user" },
+	{ "limits", "staging_max_files", NUMBER32, AT(staging_max_files), "256", 1, 1000000, "",
+	  "uploads of one user that are not accepted yet, those with a leading dot among them" },
 	{ "limits", "staging_max_bytes", NUMBER64, AT(staging_max_bytes), "268435456", 4096,
-	  1024 * GIB, "bytes", "bytes of one user in uploads that are not accepted yet" },
+	  1024 * GIB, "bytes", "bytes of one user in such uploads" },
 	{ 0 },
 };
 

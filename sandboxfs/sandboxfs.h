@@ -278,7 +278,8 @@ struct sfs_config {
 	/* deadline of an answer that is put off and sets none */
 	uint32_t request_ms;
 	uint32_t opens_max;         /* open files of one uid */
-	uint64_t staging_max_bytes; /* bytes in uploads of one uid that are not committed */
+	uint32_t staging_max_files; /* uploads of one uid that are not committed */
+	uint64_t staging_max_bytes; /* bytes in them */
 };
 const struct sfs_config *sfs_config(void);
 

@@ -38,12 +38,15 @@ struct stage *stage_new(uid_t uid, size_t limit_bytes, int *err)
 {
 	struct stage *stage = calloc(1, sizeof(*stage));
 
-	*err = -ENOMEM;
-	if (!stage)
+	*err = stage ? account_stage_file(uid) : -ENOMEM;
+	if (*err) {
+		free(stage);
 		return NULL;
+	}
 	stage->fd = memfd();
 	if (stage->fd < 0) {
 		*err = stage->fd;
+		account_unstage_file(uid);
 		free(stage);
 		return NULL;
 	}
@@ -67,6 +70,7 @@ void stage_put(struct stage *stage)
 	if (!stage || atomic_fetch_sub(&stage->refs, 1) != 1)
 		return;
 	account_unstage(stage->uid, stage->charged);
+	account_unstage_file(stage->uid);
 	pthread_mutex_destroy(&stage->lock);
 	close(stage->fd);
 	free(stage);

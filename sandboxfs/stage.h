@@ -3,7 +3,7 @@
  * Bytes on their way into the store: a memfd that belongs to an open file, or to a staged name.
  *
  * Counted. Its own lock makes reads, writes and hand-overs whole. What it holds is charged to the
- * uid that made it until it is freed.
+ * uid that made it until it is freed, and so is the descriptor that it takes.
  */
 #ifndef STAGE_H
 #define STAGE_H

@@ -158,6 +158,28 @@ static void staged_bytes_have_limits(void)
 	config_defaults();
 }
 
+static void staged_files_have_limits(void)
+{
+	struct stage *a, *b;
+	int err;
+
+	config_defaults();
+	CHECK_INT(config_set("limits", "staging_max_files", "2"), 0);
+	a = stage_new(7, 6000, &err);
+	b = stage_new(7, 6000, &err);
+	REQUIRE(a && b);
+	CHECK(!stage_new(7, 6000, &err));
+	CHECK_INT(err, -EDQUOT);
+	stage_put(stage_new(8, 6000, &err));
+	CHECK_INT(err, 0);
+	stage_put(a);
+	a = stage_new(7, 6000, &err);
+	CHECK(a);
+	stage_put(a);
+	stage_put(b);
+	config_defaults();
+}
+
 static void what_was_handed_over_is_left_alone(void)
 {
 	struct stage *stage;
@@ -252,6 +274,7 @@ int main(void)
 	RUN(sentences_belong_to_their_thread);
 	RUN(open_files_have_a_limit);
 	RUN(staged_bytes_have_limits);
+	RUN(staged_files_have_limits);
 	RUN(what_was_handed_over_is_left_alone);
 	RUN(modes_are_judged_as_open_does);
 	RUN(supplementary_groups_count);
