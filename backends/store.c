@@ -110,6 +110,7 @@ static int remove_file(struct sfs_obj *dir, const char *name, const struct sfs_c
 		}
 		pthread_mutex_unlock(&store.lock);
 		tell_gone(held);
+		sfs_forget_file(store.dir, name);
 		/* What still runs is shown as unloading; its end takes the directory away. */
 		if (!runs)
 			entry_hide(entry);
@@ -246,7 +247,6 @@ static int rename_file(struct sfs_obj *dir, const char *from, const char *to, bo
 	struct moving m = { .fresh = false };
 	int rc;
 
-	(void)dir;
 	if (!strcmp(from, to))
 		return 0;
 	pthread_mutex_lock(&store.names);
@@ -255,6 +255,7 @@ static int rename_file(struct sfs_obj *dir, const char *from, const char *to, bo
 	rc = m.from ? check_owner(m.from, who) : -ENOENT;
 	rc = rc ?: check_target(m.to, replace, who);
 	rc = rc ?: move(&m, from, to);
+	rc = rc ?: sfs_move_file(dir, from, to);
 	pthread_mutex_unlock(&store.names);
 	if (!rc)
 		entry_status(to, NULL);

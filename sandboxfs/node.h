@@ -128,6 +128,8 @@ struct file_node *node_new_file(struct sfs_obj *dir, const char *name, mode_t mo
 				const struct sfs_cred *who, int *err);
 /* Takes a name away. notify: the kernel does not know yet. Idempotent. */
 void node_unlink(struct node *node, bool notify);
+/* The same, unless it has been committed: then false, and it stays. */
+bool node_unlink_staged(struct file_node *file, bool notify);
 /* Renames a file within its directory, replacing any of that name. 0 or -ENOMEM. */
 int node_rename(struct file_node *file, const char *name);
 

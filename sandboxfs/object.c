@@ -254,11 +254,32 @@ int sfs_set_file(struct sfs_obj *dir, const char *name, uint64_t size, uid_t uid
 	return 0;
 }
 
-void sfs_drop_file(struct sfs_obj *dir, const char *name)
+static void drop(struct sfs_obj *dir, const char *name, bool notify)
 {
 	struct node *node = node_child(dir, name, NULL);
 
 	if (node && node->kind == NODE_FILE)
-		node_unlink(node, true);
+		node_unlink(node, notify);
 	node_put(node);
+}
+
+void sfs_drop_file(struct sfs_obj *dir, const char *name)
+{
+	drop(dir, name, true);
+}
+
+void sfs_forget_file(struct sfs_obj *dir, const char *name)
+{
+	drop(dir, name, false);
+}
+
+int sfs_move_file(struct sfs_obj *dir, const char *from, const char *to)
+{
+	struct node *node = node_child(dir, from, NULL);
+	int err = 0;
+
+	if (node && node->kind == NODE_FILE)
+		err = node_rename(node_as_file(node), to);
+	node_put(node);
+	return err;
 }

@@ -135,6 +135,10 @@ struct sfs_uploads {
 		      const struct sfs_cred *who, struct sfs_req *req);
 	/* a descriptor for pread(2), or -errno */
 	int (*open)(struct sfs_obj *dir, const char *name);
+	/*
+	 * A user's mv and rm. By the time of their 0 the callee has called sfs_move_file() or
+	 * sfs_forget_file(), in the order in which it decides: commits come meanwhile.
+	 */
 	int (*rename)(struct sfs_obj *dir, const char *from, const char *to, bool replace,
 		      const struct sfs_cred *who);
 	int (*remove)(struct sfs_obj *dir, const char *name, const struct sfs_cred *who);
@@ -179,6 +183,9 @@ void sfs_remove_dir(struct sfs_obj *dir);
 int sfs_set_file(struct sfs_obj *dir, const char *name, uint64_t size, uid_t uid, gid_t gid,
 		 mode_t mode, uint64_t mtime_ns);
 void sfs_drop_file(struct sfs_obj *dir, const char *name);
+/* The same for what a user does: the kernel knows already. move replaces; 0 or -ENOMEM. */
+int sfs_move_file(struct sfs_obj *dir, const char *from, const char *to);
+void sfs_forget_file(struct sfs_obj *dir, const char *name);
 
 void *sfs_priv(const struct sfs_obj *dir);
 const char *sfs_name(const struct sfs_obj *dir); /* valid while the reference is held */

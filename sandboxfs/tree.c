@@ -203,18 +203,9 @@ static void empty_dir(struct sfs_obj *dir)
 	}
 }
 
-void node_unlink(struct node *node, bool notify)
+/* node is unlinked and had that name. */
+static void end_unlinked(struct node *node, const char *name, bool notify)
 {
-	char name[NODE_STAGING_MAX + 1];
-	bool mine;
-
-	pthread_mutex_lock(&tree_lock);
-	mine = unlink_locked(node);
-	if (mine)
-		snprintf(name, sizeof(name), "%s", node->name);
-	pthread_mutex_unlock(&tree_lock);
-	if (!mine)
-		return;
 	if (notify) {
 		/*
 		 * Asking for its attributes shows at once that it is gone; the cached name follows.
@@ -225,6 +216,36 @@ void node_unlink(struct node *node, bool notify)
 	if (node->kind == NODE_DIR)
 		empty_dir(node_obj(node));
 	node_put(node);
+}
+
+void node_unlink(struct node *node, bool notify)
+{
+	char name[NODE_STAGING_MAX + 1];
+	bool mine;
+
+	pthread_mutex_lock(&tree_lock);
+	mine = unlink_locked(node);
+	if (mine)
+		snprintf(name, sizeof(name), "%s", node->name);
+	pthread_mutex_unlock(&tree_lock);
+	if (mine)
+		end_unlinked(node, name, notify);
+}
+
+bool node_unlink_staged(struct file_node *file, bool notify)
+{
+	char name[NODE_STAGING_MAX + 1];
+	bool staged, mine;
+
+	pthread_mutex_lock(&tree_lock);
+	staged = !file->committed;
+	mine = staged && unlink_locked(&file->node);
+	if (mine)
+		snprintf(name, sizeof(name), "%s", file->node.name);
+	pthread_mutex_unlock(&tree_lock);
+	if (mine)
+		end_unlinked(&file->node, name, notify);
+	return staged;
 }
 
 int node_rename(struct file_node *file, const char *name)

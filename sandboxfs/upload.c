@@ -120,8 +120,8 @@ void upload_close(struct upload *upload)
 
 	/* What was never accepted under a plain name goes with the open file that brought it. */
 	name_of(upload->file, name, sizeof(name));
-	if (name[0] != '.' && !committed(upload->file))
-		node_unlink(node, true);
+	if (name[0] != '.')
+		(void)node_unlink_staged(upload->file, true);
 	if (upload->fd >= 0)
 		close(upload->fd);
 	stage_put(upload->stage);
@@ -232,8 +232,10 @@ static int commit_end(struct commit *commit, int rc)
 	if (!rc && commit->mtime_ns)
 		set_mtime(file, commit->name, commit->mtime_ns);
 	/* A staged name that was accepted is gone; a new plain name that was refused never was. */
-	if (commit->renaming ? !rc : rc && !committed(file))
-		node_unlink(&file->node, !commit->renaming);
+	if (commit->renaming && !rc)
+		node_unlink(&file->node, false);
+	else if (!commit->renaming && rc)
+		(void)node_unlink_staged(file, true);
 	node_put(&file->node);
 	free(commit);
 	return rc;
@@ -388,15 +390,13 @@ int upload_create(struct sfs_obj *dir, const char *name, mode_t mode, const stru
 int upload_remove(struct file_node *file, const struct sfs_cred *who)
 {
 	char name[NODE_STAGING_MAX + 1];
-	int err = 0;
 
+	if (node_unlink_staged(file, false))
+		return 0;
+	if (!uploads_of(file)->remove)
+		return sfs_fail(-EPERM, "files here cannot be removed");
 	name_of(file, name, sizeof(name));
-	if (committed(file))
-		err = uploads_of(file)->remove ? uploads_of(file)->remove(file->node.dir, name, who)
-					       : sfs_fail(-EPERM, "files here cannot be removed");
-	if (!err)
-		node_unlink(&file->node, false);
-	return err;
+	return uploads_of(file)->remove(file->node.dir, name, who);
 }
 
 static int64_t rename_committed(const struct rename *rename, const struct sfs_cred *who)
@@ -404,15 +404,13 @@ static int64_t rename_committed(const struct rename *rename, const struct sfs_cr
 	const struct sfs_uploads *uploads = uploads_of(rename->file);
 	struct sfs_obj *dir = rename->file->node.dir;
 	char from[NODE_STAGING_MAX + 1];
-	int err;
 
 	if (!node_name_ok(rename->to))
 		return sfs_fail(-EINVAL, "'%.80s' is no name for a committed file", rename->to);
 	if (!uploads->rename)
 		return sfs_fail(-EPERM, "files here cannot be renamed");
 	name_of(rename->file, from, sizeof(from));
-	err = uploads->rename(dir, from, rename->to, !(rename->flags & RENAME_NOREPLACE), who);
-	return err ?: node_rename(rename->file, rename->to);
+	return uploads->rename(dir, from, rename->to, !(rename->flags & RENAME_NOREPLACE), who);
 }
 
 static int64_t rename_staged(const struct rename *rename, const struct sfs_cred *who,

@@ -192,6 +192,24 @@ void sfs_drop_file(struct sfs_obj *dir, const char *name)
 	free(file);
 }
 
+void sfs_forget_file(struct sfs_obj *dir, const char *name)
+{
+	sfs_drop_file(dir, name);
+}
+
+int sfs_move_file(struct sfs_obj *dir, const char *from, const char *to)
+{
+	struct fake_file *file;
+
+	sfs_drop_file(dir, to);
+	pthread_mutex_lock(&fake_lock);
+	file = fake_file_of(from);
+	if (file)
+		strcpy(file->name, to);
+	pthread_mutex_unlock(&fake_lock);
+	return 0;
+}
+
 /* -1: no such file. */
 __attribute__((unused)) static int64_t fake_size(const char *name)
 {
