@@ -195,7 +195,7 @@ static int renew(struct sfs_obj *dir, struct codelet *codelet, struct kernel_spe
 
 	sfs_owner(dir, &uid, &gid, &mode);
 	pthread_mutex_lock(&kernel->lock);
-	if (!kernel->embedded || strcmp(kernel->codelet, codelet->name) || uid != codelet->uid) {
+	if (!kernel->embedded || strcmp(kernel->brought_by, codelet->name) || uid != codelet->uid) {
 		rc = -EEXIST;
 	} else {
 		old = kernel->spec;
@@ -233,6 +233,7 @@ static int loading(struct codelet *codelet)
 		kernel->spec = spec;
 		kernel->embedded = codelet->sequence;
 		memcpy(kernel->codelet, codelet->name, sizeof(kernel->codelet));
+		memcpy(kernel->brought_by, codelet->name, sizeof(kernel->brought_by));
 	} else {
 		kernel_spec_put(spec);
 	}

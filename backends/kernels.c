@@ -347,16 +347,32 @@ static struct sfs_blob *output_blob(struct sfs_obj *dir, const struct sfs_cred *
 static const struct sfs_attr user_rows[] = { KERNEL_ROWS(0600, 0644, 0644) };
 static const struct sfs_attr shipped_rows[] = { KERNEL_ROWS(0666, 0444, 0644) };
 
+static int kernel_removable(struct sfs_obj *dir)
+{
+	struct kernel *kernel = sfs_priv(dir);
+	char codelet[SFS_NAME_MAX + 1];
+	bool embedded;
+
+	if (kernel->shipped)
+		return sfs_fail(-EPERM, "kernel '%s' comes with the program", kernel->name);
+	pthread_mutex_lock(&kernel->lock);
+	embedded = kernel->embedded;
+	memcpy(codelet, kernel->brought_by, sizeof(codelet));
+	pthread_mutex_unlock(&kernel->lock);
+	if (embedded)
+		return sfs_fail(-EPERM, "kernel '%s' goes with its codelet '%s'", kernel->name,
+				codelet);
+	return 0;
+}
+
 static int kernel_unmake(struct sfs_obj *dir, const struct sfs_cred *who)
 {
 	struct kernel *kernel = sfs_priv(dir);
+	int rc = kernel_removable(dir);
 
 	(void)who;
-	if (kernel->shipped)
-		return sfs_fail(-EPERM, "kernel '%s' comes with the program", kernel->name);
-	if (kernel->embedded)
-		return sfs_fail(-EPERM, "kernel '%s' goes with its codelet '%s'", kernel->name,
-				kernel->codelet);
+	if (rc)
+		return rc;
 	kernel_unkeep(kernel);
 	kernel_end_runs(kernel);
 	return 0;
@@ -364,7 +380,9 @@ static int kernel_unmake(struct sfs_obj *dir, const struct sfs_cred *who)
 
 const struct sfs_dirtype kernel_user_type = { .attrs = user_rows,
 					      .unmake = kernel_unmake,
+					      .removable = kernel_removable,
 					      .release = kernel_free };
 const struct sfs_dirtype kernel_shipped_type = { .attrs = shipped_rows,
 						 .unmake = kernel_unmake,
+						 .removable = kernel_removable,
 						 .release = kernel_free };

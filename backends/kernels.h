@@ -70,6 +70,7 @@ struct kernel {
 	pthread_mutex_t keeping;  /* held while its file is written; taken before lock */
 	pthread_mutex_t lock;     /* of all that follows but the atomics */
 	uint64_t embedded;        /* sequence of the codelet that brought it; 0: none */
+	char brought_by[SFS_NAME_MAX + 1]; /* its name */
 	struct kernel_spec *spec; /* counted; NULL: empty */
 	char codelet[SFS_NAME_MAX + 1];
 	/* as chosen; "": the specification's, else the default */

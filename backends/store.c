@@ -271,6 +271,26 @@ static int rename_file(struct sfs_obj *dir, const char *from, const char *to, bo
 
 /* ---- owner, sync ----------------------------------------------------------------------------- */
 
+/*
+ * A kernel made from a specification in the codelet goes with whoever was told of it: that has to
+ * be somebody again. Another owner's kernel is another one.
+ */
+static void tell_owned(struct store_entry *entry, struct store_held *before)
+{
+	struct store_held *now;
+	int err;
+
+	if (!before || !before->codelet.spec)
+		return;
+	now = codelet_of(entry, &err);
+	if (now && now->codelet.uid != before->codelet.uid) {
+		tell_gone(before);
+		if (tell_loading(now))
+			entry_status(entry->name, sfs_sentence());
+	}
+	held_put(now);
+}
+
 static int set_owner(struct sfs_obj *dir, const char *name, uid_t uid, gid_t gid, mode_t mode)
 {
 	struct store_held *held = NULL;
@@ -297,6 +317,7 @@ static int set_owner(struct sfs_obj *dir, const char *name, uid_t uid, gid_t gid
 		pthread_mutex_unlock(&store.lock);
 		sfs_set_owner(entry->dir, uid, gid, codelet_dir_mode(mode));
 		sfs_changed(entry->dir, "info");
+		tell_owned(entry, held);
 	}
 	pthread_mutex_unlock(&store.names);
 	held_put(held);

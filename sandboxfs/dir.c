@@ -348,8 +348,15 @@ int dir_rmdir(const struct where *where, const struct sfs_cred *who)
 /* rm of a control file: hidden until its object goes, so that rm -rf works. */
 static int hide_row(struct sfs_obj *dir, int row)
 {
+	int err = 0;
+
 	if (!dir->type->unmake)
 		return sfs_fail(-EPERM, "'%s' cannot be removed", dir->type->attrs[row].name);
+	/* Else rm -rf would leave an empty shell behind. */
+	if (dir->type->removable)
+		err = dir->type->removable(dir);
+	if (err)
+		return err;
 	pthread_mutex_lock(&tree_lock);
 	dir->rows[row].hidden = true;
 	pthread_mutex_unlock(&tree_lock);

@@ -161,6 +161,8 @@ struct sfs_dirtype {
 	int (*make)(struct sfs_obj *parent, const char *name, mode_t mode,
 		    const struct sfs_cred *who);
 	int (*unmake)(struct sfs_obj *dir, const struct sfs_cred *who);
+	/* May unmake() be asked at all? Else its files stay too. 0 or -errno; NULL: yes. */
+	int (*removable)(struct sfs_obj *dir);
 	const struct sfs_uploads *uploads; /* NULL: users create no files here */
 	/* the last reference is gone; NULL: nothing to free */
 	void (*release)(void *priv);

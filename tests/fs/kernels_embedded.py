@@ -52,6 +52,21 @@ try:
 except OSError as e:
     error = e.errno
 sfs.ok("it goes only with its codelet", error == errno.EPERM, error)
+sfs.write("kernels/inborn/codelet", "auto\n")
+sfs.codelet(source("inborn", 10, "third"), "inborn")
+sfs.ok("whatever codelet it is told to use, its own renews it", "third" in sfs.read("kernels/inborn/spec"))
+files = os.listdir(os.path.join(sfs.MNT, "kernels/inborn"))
+status = subprocess.run(["rm", "-rf", os.path.join(sfs.MNT, "kernels/inborn")], stderr=subprocess.DEVNULL).returncode
+sfs.ok("rm -rf of it is refused", status != 0)
+sfs.ok("and leaves its files", os.listdir(os.path.join(sfs.MNT, "kernels/inborn")) == files)
+if sfs.ROLE == "root":
+    subprocess.run(["rm", "-rf", os.path.join(sfs.MNT, "kernels/sdot")], stderr=subprocess.DEVNULL)
+    sfs.ok("so does rm -rf of a shipped one", os.listdir(os.path.join(sfs.MNT, "kernels/sdot")) == files)
+os.chmod(os.path.join(sfs.MNT, "store/inborn.o"), 0o600)
+sfs.ok("another mode of the codelet leaves it alone", returned("inborn") == "11", returned("inborn"))
+if sfs.ROLE == "root":
+    os.chown(os.path.join(sfs.MNT, "store/inborn.o"), 20001, 20001)
+    sfs.ok("another owner of the codelet is its owner", os.stat(os.path.join(sfs.MNT, "kernels/inborn")).st_uid == 20001)
 os.unlink(os.path.join(sfs.MNT, "store/inborn.o"))
 sfs.ok("with its codelet it goes", "inborn" not in kernels(), kernels())
 
