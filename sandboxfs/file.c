@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -101,14 +102,11 @@ static void forget(struct file *file)
 	pthread_mutex_unlock(&open_lock);
 }
 
-int file_open(struct node *node, int flags, const struct sfs_cred *who, struct file **out)
+static int open_any(struct node *node, int flags, const struct sfs_cred *who, struct file **out)
 {
 	struct file *file;
-	int err;
+	int err = account_open(who->uid);
 
-	if (node->kind == NODE_DIR)
-		return -EISDIR;
-	err = account_open(who->uid);
 	if (err)
 		return err;
 	file = calloc(1, sizeof(*file));
@@ -129,6 +127,33 @@ int file_open(struct node *node, int flags, const struct sfs_cred *who, struct f
 	remember(file);
 	*out = file;
 	return 0;
+}
+
+/* For what has no open file to read the sentence from, or none of the kind that gives it. */
+static void note_refusal(struct node *node, const struct sfs_cred *who, int err)
+{
+	char name[NODE_STAGING_MAX + 1];
+
+	if (node->kind == NODE_ROW) {
+		snprintf(name, sizeof(name), "%s", node_attr(node_as_row(node))->name);
+	} else {
+		pthread_mutex_lock(&tree_lock);
+		snprintf(name, sizeof(name), "%s", node->name);
+		pthread_mutex_unlock(&tree_lock);
+	}
+	errors_note(node->dir, name, who, err);
+}
+
+int file_open(struct node *node, int flags, const struct sfs_cred *who, struct file **out)
+{
+	int err;
+
+	if (node->kind == NODE_DIR)
+		return -EISDIR;
+	err = open_any(node, flags, who, out);
+	if (err)
+		note_refusal(node, who, err);
+	return err;
 }
 
 struct file *file_get(struct file *file)
@@ -377,15 +402,8 @@ static int64_t write_upload(struct file *file, const struct file_bytes *bytes)
 {
 	int64_t rc = upload_write(file->upload, bytes->data, bytes->size, bytes->offset);
 
-	char *name;
-
-	if (rc >= 0)
-		return rc;
-	pthread_mutex_lock(&tree_lock);
-	name = strdup(file->node->name);
-	pthread_mutex_unlock(&tree_lock);
-	errors_note(file->node->dir, name, &file->who, rc);
-	free(name);
+	if (rc < 0)
+		note_refusal(file->node, &file->who, (int)rc);
 	return rc;
 }
 

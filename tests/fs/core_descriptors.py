@@ -53,6 +53,16 @@ def loads(name):
     return lambda: sfs.name_of(sfs.load(one, name))
 
 
+def open_all():
+    held, error = [], os.open(f"{mnt}/error", os.O_RDONLY)
+    os.pread(error, 4096, 0)
+    try:
+        while len(held) < 5000:
+            held.append(os.open(f"{mnt}/store/one.o", os.O_RDONLY))
+    except OSError as e:
+        return sfs.name_of(e.errno), os.pread(error, 4096, 0).decode()
+
+
 one = sfs.compile_c("int one(void) { return 1; }", "one")
 os.chmod(sfs.TMP, 0o755)
 daemon = subprocess.Popen([os.path.join(BUILD, "bin/sandboxfs"), "-f", "--state", os.path.join(top, "state"), mnt],
@@ -69,6 +79,8 @@ held = [os.open(f"{mnt}/store/one.o", os.O_RDONLY) for _ in range(SOFT)]
 sfs.ok("many open files of one user leave room for another", as_user(20002, loads("two.o")) == "0", sfs.read("status"))
 for fd in held:
     os.close(fd)
+got = as_user(20001, open_all)
+sfs.ok("one file too many says why", got.startswith("('EDQUOT', 'store/one.o EDQUOT uid 20001 has"), got)
 as_user(20001, lambda: [os.unlink(f"{mnt}/store/.staged{i}") for i in range(STAGED_MAX)])
 sfs.ok("a name that is removed makes room", as_user(20001, stage).startswith(f"({STAGED_MAX}, "))
 daemon.terminate()
