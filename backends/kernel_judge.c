@@ -86,9 +86,12 @@ static void keep_output(const struct run *run, struct outcome *out)
 
 	for (unsigned i = first; i < first + arena->nbuffers; i++)
 		bytes += arena->buffers[i].writable ? arena->buffers[i].data_bytes : 0;
-	out->output_dropped = bytes > KERNEL_OUTPUT_MAX ? bytes : 0;
-	if (!bytes || out->output_dropped)
+	if (!bytes)
 		return;
+	if (bytes > KERNEL_OUTPUT_MAX || !outcome_charge(out, run->kernel, bytes)) {
+		out->output_dropped = bytes;
+		return;
+	}
 	buf = sfs_buf_new();
 	for (unsigned i = first; i < first + arena->nbuffers; i++) {
 		if (arena->buffers[i].writable && arena->buffers[i].data_bytes)

@@ -12,6 +12,16 @@
 
 static atomic_ullong last_number;
 
+/* Outputs that are kept of one uid's runs; a uid without any takes no place. */
+struct kept {
+	struct kept *next;
+	uid_t uid;
+	uint64_t bytes;
+};
+
+static pthread_mutex_t kept_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct kept *all_kept; /* kept_lock */
+
 struct outcome *outcome_new(const struct run *run)
 {
 	struct outcome *out = calloc(1, sizeof(*out));
@@ -41,6 +51,68 @@ struct outcome *outcome_new(const struct run *run)
 	return out;
 }
 
+/* Under kept_lock: the link to that of uid, or to the end. */
+static struct kept **kept_of(uid_t uid)
+{
+	struct kept **link = &all_kept;
+
+	while (*link && (*link)->uid != uid)
+		link = &(*link)->next;
+	return link;
+}
+
+static uint64_t replaced_bytes(struct kernel *kernel, uid_t uid)
+{
+	uint64_t bytes = 0;
+
+	pthread_mutex_lock(&kernel->lock);
+	for (unsigned i = 0; i < kernel->nviews; i++)
+		if (kernel->views[i].uid == uid)
+			bytes = kernel->views[i].outcome->charged;
+	pthread_mutex_unlock(&kernel->lock);
+	return bytes;
+}
+
+bool outcome_charge(struct outcome *out, struct kernel *kernel, uint64_t bytes)
+{
+	uint64_t max = sfs_config()->outputs_max_bytes + replaced_bytes(kernel, out->uid);
+	struct kept **link;
+	bool may;
+
+	pthread_mutex_lock(&kept_lock);
+	link = kept_of(out->uid);
+	may = (*link ? (*link)->bytes : 0) + bytes <= max;
+	if (may && !*link) {
+		*link = calloc(1, sizeof(**link));
+		may = *link;
+	}
+	if (may) {
+		(*link)->uid = out->uid;
+		(*link)->bytes += bytes;
+		out->charged += bytes;
+	}
+	pthread_mutex_unlock(&kept_lock);
+	return may;
+}
+
+static void discharge(const struct outcome *out)
+{
+	struct kept **link, *kept;
+
+	if (!out->charged)
+		return;
+	pthread_mutex_lock(&kept_lock);
+	link = kept_of(out->uid);
+	kept = *link;
+	kept->bytes -= out->charged;
+	if (kept->bytes)
+		kept = NULL;
+	else
+		*link = kept->next;
+	pthread_mutex_unlock(&kept_lock);
+	free(kept);
+}
+
 struct outcome *outcome_get(struct outcome *out)
 {
 	if (out)
@@ -54,6 +126,7 @@ void outcome_put(struct outcome *out)
 		return;
 	for (unsigned i = 0; i < OUT_FILES; i++)
 		sfs_blob_put(out->files[i]);
+	discharge(out);
 	pthread_mutex_destroy(&out->lock);
 	free(out->ticks);
 	free(out);

@@ -368,11 +368,17 @@ struct outcome {
 	double ns_per_call;      /* median; NaN: below the clock's resolution */
 	uint64_t *ticks;         /* owned: of each sample */
 	uint64_t output_dropped; /* bytes of output that were too many to keep */
+	uint64_t charged;        /* bytes of output that its uid is charged for */
 };
 
 struct outcome *outcome_new(const struct run *run);
 struct outcome *outcome_get(struct outcome *outcome);
 void outcome_put(struct outcome *outcome);
+/*
+ * May bytes of output be kept, with what its uid has elsewhere? True: charged until it is freed. The
+ * outcome that it will replace in kernel does not count.
+ */
+bool outcome_charge(struct outcome *outcome, struct kernel *kernel, uint64_t bytes);
 /* a reference; NULL: empty */
 struct sfs_blob *outcome_file(struct outcome *outcome, enum outcome_file which);
 const char *outcome_status(const struct outcome *outcome);

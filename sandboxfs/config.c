@@ -82,6 +82,8 @@ static const struct row rows[] = {
 	  "samples of a run when it says nothing" },
 	{ "kernels", "samples_max", NUMBER32, AT(samples_max), "16384", 1, 16384, "",
 	  "samples that a run may ask for" },
+	{ "kernels", "outputs_max_bytes", NUMBER64, AT(outputs_max_bytes), "268435456", 0,
+	  1024 * GIB, "bytes", "outputs that are kept of one user's last runs, in all kernels" },
 	{ "kernels", "events", LIST, AT(events),
 	  "tsc,time_ns,task-clock,page-faults,cycles,instructions", 0, 0, "",
 	  "events that are counted when a kernel names none, separated by commas" },

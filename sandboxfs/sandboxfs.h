@@ -282,6 +282,7 @@ struct sfs_config {
 	uint32_t run_wall_ms_max;
 	uint32_t samples; /* default number of samples */
 	uint32_t samples_max;
+	uint64_t outputs_max_bytes; /* of the last runs of one uid, in all kernels */
 	char events[512]; /* default events, comma separated */
 	/* [limits] */
 	/* deadline of an answer that is put off and sets none */

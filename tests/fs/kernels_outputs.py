@@ -1,0 +1,47 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+# concurrent
+"""The outputs that are kept of one user's runs have a limit in all: what is over it is told, and what goes makes room."""
+import os, sys
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))
+import sfs
+
+BYTES, FIT = 1000000, 3
+SPEC = """[kernel]
+name = {name}
+function = fill
+returns = void
+[param.n]
+type = u64
+default = {bytes}
+[buffer.p]
+type = u8
+count = n
+access = w
+init = zero
+[call]
+args = ptr p, u64 n
+"""
+
+
+def fill(name, words=""):
+    error, answer = sfs.run(name, "reps=1 " + words)
+    result = sfs.flat(f"kernels/{name}/result")
+    return error, os.stat(os.path.join(sfs.MNT, f"kernels/{name}/output")).st_size, result.get("output_not_kept_bytes")
+
+
+sfs.codelet("void fill(char *p, unsigned long n) { p[0] = 1; p[n - 1] = 2; }", "fill")
+for i in range(FIT + 1):
+    sfs.kernel(f"fill{i}", SPEC.format(name=f"fill{i}", bytes=BYTES))
+got = [fill(f"fill{i}") for i in range(FIT)]
+sfs.ok("what fits is kept", got == [(0, BYTES, None)] * FIT, got)
+got = fill(f"fill{FIT}")
+sfs.ok("what is over it is not, and the run is well", got == (0, 0, str(BYTES)), got)
+got = fill("fill0", "n=1000")
+sfs.ok("a smaller one in place of a larger", got == (0, 1000, None), got)
+got = fill(f"fill{FIT}", "n=900000")
+sfs.ok("makes room", got == (0, 900000, None), got)
+os.rmdir(os.path.join(sfs.MNT, "kernels/fill1"))
+got = fill("fill0", "n=1000000")
+sfs.ok("so does a kernel that is removed", got == (0, BYTES, None), got)
+sfs.done()
