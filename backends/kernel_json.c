@@ -48,6 +48,13 @@ static void count_member(struct json *json, const char *name, uint64_t value)
 	sfs_put(json->buf, "%llu", (unsigned long long)value);
 }
 
+/* As text: readers that keep numbers in a double would round it. */
+static void wide_member(struct json *json, const char *name, uint64_t value)
+{
+	key(json, name);
+	sfs_put(json->buf, "\"%llu\"", (unsigned long long)value);
+}
+
 static void double_member(struct json *json, const char *name, double value)
 {
 	key(json, name);
@@ -85,12 +92,12 @@ static void put_event(struct json *json, const struct outcome_event *event)
 	text_member(json, "where", event->in_call ? "inside" : "outside");
 	key(json, "below_resolution");
 	sfs_put(json->buf, event->is_below ? "true" : "false");
-	double_member(json, "min", s->min);
-	double_member(json, "p25", s->p25);
-	double_member(json, "median", s->median);
-	double_member(json, "p75", s->p75);
-	double_member(json, "p95", s->p95);
-	double_member(json, "max", s->max);
+	double_member(json, "min", outcome_event_value(event, s->min));
+	double_member(json, "p25", outcome_event_value(event, s->p25));
+	double_member(json, "median", outcome_event_value(event, s->median));
+	double_member(json, "p75", outcome_event_value(event, s->p75));
+	double_member(json, "p95", outcome_event_value(event, s->p95));
+	double_member(json, "max", outcome_event_value(event, s->max));
 	double_member(json, "mad", s->mad);
 	count_member(json, "samples", s->samples);
 	double_member(json, "overhead", event->overhead);
@@ -133,8 +140,8 @@ static void put_head(struct json *json, const struct outcome *out)
 	text_member(json, "codelet_sha256", out->sha256);
 	text_member(json, "tag", out->tag);
 	count_member(json, "uid", out->uid);
-	count_member(json, "seed", out->seed);
-	count_member(json, "started_at_ns", out->started_at_ns);
+	wide_member(json, "seed", out->seed);
+	wide_member(json, "started_at_ns", out->started_at_ns);
 	text_member(json, "mode", out->mode == WIRE_LATENCY ? "latency" : "throughput");
 	text_member(json, "cache", out->cache == WIRE_FLUSH ? "flush" : "hot");
 	text_member(json, "integrity", out->integrity);

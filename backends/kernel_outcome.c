@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "kernels.h"
+#include "perf_clock.h"
 
 static atomic_ullong last_number;
 
@@ -156,6 +157,13 @@ void outcome_put_value(struct sfs_buf *buf, double value)
 		sfs_put(buf, "%.6g", value);
 }
 
+double outcome_event_value(const struct outcome_event *event, double value)
+{
+	if (event->in_call ? value < event->least : event->is_below)
+		return NAN;
+	return value;
+}
+
 static struct sfs_blob *render_counters(const struct outcome *out)
 {
 	struct sfs_buf *buf = sfs_buf_new();
@@ -178,7 +186,7 @@ static struct sfs_blob *render_counters(const struct outcome *out)
 static void put_distribution(struct sfs_buf *buf, const struct outcome_event *event)
 {
 	const struct measure_summary *s = &event->per_call;
-	const double values[] = { s->min, s->p25, s->median, s->p75, s->p95, s->max, s->mad };
+	const double values[] = { s->min, s->p25, s->median, s->p75, s->p95, s->max };
 
 	sfs_put(buf, "%s %s %s %s", event->name, event->in_call ? "call" : "run",
 		event->in_call       ? "clock"
@@ -187,11 +195,13 @@ static void put_distribution(struct sfs_buf *buf, const struct outcome_event *ev
 		event->in_call ? "inside" : "outside");
 	for (unsigned i = 0; i < sizeof(values) / sizeof(*values); i++) {
 		sfs_put(buf, " ");
-		if (event->is_below && i < 6)
+		if (isnan(outcome_event_value(event, values[i])))
 			sfs_put(buf, "below_resolution");
 		else
 			outcome_put_value(buf, values[i]);
 	}
+	sfs_put(buf, " ");
+	outcome_put_value(buf, s->mad);
 	sfs_put(buf, " %zu ", s->samples);
 	outcome_put_value(buf, event->overhead);
 	sfs_put(buf, "\n");
@@ -216,11 +226,15 @@ static struct sfs_blob *render_samples(const struct outcome *out)
 	sfs_put(buf, "sample,calls,ticks,overhead_ticks,net_ticks_per_call,net_ns_per_call\n");
 	for (uint32_t i = 0; i < out->samples; i++) {
 		int below = 0;
-		double net = measure_net(out->ticks[i], out->overhead_ticks, out->batch, 0, &below);
+		double net = measure_net(out->ticks[i], out->overhead_ticks, out->batch,
+					 perf_tsc_step(), &below);
 
-		sfs_put(buf, "%u,%u,%llu,%llu,%.3f,%.3f\n", i, out->batch,
-			(unsigned long long)out->ticks[i], (unsigned long long)out->overhead_ticks,
-			net, net * tick_ns);
+		sfs_put(buf, "%u,%u,%llu,%llu,", i, out->batch, (unsigned long long)out->ticks[i],
+			(unsigned long long)out->overhead_ticks);
+		if (below)
+			sfs_put(buf, "below_resolution,below_resolution\n");
+		else
+			sfs_put(buf, "%.6g,%.6g\n", net, net * tick_ns);
 	}
 	return sfs_buf_finish(buf);
 }

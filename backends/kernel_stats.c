@@ -39,6 +39,7 @@ static void take_clock(const struct outcome *out, const struct perf_name *name,
 	event->per_call = *ticks;
 	event->running = 1;
 	event->overhead = (double)out->overhead_ticks * unit;
+	event->least = (double)perf_tsc_step() / out->batch * unit;
 	measure_scale(&event->per_call, unit);
 }
 
@@ -157,8 +158,9 @@ static bool value_of(void *arg, const char *name, double *value_out)
 
 		if (strcmp(event->name, name) || event->why[0] || event->is_below)
 			continue;
-		*value_out = measure_aggregate(&event->per_call, aggregate);
-		return true;
+		*value_out =
+			outcome_event_value(event, measure_aggregate(&event->per_call, aggregate));
+		return !isnan(*value_out);
 	}
 	return false;
 }
@@ -174,9 +176,9 @@ void kernel_statistics(const struct run *run, struct outcome *out)
 	out->nevents = run->options.events.count;
 	for (unsigned i = 0; i < out->nevents; i++)
 		take_event(run, out, i, &ticks, is_below);
-	if (!is_below)
-		known.seconds =
-			measure_aggregate(&ticks, run->spec->defaults.aggregate) / perf_tsc_hz();
+	known.seconds = measure_aggregate(&ticks, run->spec->defaults.aggregate) / perf_tsc_hz();
+	if (is_below || known.seconds * perf_tsc_hz() * out->batch < (double)perf_tsc_step())
+		known.seconds = 0;
 	out->ns_per_call = is_below ? NAN : ticks.median * 1e9 / perf_tsc_hz();
 	out->nmetrics =
 		spec_metrics(&run->bound, value_of, &known, out->metrics, KERNEL_METRICS_MAX);

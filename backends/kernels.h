@@ -328,7 +328,8 @@ struct outcome_event {
 	char why[96]; /* not counted: the reason; else "" */
 	/* a clock of the run's own, per sample; else a counter over the whole run */
 	bool in_call;
-	bool is_hardware, is_below;
+	bool is_hardware, is_below; /* below: the median says nothing */
+	double least;               /* per call, what its clock tells from nothing */
 	struct measure_summary per_call;
 	/* subtracted: per sample of a clock, from the run's total of a counter */
 	double overhead;
@@ -403,6 +404,8 @@ bool kernel_claims_agree(const struct run *run, struct outcome *out);
 void kernel_statistics(const struct run *run, struct outcome *out);
 
 void outcome_put_value(struct sfs_buf *buf, double value);
+/* One of the values of per_call; NaN where it is below the resolution. */
+double outcome_event_value(const struct outcome_event *event, double value);
 const char *outcome_metric_prefix(const struct spec_metric *metric);
 void outcome_put_return(struct sfs_buf *buf, const struct outcome *outcome);
 struct sfs_blob *outcome_render_json(const struct outcome *outcome);

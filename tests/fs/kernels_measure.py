@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # alone
 """What is measured is true: twice the work takes twice the time, touched pages fault, a run leaves no trace in the next."""
-import os, sys
+import json, os, sys
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))
 import sfs
 
@@ -62,6 +62,20 @@ for _ in range(2):
     sfs.run("count", "n=1 reps=1")
     values.append(sfs.flat("kernels/count/result").get("return"))
 sfs.ok("a counter in .data begins anew in each run", values == ["6", "6"], values)
+
+sfs.run("nothing", "n=1 events=tsc,time_ns seed=18446744073709551615")
+rows = [line.split(",") for line in sfs.read("kernels/nothing/samples.csv").splitlines()[1:]]
+values = [v for row in rows for v in row[4:]]
+sfs.ok("no sample of it is 0", values and all(v == "below_resolution" or float(v) > 0 for v in values),
+       [v for v in values if v != "below_resolution" and float(v) <= 0][:5])
+lines = [line.split() for line in sfs.read("kernels/nothing/distribution").splitlines()]
+values = [v for line in lines for v in line[4:10]]
+sfs.ok("nor is a quantile", all(v == "below_resolution" or float(v) > 0 for v in values), values)
+told = json.loads(sfs.read("kernels/nothing/result.json"))
+same = [[v == "below_resolution" for v in line[4:10]] == [event[k] is None for k in ("min", "p25", "median", "p75", "p95", "max")]
+        for line, event in zip(lines, told["events"])]
+sfs.ok("result.json says null where they are below the resolution", same == [True, True], (lines, told["events"]))
+sfs.ok("what JSON would round is text", told["seed"] == "18446744073709551615" and told["started_at_ns"].isdigit(), told["seed"])
 
 text = sfs.run("nothing", "n=1 events=tsc,cycles,context-switches")[1]
 sfs.ok("an empty function is below the clock's resolution or a few ticks",
