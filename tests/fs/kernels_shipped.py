@@ -17,6 +17,20 @@ void saxpy(unsigned long n, float a, const float *x, unsigned long incx, float *
 MEMSET = """
 void *memset(void *s, int c, unsigned long n) { unsigned char *p = s; while (n--) *p++ = c; return s; }
 """
+# As in the reference BLAS: C is scaled before the products come, and A before it is multiplied.
+SGEMM = """
+void cblas_sgemm(int order, int ta, int tb, int m, int n, int k, float alpha, const float *a, int lda,
+		 const float *b, int ldb, float beta, float *c, int ldc)
+{
+	for (int i = 0; i < m; i++) {
+		for (int j = 0; j < n; j++)
+			c[i*ldc+j] = beta ? beta * c[i*ldc+j] : 0;
+		for (int p = 0; p < k; p++)
+			for (int j = 0; j < n; j++)
+				c[i*ldc+j] += alpha * a[i*lda+p] * b[p*ldb+j];
+	}
+}
+"""
 
 
 def lines(text):
@@ -102,4 +116,12 @@ sfs.ok("memset returns its buffer", error == 0 and result.get("check") == "ok", 
 
 activity = sfs.flat("kernels/sdot/activity")
 sfs.ok("activity counts", int(activity["runs"]) >= 10 and int(activity["checks_failed"]) >= 2, activity)
+sfs.codelet(SGEMM, "gemm", "-O2", "-ffp-contract=off")
+for words in ("alpha=1.1 beta=0.7 k=300 m=700 n=700 seed=5", "alpha=1.3 beta=0 k=40 m=1000 n=1000 seed=4", "beta=0.7 k=500"):
+    error, answer = sfs.run("cblas_sgemm", words + " reps=1")
+    result = sfs.flat("kernels/cblas_sgemm/result")
+    sfs.ok(f"an honest sgemm passes with {words}", error == 0 and result.get("check") == "ok", (answer, result.get("check")))
+sfs.codelet(SGEMM.replace("p < k", "p < k - 1"), "gemm", "-O2")
+sfs.run("cblas_sgemm", "alpha=1.1 beta=0.7 reps=1")
+sfs.ok("one that forgets a product does not", sfs.flat("kernels/cblas_sgemm/result")["check"].startswith("failed"))
 sfs.done()
