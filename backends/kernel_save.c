@@ -143,6 +143,24 @@ int kernel_keep(struct sfs_obj *dir, struct kernel_choice *choice)
 	return rc;
 }
 
+int kernel_set_owner(struct sfs_obj *dir, uid_t uid, gid_t gid, mode_t mode)
+{
+	struct kernel *kernel = sfs_priv(dir);
+	uid_t old_uid;
+	gid_t old_gid;
+	mode_t old_mode;
+	int rc;
+
+	pthread_mutex_lock(&kernel->keeping);
+	sfs_owner(dir, &old_uid, &old_gid, &old_mode);
+	sfs_set_owner(dir, uid, gid, mode);
+	rc = save(dir);
+	if (rc)
+		sfs_set_owner(dir, old_uid, old_gid, old_mode);
+	pthread_mutex_unlock(&kernel->keeping);
+	return rc;
+}
+
 void kernel_unkeep(struct kernel *kernel)
 {
 	pthread_mutex_lock(&kernel->keeping);

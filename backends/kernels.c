@@ -380,6 +380,7 @@ static int kernel_unmake(struct sfs_obj *dir, const struct sfs_cred *who)
 
 const struct sfs_dirtype kernel_user_type = { .attrs = user_rows,
 					      .unmake = kernel_unmake,
+					      .set_owner = kernel_set_owner,
 					      .removable = kernel_removable,
 					      .release = kernel_free };
 const struct sfs_dirtype kernel_shipped_type = { .attrs = shipped_rows,

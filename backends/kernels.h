@@ -114,6 +114,8 @@ struct kernel_choice {
  * freed. choice NULL: writes it as it is. 0 or -errno with sfs_fail.
  */
 int kernel_keep(struct sfs_obj *dir, struct kernel_choice *choice);
+/* Another owner or mode of its directory, kept likewise. */
+int kernel_set_owner(struct sfs_obj *dir, uid_t uid, gid_t gid, mode_t mode);
 /* Takes it off the disk, where nothing puts it back; no run begins any more. */
 void kernel_unkeep(struct kernel *kernel);
 void kernel_load_all(struct sfs_obj *parent);

@@ -203,6 +203,25 @@ static int tell_backend(struct node *node, const struct change *change)
 	return uploads->set_owner(node->dir, name, want.uid, want.gid, want.mode);
 }
 
+/* A directory whose backend remembers owner and mode; true: it has been asked. */
+static bool ask_directory(struct node *node, const struct change *change, int *err)
+{
+	struct node want;
+
+	if (node->kind != NODE_DIR || !node_obj(node)->type->set_owner ||
+	    !(change->mode_set || change->uid_set || change->gid_set))
+		return false;
+	pthread_mutex_lock(&tree_lock);
+	want = (struct node){ .kind = NODE_DIR };
+	want.uid = node->uid;
+	want.gid = node->gid;
+	want.mode = node->mode;
+	pthread_mutex_unlock(&tree_lock);
+	change_node(&want, change);
+	*err = node_obj(node)->type->set_owner(node_obj(node), want.uid, want.gid, want.mode);
+	return true;
+}
+
 static int judge_change(struct node *node, const struct change *change, const struct sfs_cred *who)
 {
 	struct stat st;
@@ -238,7 +257,7 @@ static int change_any(struct node *node, const struct change *change, const stru
 	err = err ?: change_size(node, change, file);
 	if (!err && node->kind == NODE_FILE)
 		err = tell_backend(node, change);
-	if (err)
+	if (err || ask_directory(node, change, &err))
 		return err;
 	if (node->kind == NODE_FILE && change->mtime_set)
 		upload_set_mtime(node_as_file(node), change->mtime_ns);

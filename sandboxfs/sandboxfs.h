@@ -163,6 +163,11 @@ struct sfs_dirtype {
 	int (*unmake)(struct sfs_obj *dir, const struct sfs_cred *who);
 	/* May unmake() be asked at all? Else its files stay too. 0 or -errno; NULL: yes. */
 	int (*removable)(struct sfs_obj *dir);
+	/*
+	 * chmod, chown, chgrp of such a directory, already judged: calls sfs_set_owner() and makes
+	 * it durable. 0, or -errno and nothing has changed. NULL: nobody remembers it.
+	 */
+	int (*set_owner)(struct sfs_obj *dir, uid_t uid, gid_t gid, mode_t mode);
 	const struct sfs_uploads *uploads; /* NULL: users create no files here */
 	/* the last reference is gone; NULL: nothing to free */
 	void (*release)(void *priv);
