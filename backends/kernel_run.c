@@ -193,7 +193,9 @@ static void launch(struct run *run, void (*done)(void *arg, const struct launch_
 		return;
 	}
 	pthread_mutex_lock(&run->lock);
-	run->launched = id;
+	/* It may have ended, and its next launch be in flight: numbers grow. */
+	if (id > run->launched)
+		run->launched = id;
 	cancelled = run->cancelled;
 	pthread_mutex_unlock(&run->lock);
 	if (cancelled)
