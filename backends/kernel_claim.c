@@ -10,6 +10,7 @@
  */
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "kernels.h"
@@ -67,24 +68,30 @@ static bool counts_agree(const struct run *run, struct outcome *out)
 struct times {          /* ns */
 	double told;    /* the run's own begin to end */
 	double samples; /* the sum of them */
-	double largest; /* sample */
+	double typical; /* sample, the median: one that is made large buys nothing for the others */
 	double busy;    /* processor time, from outside */
 };
 
-static struct times take_times(const struct run *run)
+static bool take_times(const struct run *run, struct times *out)
 {
 	const struct wire_claim *claim = run->template->claim;
 	double tick_ns = 1e9 / perf_tsc_hz();
-	struct times t = { .busy = (double)(run->how.user_ns + run->how.system_ns) };
+	double *samples = malloc(sizeof(*samples) * claim->samples);
+	struct measure_summary summary;
 
-	t.told = (double)(claim->end_ticks - claim->begin_ticks) * tick_ns;
-	for (uint32_t i = 0; i < claim->samples; i++) {
-		double ns = (double)claim->ticks[i] * tick_ns;
-
-		t.samples += ns;
-		t.largest = ns > t.largest ? ns : t.largest;
-	}
-	return t;
+	if (!samples)
+		return false;
+	for (uint32_t i = 0; i < claim->samples; i++)
+		samples[i] = (double)claim->ticks[i] * tick_ns;
+	measure_summarise(samples, claim->samples, NULL, &summary);
+	free(samples);
+	*out = (struct times){
+		.told = (double)(claim->end_ticks - claim->begin_ticks) * tick_ns,
+		.samples = summary.mean * claim->samples,
+		.typical = summary.median,
+		.busy = (double)(run->how.user_ns + run->how.system_ns),
+	};
+	return true;
 }
 
 /*
@@ -101,7 +108,7 @@ static double untold_most(const struct run *run, const struct times *t)
 	       others = (double)claim->calls - sampled;
 	double bytes = (double)run->template->arena->bytes * BYTE_NS;
 	double most = UNTOLD_NS + SETUPS * (double)run->template->setup_ns +
-		      t->samples / sampled * 4 * others + 2 * t->largest + bytes;
+		      t->typical / claim->batch * 4 * others + 2 * t->typical + bytes;
 
 	most += (double)(run->how.minor_faults + run->how.major_faults) * FAULT_NS;
 	if (plan->cache == WIRE_FLUSH || plan->batch == 1)
@@ -156,8 +163,7 @@ static bool samples_fill(const struct run *run, const struct times *t, struct ou
 		return mismatch(out, "its samples began unseen");
 	base = template_base(run->template, &run->order.events[clock]);
 	window = (double)(run->how.counts[clock].value - run->how.marked_counts[clock]);
-	most = MARKED_SLACK_NS + window * 0.05 + t->largest +
-	       4 * t->samples / claim->samples / claim->batch;
+	most = MARKED_SLACK_NS + window * 0.05 + t->typical + 4 * t->typical / claim->batch;
 	most += bytes + (base ? SETUPS * (double)*base : 0) + claim->samples * SAMPLE_SLACK_NS;
 	most += (double)(run->how.minor_faults + run->how.major_faults) * FAULT_NS;
 	if (refills(run))
@@ -171,11 +177,13 @@ static bool samples_fill(const struct run *run, const struct times *t, struct ou
 static bool times_agree(const struct run *run, struct outcome *out)
 {
 	const struct wire_claim *claim = run->template->claim;
-	struct times t = take_times(run);
 	double inside, wall = (double)run->how.wall_ns;
+	struct times t;
 
 	if (claim->end_ticks <= claim->begin_ticks)
 		return mismatch(out, "claims to have ended before it began");
+	if (!take_times(run, &t))
+		return mismatch(out, "no memory to look at its samples");
 	if (t.told > wall * 1.02 + WALL_SLACK_NS)
 		return mismatch(out, "claims %.0f ns of %.0f ns", t.told, wall);
 	if (t.samples > t.told * 1.001 + 1000)

@@ -84,6 +84,10 @@ LIE(shorter_than_the_processor, "used the processor", run.how.user_ns = 50000000
 LIE(shorter_samples, "calls took", for (int i = 0; i < 100; i++) claim.ticks[i] = 100;
     claim.end_ticks = claim.begin_ticks + (uint64_t)(perf_tsc_hz() / 20); run.how.wall_ns = run.how.user_ns = 50000000)
 
+LIE(one_sample_for_all, "calls took", for (int i = 0; i < 100; i++) claim.ticks[i] = 100;
+    claim.ticks[50] = (uint64_t)(perf_tsc_hz() / 40); claim.end_ticks = claim.begin_ticks + (uint64_t)(perf_tsc_hz() / 20);
+    run.how.wall_ns = run.how.user_ns = 50000000)
+
 int main(void)
 {
 	RUN(the_honest_is_believed);
@@ -101,5 +105,6 @@ int main(void)
 	RUN(longer_samples);
 	RUN(shorter_than_the_processor);
 	RUN(shorter_samples);
+	RUN(one_sample_for_all);
 	return check_done();
 }
