@@ -287,7 +287,8 @@ _Noreturn void runner_measure(void)
 
 	runner.claim->begin_ticks = runner_ticks();
 	runner_frame.abi = 0;
-	run_inits();
+	if (!runner_run.plan.empty)
+		run_inits();
 	run_first_check();
 	run_warmup(&called);
 	batch = find_batch(&called);

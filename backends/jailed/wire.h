@@ -183,8 +183,9 @@ struct wire_plan {
 	/* enum wire_cache: WIRE_FLUSH evicts every buffer of set 0 before each sample */
 	uint32_t cache;
 	/*
-	 * not 0: calls an empty function of our own in place of the codelet's, and is the same in
-	 * all else (init functions run): the run that calibrates
+	 * not 0: calls an empty function of our own in place of the codelet's, and executes nothing
+	 * of the codelet, not even its init functions: the run that calibrates, whose counts are
+	 * subtracted from those of others, has to be out of the codelet's hands
 	 */
 	uint32_t empty;
 	int32_t cpu; /* pin to this one before arming; -1: no */
