@@ -24,6 +24,9 @@
 #define BYTE_NS         1.0
 #define MARKED_SLACK_NS 150000.0 /* from the mark to the end: interrupts, a neighbour */
 #define SAMPLE_SLACK_NS 300.0    /* around one sample */
+#define BRACKET_SLACK   500.0    /* ticks of an empty bracket, beyond ... */
+#define BRACKETS        3.0      /* times what the template's took, which passed no ... */
+#define ARGUMENT_TICKS  4.0      /* argument, the dearest of which are copied to the stack */
 
 __attribute__((format(printf, 2, 3))) static bool mismatch(struct outcome *out, const char *format,
 							   ...)
@@ -62,6 +65,25 @@ static bool counts_agree(const struct run *run, struct outcome *out)
 				   2) /* the search for a batch doubles it up to there */
 		return mismatch(out, "claims %llu calls, which is more than %llu",
 				(unsigned long long)claim->calls, (unsigned long long)least);
+	return true;
+}
+
+/*
+ * What is subtracted from each sample was measured before the codelet began, but the codelet can write
+ * over it. The template's own figures it cannot.
+ */
+static bool overhead_agrees(const struct run *run, struct outcome *out)
+{
+	const struct wire_claim *claim = run->template->claim;
+	const struct wire_plan *plan = run->template->plan;
+	unsigned power = claim->batch > 1 ? 32 - (unsigned)__builtin_clz(claim->batch - 1) : 0;
+	double known = (double)run->template->link->overheads[plan->mode][power % WIRE_OVERHEADS],
+	       most = BRACKET_SLACK + BRACKETS * known +
+		      ARGUMENT_TICKS * plan->nargs * (double)claim->batch;
+
+	if ((double)claim->overhead_ticks > most)
+		return mismatch(out, "claims %llu ticks of overhead, which is more than %.0f",
+				(unsigned long long)claim->overhead_ticks, most);
 	return true;
 }
 
@@ -200,7 +222,7 @@ static bool times_agree(const struct run *run, struct outcome *out)
 
 bool kernel_claims_agree(const struct run *run, struct outcome *out)
 {
-	if (!counts_agree(run, out) || !times_agree(run, out))
+	if (!counts_agree(run, out) || !overhead_agrees(run, out) || !times_agree(run, out))
 		return false;
 	snprintf(out->integrity, sizeof(out->integrity), "ok");
 	return true;

@@ -20,7 +20,6 @@
 
 #define RUNNER_PAGE                 4096ull
 #define RUNNER_TLS_BYTES            (64u << 10)
-#define RUNNER_OVERHEADS            32 /* batches 1, 2, 4, ... whose empty brackets are known */
 #define RUNNER_BATCH_MAX            (1u << 30)
 #define RUNNER_OVERHEAD_SAMPLES_MAX 1024
 
@@ -93,9 +92,9 @@ struct runner {
 	uint64_t stack, stack_bytes;
 	/* shared with the daemon: copied before it is looked at */
 	const struct wire_plan *plan;
-	struct wire_claim *claim;                /* shared */
-	struct wire_link *link;                  /* shared, while linking */
-	uint64_t overheads[2][RUNNER_OVERHEADS]; /* by enum wire_mode, log2 of the batch */
+	struct wire_claim *claim;              /* shared */
+	struct wire_link *link;                /* shared, while linking */
+	uint64_t overheads[2][WIRE_OVERHEADS]; /* by enum wire_mode, log2 of the batch */
 };
 
 extern struct runner runner;
@@ -129,7 +128,7 @@ struct runner_run {
 	struct wire_plan plan; /* private */
 	uint64_t function;
 	/* of power-of-two batches; or the one of plan.batch in [0] */
-	uint64_t overheads[RUNNER_OVERHEADS];
+	uint64_t overheads[WIRE_OVERHEADS];
 	unsigned nresets[WIRE_SETS_MAX];
 	bool has_clflushopt;
 	struct runner_args args[WIRE_SETS_MAX];

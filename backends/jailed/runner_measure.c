@@ -86,7 +86,7 @@ void runner_measure_overhead(void)
 		known[log2_up(batch)] = runner_overhead(batch, samples, runner_run.scratch);
 		return;
 	}
-	for (unsigned i = 0; i < RUNNER_OVERHEADS; i++) {
+	for (unsigned i = 0; i < WIRE_OVERHEADS; i++) {
 		unsigned n = samples >> (i / 2);
 
 		if (i && known[i - 1] > plan->batch_ticks)

@@ -133,7 +133,7 @@ static void measure_overheads(void)
 		uint64_t *known = runner.overheads[mode];
 
 		runner_frame.latency = mode == WIRE_LATENCY;
-		for (unsigned i = 0; i < RUNNER_OVERHEADS; i++) {
+		for (unsigned i = 0; i < WIRE_OVERHEADS; i++) {
 			uint64_t batch = 1ull << i;
 
 			if (batch <= OVERHEAD_BATCH_MAX)
@@ -178,7 +178,7 @@ static void publish(void)
 	link->arena_bytes = runner.arena_bytes;
 	link->stack_address = runner.stack;
 	link->stack_bytes = runner.stack_bytes;
-	link->overhead_ticks = runner.overheads[WIRE_THROUGHPUT][0];
+	memcpy(link->overheads, runner.overheads, sizeof(link->overheads));
 	elf_functions(runner.file, runner.file_bytes, &runner.layout, runner.place.base,
 		      runner.scratch, note_symbol, link);
 	sort_array(link->symbols, link->count, sizeof(link->symbols[0]), by_address, NULL);

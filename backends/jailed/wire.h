@@ -91,6 +91,7 @@ struct wire_report {
 
 #define WIRE_SYMBOLS_MAX 8192
 #define WIRE_LINK_BYTES  (1u << 20)
+#define WIRE_OVERHEADS   32 /* batches 1, 2, 4, ... whose empty brackets are known */
 
 struct wire_symbol {
 	uint64_t address;
@@ -103,8 +104,11 @@ struct wire_link {
 	uint64_t image_address, image_bytes; /* all of it */
 	uint64_t arena_address, arena_bytes;
 	uint64_t stack_address, stack_bytes;
-	/* median of an empty bracket around an empty function, batch of 1 */
-	uint64_t overhead_ticks;
+	/*
+	 * medians of empty brackets around a function without arguments, by enum wire_mode and log2
+	 * of the batch
+	 */
+	uint64_t overheads[2][WIRE_OVERHEADS];
 	uint32_t count;
 	uint32_t reserved;
 	struct wire_symbol symbols[WIRE_SYMBOLS_MAX]; /* functions, by address */

@@ -48,6 +48,7 @@ __attribute__((constructor)) static void inflate(void)
 FORGERY(honest) spin(n); return 1; }
 FORGERY(shorter) spin(n); for (int i = 0; i < 50; i++) c->ticks[i] = 40; return 1; }
 FORGERY(little) spin(20000); for (int i = 0; i < 100; i++) c->ticks[i] = 2000; return 1; }
+FORGERY(overhead) spin(n); c->overhead_ticks = n / 2; return 1; }
 FORGERY(later) spin(n); c->begin_ticks = ticks(); return 1; }
 FORGERY(longer) spin(1000); c->begin_ticks = 1; return 1; }
 FORGERY(more) spin(n); c->samples = 1000; return 1; }
@@ -68,6 +69,7 @@ args = u64 n
 """
 CASES = (
     ("shorter", errno.EBADMSG, "killed", "samples last"), ("later", errno.EBADMSG, "killed", "mismatch"),
+    ("overhead", errno.EBADMSG, "killed", "ticks of overhead"),
     ("longer", errno.EBADMSG, "killed", "mismatch"), ("early", errno.ESRCH, "exit", "before it was done"),
     ("little", errno.EBADMSG, "killed", "samples last"), ("unphased", errno.ESRCH, "exit", "before it was done"), ("faulted", errno.ESRCH, "signal", "SIGSEGV"),
     ("garbage", errno.ESRCH, None, ""),

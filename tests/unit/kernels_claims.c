@@ -77,6 +77,8 @@ LIE(no_batch, "batches", claim.batch = 0)
 LIE(another_batch, "batches", plan.batch = 1)
 LIE(fewer_calls, "fewer", claim.calls = 1000)
 LIE(more_calls, "more", claim.calls = 2000)
+LIE(all_is_overhead, "overhead", claim.overhead_ticks = claim.ticks[0] / 2)
+LIE(no_end_of_overhead, "overhead", claim.overhead_ticks = UINT64_MAX)
 LIE(backwards, "before it began", claim.end_ticks = claim.begin_ticks - 1)
 LIE(longer_than_the_wall, "claims", claim.begin_ticks = 0)
 LIE(longer_samples, "samples last", claim.ticks[3] = (uint64_t)perf_tsc_hz())
@@ -87,6 +89,20 @@ LIE(shorter_samples, "calls took", for (int i = 0; i < 100; i++) claim.ticks[i] 
 LIE(one_sample_for_all, "calls took", for (int i = 0; i < 100; i++) claim.ticks[i] = 100;
     claim.ticks[50] = (uint64_t)(perf_tsc_hz() / 40); claim.end_ticks = claim.begin_ticks + (uint64_t)(perf_tsc_hz() / 20);
     run.how.wall_ns = run.how.user_ns = 50000000)
+
+/* With arguments on the stack a call of nothing costs more than the template's, which had none. */
+static void overhead_as_the_template_had_it(void)
+{
+	honest();
+	link_page.overheads[WIRE_THROUGHPUT][4] = 2000;
+	claim.overhead_ticks = 2000 * 5 / 2;
+	CHECK_MSG(kernel_claims_agree(&run, &out), "%s", out.integrity);
+	claim.overhead_ticks = 2000 * 3 + 1000;
+	CHECK(!kernel_claims_agree(&run, &out));
+	plan.nargs = 16;
+	CHECK_MSG(kernel_claims_agree(&run, &out), "%s", out.integrity);
+	link_page.overheads[WIRE_THROUGHPUT][4] = 0;
+}
 
 int main(void)
 {
@@ -100,6 +116,9 @@ int main(void)
 	RUN(another_batch);
 	RUN(fewer_calls);
 	RUN(more_calls);
+	RUN(all_is_overhead);
+	RUN(no_end_of_overhead);
+	RUN(overhead_as_the_template_had_it);
 	RUN(backwards);
 	RUN(longer_than_the_wall);
 	RUN(longer_samples);

@@ -61,7 +61,7 @@ static void measures_itself(void)
 		       mode ? "latency" : "throughput",
 		       (unsigned long long)codelet->claim->ticks[50],
 		       (unsigned long long)codelet->claim->overhead_ticks,
-		       (unsigned long long)codelet->link->overhead_ticks);
+		       (unsigned long long)codelet->link->overheads[mode][4]);
 	}
 	codelet->plan->stop_ticks = 1;
 	e = play(codelet, -1, 5000);
