@@ -269,7 +269,8 @@ static int bind_words(struct run *run, const struct spec_word *words, int count)
 	choose_sets(run);
 	for (unsigned i = 0; i < run->bound.nbuffers; i++)
 		bytes += run->bound.buffers[i].bytes * run->nsets;
-	run->is_large = bytes > KERNEL_INLINE_MAX;
+	run->is_large =
+		bytes > KERNEL_INLINE_MAX || spec_check_work(&run->bound) > KERNEL_INLINE_WORK;
 	return 0;
 }
 

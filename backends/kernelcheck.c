@@ -340,6 +340,14 @@ static int run_reference(struct comparison *c)
 	return rc;
 }
 
+uint64_t spec_check_work(const struct spec_bound *bound)
+{
+	const struct bound_priv *priv = bound->priv;
+	const struct reference *r = bound->has_check ? bound->spec->check.reference : NULL;
+
+	return r && r->work ? r->work(priv->ref_args) : 0;
+}
+
 int spec_check(const struct spec_bound *bound, const struct spec_outcome *outcome,
 	       struct spec_verdict *out, struct spec_error *err)
 {

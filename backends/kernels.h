@@ -34,6 +34,7 @@
 #define KERNEL_VIEWS_MAX  64  /* uids whose last run one kernel remembers */
 #define KERNEL_INLINE_MAX                                                                          \
 	(64u << 10) /* bytes that are filled or checked on the spot, not on the pool */
+#define KERNEL_INLINE_WORK (64u << 10) /* multiplications of a reference, likewise */
 #define KERNEL_OUTPUT_MAX  (16u << 20) /* bytes of output buffers that are kept */
 #define KERNEL_METRICS_MAX (SPEC_METRICS_MAX + 16)
 
@@ -327,7 +328,7 @@ enum outcome_file {
 struct outcome_event {
 	char name[128];
 	bool by_usage; /* perf could not count it here: from getrusage(2), of the whole process */
-	char why[96]; /* not counted: the reason; else "" */
+	char why[96];  /* not counted: the reason; else "" */
 	/* a clock of the run's own, per sample; else a counter over the whole run */
 	bool in_call;
 	bool is_hardware, is_below; /* below: the median says nothing */

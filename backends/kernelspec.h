@@ -130,8 +130,9 @@ struct spec_bound {
 	enum wire_return ret;
 	bool ret_compared;
 	bool has_check;
-	char codelet_reference[160]; /* "FILE:SYMBOL" when [check] reference is codelet:..., else "" */
-	int cache;                   /* enum wire_cache, -1 when the spec says nothing */
+	char codelet_reference
+		[160]; /* "FILE:SYMBOL" when [check] reference is codelet:..., else "" */
+	int cache;     /* enum wire_cache, -1 when the spec says nothing */
 	uint64_t seed;
 	void *priv; /* owned: evaluated lets and so on */
 };
@@ -193,6 +194,8 @@ struct spec_verdict {
  */
 int spec_check(const struct spec_bound *bound, const struct spec_outcome *outcome,
 	       struct spec_verdict *out, struct spec_error *err);
+/* Multiplications that spec_check() makes beyond a few for each element; 0 when there are none. */
+uint64_t spec_check_work(const struct spec_bound *bound);
 
 /*
  * Metrics: name and value pairs (flop, bytes_read, bytes_written, items as counts per call; then
