@@ -232,7 +232,7 @@ static int start(struct sfs_obj *dir)
 	rc = rc ? rc : perf_sysfs_walk(PERF_SYSFS, &visitor);
 	if (rc)
 		return sfs_fail(rc, "the list of events cannot be made");
-	trial = (struct pool_job){ .work = try_all };
+	trial = (struct pool_job){ .work = try_all, .uid = (uid_t)-1 };
 	pool_submit(&trial);
 	return 0;
 }

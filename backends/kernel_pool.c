@@ -12,8 +12,12 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t news = PTHREAD_COND_INITIALIZER;
 static struct pool_job *first, **last = &first; /* under lock */
 static bool stopping;                           /* under lock */
-static pthread_t threads[THREADS_MAX];
-static unsigned nthreads;
+static struct worker {
+	pthread_t thread;
+	bool is_busy; /* under lock, with the next */
+	uid_t uid;    /* of the job at hand */
+} workers[THREADS_MAX];
+static unsigned nthreads; /* under lock while there are threads */
 
 unsigned pool_cores(void)
 {
@@ -23,24 +27,54 @@ unsigned pool_cores(void)
 	return count < 1 ? 1 : (unsigned)count;
 }
 
+/* One user's work leaves a thread to others, however much of it there is. */
+static bool has_share(uid_t uid)
+{
+	unsigned busy = 0;
+
+	for (unsigned i = 0; i < nthreads; i++)
+		busy += workers[i].is_busy && workers[i].uid == uid;
+	return busy + 1 >= nthreads && busy;
+}
+
+/* The first whose user has a thread to come by. Under lock. */
+static struct pool_job *take_job(void)
+{
+	for (struct pool_job **at = &first; *at; at = &(*at)->next) {
+		struct pool_job *job = *at;
+
+		if (has_share(job->uid))
+			continue;
+		*at = job->next;
+		if (!*at)
+			last = at;
+		return job;
+	}
+	return NULL;
+}
+
 static void *serve(void *arg)
 {
+	struct worker *own = arg;
+
 	pthread_mutex_lock(&lock);
 	for (;;) {
-		struct pool_job *job = first;
+		struct pool_job *job = take_job();
 
-		if (!job && stopping)
+		if (!job && !first && stopping)
 			break;
 		if (!job) {
 			pthread_cond_wait(&news, &lock);
 			continue;
 		}
-		first = job->next;
-		if (!first)
-			last = &first;
+		own->is_busy = true;
+		own->uid = job->uid;
 		pthread_mutex_unlock(&lock);
 		job->work(job->arg);
 		pthread_mutex_lock(&lock);
+		own->is_busy = false;
+		if (stopping) /* who had to leave a job to this thread */
+			pthread_cond_broadcast(&news);
 	}
 	pthread_mutex_unlock(&lock);
 	return arg;
@@ -61,12 +95,16 @@ int pool_start(void)
 	unsigned want = pool_cores() < 2 ? 2 : pool_cores();
 
 	stopping = false;
+	pthread_mutex_lock(&lock);
 	for (nthreads = 0; nthreads < want && nthreads < THREADS_MAX; nthreads++) {
-		if (pthread_create(&threads[nthreads], NULL, serve, NULL))
-			return nthreads ? 0
-					: sfs_fail(-ENOMEM, "no thread for the work of kernels");
+		struct worker *worker = &workers[nthreads];
+
+		worker->is_busy = false;
+		if (pthread_create(&worker->thread, NULL, serve, worker))
+			break;
 	}
-	return 0;
+	pthread_mutex_unlock(&lock);
+	return nthreads ? 0 : sfs_fail(-ENOMEM, "no thread for the work of kernels");
 }
 
 void pool_stop(void)
@@ -75,6 +113,7 @@ void pool_stop(void)
 	stopping = true;
 	pthread_cond_broadcast(&news);
 	pthread_mutex_unlock(&lock);
-	while (nthreads)
-		pthread_join(threads[--nthreads], NULL);
+	for (unsigned i = 0; i < nthreads; i++)
+		pthread_join(workers[i].thread, NULL);
+	nthreads = 0;
 }

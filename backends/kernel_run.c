@@ -147,7 +147,7 @@ static void cancel(void *arg)
 	if (launched > 0)
 		launch_kill(launched);
 	if (template_forget(&run->wait)) {
-		run->job = (struct pool_job){ .work = finish_cancelled, .arg = run };
+		run->job = (struct pool_job){ finish_cancelled, run, run->who.uid, NULL };
 		pool_submit(&run->job);
 	}
 }
@@ -209,7 +209,7 @@ static void on_pool_when_large(struct run *run, void (*work)(void *arg))
 		work(run);
 		return;
 	}
-	run->job = (struct pool_job){ .work = work, .arg = run };
+	run->job = (struct pool_job){ work, run, run->who.uid, NULL };
 	pool_submit(&run->job);
 }
 

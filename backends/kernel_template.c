@@ -242,7 +242,7 @@ static struct template *add_template(const struct template_wait *wait)
 	t->state = BUILDING;
 	t->plan_fd = t->claim_fd = t->link_fd = -1;
 	t->codelet = store_get(wait->codelet);
-	t->job = (struct pool_job){ .work = build, .arg = t };
+	t->job = (struct pool_job){ build, t, t->key.uid, NULL };
 	t->next = templates;
 	templates = t;
 	return t;

@@ -126,6 +126,7 @@ void kernel_load_all(struct sfs_obj *parent);
 struct pool_job {
 	void (*work)(void *arg);
 	void *arg;
+	uid_t uid; /* whose work it is: one user never has all threads */
 	struct pool_job *next;
 };
 int pool_start(void);
