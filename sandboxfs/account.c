@@ -4,15 +4,18 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <stddef.h>
 #include <stdlib.h>
 
 #include "sandboxfs.h"
+
+#define HELD_MAX_BYTES (UINT64_C(256) << 20)
 
 struct account {
 	struct account *next;
 	uid_t uid;
 	uint32_t opens, staged_files;
-	uint64_t staged_bytes;
+	uint64_t staged_bytes, held_bytes;
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -40,7 +43,8 @@ static void drop_if_empty(struct account *account)
 {
 	struct account **link = &accounts;
 
-	if (!account || account->opens || account->staged_files || account->staged_bytes)
+	if (!account || account->opens || account->staged_files || account->staged_bytes ||
+	    account->held_bytes)
 		return;
 	while (*link != account)
 		link = &(*link)->next;
@@ -110,35 +114,60 @@ void account_unstage_file(uid_t uid)
 	pthread_mutex_unlock(&lock);
 }
 
-int account_stage(uid_t uid, uint64_t bytes)
+/* which: the offset of the sum in struct account. */
+static int add_bytes(uid_t uid, size_t which, uint64_t bytes, uint64_t max, const char *what)
 {
-	uint64_t max = sfs_config()->staging_max_bytes;
 	struct account *account;
+	uint64_t *sum;
 	int err = 0;
 
 	pthread_mutex_lock(&lock);
 	account = account_of(uid);
-	if (!account)
+	sum = account ? (uint64_t *)((char *)account + which) : NULL;
+	if (!sum)
 		err = -ENOMEM;
-	else if (bytes > max || account->staged_bytes > max - bytes)
-		err = sfs_fail(-EDQUOT, "uid %u may not stage more than %llu bytes", uid,
+	else if (bytes > max || *sum > max - bytes)
+		err = sfs_fail(-EDQUOT, "uid %u may not %s more than %llu bytes", uid, what,
 			       (unsigned long long)max);
 	else
-		account->staged_bytes += bytes;
+		*sum += bytes;
 	drop_if_empty(account);
 	pthread_mutex_unlock(&lock);
 	return err;
 }
 
-void account_unstage(uid_t uid, uint64_t bytes)
+static void take_bytes(uid_t uid, size_t which, uint64_t bytes)
 {
 	struct account *account;
+	uint64_t *sum;
 
 	pthread_mutex_lock(&lock);
 	account = account_of(uid);
-	if (account)
-		account->staged_bytes -=
-			bytes < account->staged_bytes ? bytes : account->staged_bytes;
+	sum = account ? (uint64_t *)((char *)account + which) : NULL;
+	if (sum)
+		*sum -= bytes < *sum ? bytes : *sum;
 	drop_if_empty(account);
 	pthread_mutex_unlock(&lock);
+}
+
+int account_stage(uid_t uid, uint64_t bytes)
+{
+	return add_bytes(uid, offsetof(struct account, staged_bytes), bytes,
+			 sfs_config()->staging_max_bytes, "stage");
+}
+
+void account_unstage(uid_t uid, uint64_t bytes)
+{
+	take_bytes(uid, offsetof(struct account, staged_bytes), bytes);
+}
+
+int account_hold(uid_t uid, uint64_t bytes)
+{
+	return add_bytes(uid, offsetof(struct account, held_bytes), bytes, HELD_MAX_BYTES,
+			 "keep open files of");
+}
+
+void account_unhold(uid_t uid, uint64_t bytes)
+{
+	take_bytes(uid, offsetof(struct account, held_bytes), bytes);
 }

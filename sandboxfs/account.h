@@ -15,5 +15,11 @@ int account_stage_file(uid_t uid); /* 0, or -EDQUOT with a sentence */
 void account_unstage_file(uid_t uid);
 int account_stage(uid_t uid, uint64_t bytes); /* 0, or -EDQUOT with a sentence */
 void account_unstage(uid_t uid, uint64_t bytes);
+/*
+ * The text of an open file, which may be the last that keeps it in memory. 0, or -EDQUOT with a
+ * sentence.
+ */
+int account_hold(uid_t uid, uint64_t bytes);
+void account_unhold(uid_t uid, uint64_t bytes);
 
 #endif

@@ -27,6 +27,7 @@ struct file {
 	pthread_mutex_t lock;
 	/* All below under lock. */
 	struct sfs_blob *text; /* counted: what reads give; NULL: to be rendered */
+	uint64_t held;         /* bytes of text that are charged to who.uid */
 	off_t base;            /* the offset at which text begins */
 	bool unread;           /* text was made by open(2) and not read yet */
 	/* text is the answer of a command: reading again gives it again */
@@ -48,21 +49,45 @@ static struct row_node *row_of(const struct file *file)
 	return node_as_row(file->node);
 }
 
+/* ---- what it holds in memory ----------------------------------------------------------------- */
+
+#define HELD_LEAST (64u << 10) /* shorter texts are within what an open file may cost */
+
+/* Under the lock, or before others know of the file. Takes the reference; 0, or -EDQUOT with a sentence. */
+static int set_text(struct file *file, struct sfs_blob *text, bool answered)
+{
+	uint64_t bytes = text ? sfs_blob_size(text) : 0;
+	int err = bytes > HELD_LEAST ? account_hold(file->who.uid, bytes) : 0;
+
+	if (err) {
+		sfs_blob_put(text);
+		return err;
+	}
+	if (file->held)
+		account_unhold(file->who.uid, file->held);
+	file->held = bytes > HELD_LEAST ? bytes : 0;
+	sfs_blob_put(file->text);
+	file->text = text;
+	file->answered = answered;
+	file->unread = false;
+	return 0;
+}
+
 /* ---- open and release ------------------------------------------------------------------------ */
 
 static int open_row(struct file *file)
 {
 	const struct sfs_attr *attr = node_attr(row_of(file));
-	int err;
+	int err, rc = 0;
 
 	if (node_gone(file->node->dir))
 		return sfs_fail(-ESTALE, "'%.64s' is gone", sfs_name(file->node->dir));
 	if ((file->flags & O_ACCMODE) != O_RDONLY && !attr->store)
 		return sfs_fail(-EPERM, "'%s' cannot be written", attr->name);
 	if ((file->flags & O_ACCMODE) != O_WRONLY)
-		file->text = render_measured(row_of(file), &file->who, false, &err);
+		rc = set_text(file, render_measured(row_of(file), &file->who, false, &err), false);
 	file->unread = file->text;
-	return 0;
+	return rc;
 }
 
 static int open_checked(struct file *file)
@@ -168,8 +193,8 @@ void file_put(struct file *file)
 		return;
 	if (file->upload)
 		upload_close(file->upload);
+	(void)set_text(file, NULL, false);
 	account_close(file->who.uid);
-	sfs_blob_put(file->text);
 	free(file->spec);
 	pthread_mutex_destroy(&file->lock);
 	node_put(file->node);
@@ -248,15 +273,6 @@ static bool continues(struct file *file, off_t offset)
 }
 
 /* Under the lock. */
-static void set_text(struct file *file, struct sfs_blob *text, bool answered)
-{
-	sfs_blob_put(file->text);
-	file->text = text;
-	file->answered = answered;
-	file->unread = false;
-}
-
-/* Under the lock. */
 static void take_piece(struct file *file, size_t size, off_t offset, struct file_piece *out)
 {
 	size_t at = (size_t)(offset - file->base), have = sfs_blob_size(file->text);
@@ -285,10 +301,11 @@ int file_read(struct file *file, size_t size, off_t offset, struct file_piece *o
 	if (!text)
 		return err;
 	pthread_mutex_lock(&file->lock);
-	set_text(file, text, false);
-	take_piece(file, size, offset, out);
+	err = set_text(file, text, false);
+	if (!err)
+		take_piece(file, size, offset, out);
 	pthread_mutex_unlock(&file->lock);
-	return 0;
+	return err;
 }
 
 ssize_t file_read_upload(struct file *file, void *data, size_t size, off_t offset)
@@ -311,7 +328,8 @@ int64_t file_answer(struct file *file, int64_t rc, struct sfs_blob *answer)
 		answer = sfs_buf_finish(buf);
 	}
 	pthread_mutex_lock(&file->lock);
-	set_text(file, answer, answer);
+	if (set_text(file, answer, answer))
+		(void)set_text(file, NULL, false);
 	file->restart = true;
 	pthread_mutex_unlock(&file->lock);
 	errors_note(file->node->dir, node_attr(row_of(file))->name, &file->who, rc);

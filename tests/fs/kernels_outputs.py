@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # concurrent
 """The outputs that are kept of one user's runs have a limit in all: what is over it is told, and what goes makes room."""
-import os, sys
+import errno, os, sys
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))
 import sfs
 
@@ -44,4 +44,18 @@ sfs.ok("makes room", got == (0, 900000, None), got)
 os.rmdir(os.path.join(sfs.MNT, "kernels/fill1"))
 got = fill("fill0", "n=1000000")
 sfs.ok("so does a kernel that is removed", got == (0, BYTES, None), got)
+os.rmdir(os.path.join(sfs.MNT, "kernels/fill2"))
+held, error = [], None
+while len(held) < 400 and error is None:
+    fine = fill("fill0") == (0, BYTES, None)
+    try:
+        fd = os.open(f"{sfs.MNT}/kernels/fill0/output", os.O_RDONLY)
+        held.append(fd)
+        fine = fine and len(os.pread(fd, 10, 0)) == 10
+    except OSError as e:
+        error = e.errno
+sfs.ok("open files hold so much and no more", error == errno.EDQUOT and 240 < len(held) < 280, f"{error} {len(held)}")
+for fd in held:
+    os.close(fd)
+sfs.ok("closed, they hold nothing", len(sfs.read("kernels/fill0/output")) == BYTES)
 sfs.done()

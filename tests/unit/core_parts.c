@@ -134,6 +134,21 @@ static void open_files_have_a_limit(void)
 	config_defaults();
 }
 
+static void texts_of_open_files_have_a_limit(void)
+{
+	uint64_t mib = 1 << 20;
+
+	CHECK_INT(account_hold(7, 200 * mib), 0);
+	CHECK_INT(account_hold(7, 57 * mib), -EDQUOT);
+	CHECK_HAS(sfs_sentence(), "268435456 bytes");
+	CHECK_INT(account_hold(8, 256 * mib), 0);
+	CHECK_INT(account_hold(7, UINT64_MAX), -EDQUOT);
+	account_unhold(7, 200 * mib);
+	CHECK_INT(account_hold(7, 256 * mib), 0);
+	account_unhold(7, 256 * mib);
+	account_unhold(8, 256 * mib);
+}
+
 static void staged_bytes_have_limits(void)
 {
 	char block[4096] = "x";
@@ -273,6 +288,7 @@ int main(void)
 	RUN(sentences_are_escaped_and_bounded);
 	RUN(sentences_belong_to_their_thread);
 	RUN(open_files_have_a_limit);
+	RUN(texts_of_open_files_have_a_limit);
 	RUN(staged_bytes_have_limits);
 	RUN(staged_files_have_limits);
 	RUN(what_was_handed_over_is_left_alone);
