@@ -6,11 +6,14 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "config.h"
 #include "errors.h"
 #include "file.h"
 #include "transport.h"
@@ -20,6 +23,7 @@
 #include "req.h"
 #include "top.h"
 
+#define SHARES   4 /* at least so many users' open files have descriptors */
 #define DRAIN_MS 3000
 
 static int privileged_fd = -1;
@@ -138,6 +142,26 @@ static int run_planted(const struct daemon_start *start)
 	return err;
 }
 
+/*
+ * Each upload that is open is a descriptor of ours: we take all that we may have, and one user gets a part of
+ * them only.
+ */
+static void share_descriptors(void)
+{
+	struct rlimit files;
+	char text[24];
+
+	if (getrlimit(RLIMIT_NOFILE, &files))
+		return;
+	files.rlim_cur = files.rlim_max;
+	(void)setrlimit(RLIMIT_NOFILE, &files);
+	if (getrlimit(RLIMIT_NOFILE, &files) || files.rlim_cur / SHARES >= sfs_config()->opens_max)
+		return;
+	(void)snprintf(text, sizeof(text), "%llu", (unsigned long long)(files.rlim_cur / SHARES));
+	if (config_set("limits", "opens_max", text))
+		sfs_log(SFS_WARN, "with so few descriptors one user can take all of them");
+}
+
 int daemon_run(const struct daemon_start *start)
 {
 	const struct sfs_dirtype *type = top_type();
@@ -145,6 +169,7 @@ int daemon_run(const struct daemon_start *start)
 
 	if (err)
 		return EXIT_FAILURE;
+	share_descriptors();
 	privileged_fd = start->channel;
 	node_root()->node.uid = start->uid;
 	node_root()->node.gid = start->gid;
