@@ -26,7 +26,12 @@
 #define HELPER_STACK_BYTES (2u << 20)
 #define HELPER_BYTES       (16u << 20) /* address space of the helper itself */
 #define CGROUP_SLACK_BYTES (64u << 20) /* with a cgroup, that shall be the limit that is met */
-#define SPARE_FD           200         /* above every number that jail_descriptors() hands out */
+/*
+ * With 0 a core_pattern that is a pipe is fed all the same; 1 is the kernel's word for no core at
+ * all, and less than a file of one can be. See core(5).
+ */
+#define CORE_BYTES 1
+#define SPARE_FD   200 /* above every number that jail_descriptors() hands out */
 
 _Static_assert(HELPER_FDS < SECCOMP_EXEC_FD, "a second exec must be impossible");
 
@@ -227,7 +232,7 @@ int jail_resource_limits(const struct jail_child *child)
 		rlim_t value;
 	} limits[] = {
 		{ RLIMIT_AS, address_space(spec) },
-		{ RLIMIT_CORE, 0 },
+		{ RLIMIT_CORE, CORE_BYTES },
 		{ RLIMIT_FSIZE, 0 },
 		{ RLIMIT_MEMLOCK, 0 },
 		{ RLIMIT_MSGQUEUE, 0 },

@@ -99,7 +99,7 @@ static void no_rights(pid_t pid)
 	snprintf(expected, sizeof expected, "%u\t%u\t%u\t%u", uid, uid, uid, uid);
 	CHECK_STR(status(pid, "\nUid"), expected);
 	CHECK_STR(status(pid, "\nGid"), expected);
-	CHECK_HAS(slurp(pid, "limits"), "Max core file size        0                    0");
+	CHECK_HAS(slurp(pid, "limits"), "Max core file size        1                    1");
 	CHECK_HAS(text, "Max open files            16                   16");
 	CHECK_HAS(text, "Max file size             0                    0");
 	CHECK_STR(slurp(pid, "environ"), "");
