@@ -452,16 +452,18 @@ int64_t dir_rename(const struct where *from, const struct where *to, unsigned fl
 	return result;
 }
 
-int dir_create(const struct where *where, mode_t mode, const struct sfs_cred *who, struct seen *out)
+int dir_create(const struct where *where, mode_t mode, int flags, const struct sfs_cred *who,
+	       struct seen *out)
 {
 	int err;
 	struct sfs_obj *dir = dir_get(where->dir, W_OK | X_OK, who, &err);
+	const struct creation new = { where->name, mode, flags };
 	struct file_node *file = NULL;
 
 	if (!dir)
 		return err;
 	if (dir->type->uploads)
-		err = upload_create(dir, where->name, mode, who, &file);
+		err = upload_create(dir, &new, who, &file);
 	else
 		err = sfs_fail(-EPERM, "no file can be made in '%.64s'", sfs_name(dir));
 	if (err)

@@ -50,7 +50,8 @@ int dir_rmdir(const struct where *where, const struct sfs_cred *who);
 int dir_unlink(const struct where *where, const struct sfs_cred *who);
 int64_t dir_rename(const struct where *from, const struct where *to, unsigned flags,
 		   const struct sfs_cred *who, struct sfs_req *req);
-int dir_create(const struct where *where, mode_t mode, const struct sfs_cred *who,
+/* flags are those of open(2). */
+int dir_create(const struct where *where, mode_t mode, int flags, const struct sfs_cred *who,
 	       struct seen *out);
 /* Refuses what no directory here can do (mknod, symlink, link), with a sentence. */
 int dir_refuse(const struct where *where, const struct sfs_cred *who, const char *what);

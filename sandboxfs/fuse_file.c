@@ -67,7 +67,7 @@ static void op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_
 	struct fuse_entry_param entry;
 	struct file *file = NULL;
 	struct seen seen;
-	int err = dir_create(&where, mode, &who, &seen);
+	int err = dir_create(&where, mode, fi->flags, &who, &seen);
 
 	if (err) {
 		fuse_answer(req, err);

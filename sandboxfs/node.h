@@ -84,8 +84,10 @@ struct row_node {
 
 struct file_node {
 	struct node node;
-	uint64_t size;           /* committed; tree_lock */
-	bool committed;          /* else it is staging, seen by its owner alone; tree_lock */
+	uint64_t size; /* committed; tree_lock */
+	/* else it is staging: seen by its owner alone, under a plain name by nobody; tree_lock */
+	bool committed;
+	bool exclusive;          /* made with O_EXCL; constant */
 	struct stage *stage;     /* counted; staging only; tree_lock */
 	uint64_t asked_mtime_ns; /* utimens(2) came before the commit; 0: not; tree_lock */
 };
@@ -123,9 +125,14 @@ uint64_t node_row_ino(const struct sfs_obj *dir, unsigned row);
  * alone, and root.
  */
 struct node *node_child(struct sfs_obj *dir, const char *name, const struct sfs_cred *who);
-/* A new file, staged by who, linked. Counted. NULL: -errno in *err. */
+/* A new file, staged by who, that no name leads to yet. Counted. NULL: -errno in *err. */
 struct file_node *node_new_file(struct sfs_obj *dir, const char *name, mode_t mode,
 				const struct sfs_cred *who, int *err);
+/*
+ * Gives the name of a file that is to be committed to it, unless somebody else's file has it: what
+ * is committed then becomes that one's content. -EEXIST for an exclusive one, -ENODEV, -ENOMEM.
+ */
+int node_claim(struct file_node *file);
 /* Takes a name away. notify: the kernel does not know yet. Idempotent. */
 void node_unlink(struct node *node, bool notify);
 /* The same, unless it has been committed: then false, and it stays. */

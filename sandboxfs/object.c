@@ -218,13 +218,18 @@ static struct file_node *file_named(struct sfs_obj *dir, const char *name, uid_t
 {
 	struct sfs_cred owner = { .uid = uid };
 	struct node *node = node_child(dir, name, NULL);
+	struct file_node *file;
 
-	if (!node)
-		return node_new_file(dir, name, 0, &owner, err);
-	if (node->kind == NODE_FILE)
+	if (node && node->kind == NODE_FILE)
 		return node_as_file(node);
 	node_put(node);
-	*err = sfs_fail(-EEXIST, "'%.64s' exists already", name);
+	file = node_new_file(dir, name, 0, &owner, err);
+	if (!file)
+		return NULL;
+	*err = node_link(&file->node);
+	if (!*err)
+		return file;
+	node_put(&file->node);
 	return NULL;
 }
 

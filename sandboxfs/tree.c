@@ -146,7 +146,8 @@ static int link_locked(struct node *node)
 		return sfs_fail(-EEXIST, "'%.64s' exists already", node->name);
 	if (!make_room(dir))
 		return -ENOMEM;
-	node_number(node, node->name);
+	if (!node->id)
+		node_number(node, node->name);
 	node->cookie = ++dir->last_cookie;
 	dir->children[dir->nchildren++] = node_get(node);
 	node->linked = true;
@@ -163,6 +164,21 @@ int node_link(struct node *node)
 
 	pthread_mutex_lock(&tree_lock);
 	err = link_locked(node);
+	pthread_mutex_unlock(&tree_lock);
+	return err;
+}
+
+int node_claim(struct file_node *file)
+{
+	struct node *node = &file->node, *there;
+	int err = 0;
+
+	pthread_mutex_lock(&tree_lock);
+	there = name_find(node->dir, node->name);
+	if (!there && !file->committed)
+		err = link_locked(node);
+	else if (there && there != node && !file->committed && file->exclusive)
+		err = sfs_fail(-EEXIST, "'%.64s' was made by somebody else meanwhile", node->name);
 	pthread_mutex_unlock(&tree_lock);
 	return err;
 }
@@ -277,11 +293,15 @@ int node_rename(struct file_node *file, const char *name)
 
 /* ---- look up --------------------------------------------------------------------------------- */
 
-/* Under tree_lock. Staged files are their owner's business. */
+/*
+ * Under tree_lock. Staged files are their owner's business; a plain name that is being judged has
+ * not appeared yet.
+ */
 static bool visible(const struct node *node, const struct sfs_cred *who)
 {
-	return node->kind != NODE_FILE || ((const struct file_node *)node)->committed || !who ||
-	       who->uid == node->uid || who->uid == 0;
+	if (node->kind != NODE_FILE || ((const struct file_node *)node)->committed || !who)
+		return true;
+	return node->name[0] == '.' && (who->uid == node->uid || who->uid == 0);
 }
 
 struct node *node_child(struct sfs_obj *dir, const char *name, const struct sfs_cred *who)
@@ -414,11 +434,15 @@ struct file_node *node_new_file(struct sfs_obj *dir, const char *name, mode_t mo
 	file->node.uid = who->uid;
 	file->node.gid = who->gid;
 	file->node.mode = mode & 07777;
-	*err = file->node.name ? node_link(&file->node) : -ENOMEM;
-	if (!*err)
-		return file;
-	node_put(&file->node);
-	return NULL;
+	if (!file->node.name) {
+		node_put(&file->node);
+		return NULL;
+	}
+	pthread_mutex_lock(&tree_lock);
+	node_number(&file->node, name);
+	pthread_mutex_unlock(&tree_lock);
+	*err = 0;
+	return file;
 }
 
 int node_start(const struct sfs_dirtype *type)

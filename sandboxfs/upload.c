@@ -10,6 +10,8 @@
 #include <unistd.h>
 
 #include "errors.h"
+#include "notify.h"
+#include "object.h"
 #include "req.h"
 #include "stage.h"
 
@@ -118,10 +120,13 @@ void upload_close(struct upload *upload)
 	struct node *node = &upload->file->node;
 	char name[NODE_STAGING_MAX + 1];
 
-	/* What was never accepted under a plain name goes with the open file that brought it. */
+	/*
+	 * What was never accepted under a plain name goes with the open file that brought it, once
+	 * the kernel has forgotten it.
+	 */
 	name_of(upload->file, name, sizeof(name));
-	if (name[0] != '.')
-		(void)node_unlink_staged(upload->file, true);
+	if (name[0] != '.' && !committed(upload->file))
+		notify_gone(node->dir->node.id, name);
 	if (upload->fd >= 0)
 		close(upload->fd);
 	stage_put(upload->stage);
@@ -288,6 +293,11 @@ static int64_t commit_start(struct commit *commit, struct stage *stage, struct s
 
 	if (fd < 0)
 		return commit_end(commit, fd);
+	rc = commit->renaming ? 0 : node_claim(file);
+	if (rc) {
+		close(fd);
+		return commit_end(commit, rc);
+	}
 	pthread_mutex_lock(&tree_lock);
 	mode = file->node.mode;
 	commit->mtime_ns = file->asked_mtime_ns;
@@ -361,30 +371,48 @@ void upload_set_mtime(struct file_node *file, uint64_t mtime_ns)
 
 /* ---- names ----------------------------------------------------------------------------------- */
 
-int upload_create(struct sfs_obj *dir, const char *name, mode_t mode, const struct sfs_cred *who,
+/* The kernel has found no such name; somebody may have committed one since. */
+static int check_free(struct sfs_obj *dir, const struct creation *new, const struct sfs_cred *who)
+{
+	struct node *there;
+	bool taken;
+
+	if (!node_name_ok(new->name) && !node_name_staging(new->name))
+		return sfs_fail(strlen(new->name) > SFS_NAME_MAX ? -ENAMETOOLONG : -EINVAL,
+				"'%.80s' is no name: 1 to %d of A-Z a-z 0-9 . _ + - are", new->name,
+				SFS_NAME_MAX);
+	there = node_child(dir, new->name, who);
+	taken = object_row(dir, new->name) >= 0 ||
+		(there && (new->flags &O_EXCL || there->kind != NODE_FILE));
+	node_put(there);
+	return taken ? sfs_fail(-EEXIST, "'%.64s' exists already", new->name) : 0;
+}
+
+int upload_create(struct sfs_obj *dir, const struct creation *new, const struct sfs_cred *who,
 		  struct file_node **out)
 {
+	int err = check_free(dir, new, who);
 	struct file_node *file;
 	struct stage *stage;
-	int err;
 
-	if (!node_name_ok(name) && !node_name_staging(name))
-		return sfs_fail(strlen(name) > SFS_NAME_MAX ? -ENAMETOOLONG : -EINVAL,
-				"'%.80s' is no name: 1 to %d of A-Z a-z 0-9 . _ + - are", name,
-				SFS_NAME_MAX);
+	if (err)
+		return err;
 	stage = stage_new(who->uid, dir->type->uploads->max_bytes(), &err);
 	if (!stage)
 		return err;
-	file = node_new_file(dir, name, mode & 0777, who, &err);
+	file = node_new_file(dir, new->name, new->mode & 0777, who, &err);
 	if (!file) {
 		stage_put(stage);
 		return err;
 	}
-	pthread_mutex_lock(&tree_lock);
 	file->stage = stage;
-	pthread_mutex_unlock(&tree_lock);
-	*out = file;
-	return 0;
+	file->exclusive = new->flags &O_EXCL;
+	err = new->name[0] == '.' ? node_link(&file->node) : 0;
+	if (err)
+		node_put(&file->node);
+	else
+		*out = file;
+	return err;
 }
 
 int upload_remove(struct file_node *file, const struct sfs_cred *who)

@@ -3,8 +3,10 @@
  * Files that users bring: one open of such a file, and the moments when the backend judges its
  * bytes.
  *
- * What is written is staged and seen by nobody else until a flush that brought new data, or the
- * rename of a staged name, has been accepted. An open file is used by several threads at once; it
+ * What is written is staged and seen by nobody else, a new name included, until a flush that
+ * brought new data, or the rename of a staged name, has been accepted. Until then only descriptors
+ * lead to a new file: the kernel believes an entry for no time at all, asks, and is told that there
+ * is none. An open file is used by several threads at once; it
  * outlives every call on it.
  */
 #ifndef UPLOAD_H
@@ -42,8 +44,17 @@ struct rename {
 int64_t upload_rename(const struct rename *rename, const struct sfs_cred *who, struct sfs_req *req);
 /* unlink(2). 0 or -errno. */
 int upload_remove(struct file_node *file, const struct sfs_cred *who);
-/* A new name by creat(2). 0 or -errno; the node is counted. */
-int upload_create(struct sfs_obj *dir, const char *name, mode_t mode, const struct sfs_cred *who,
+struct creation {
+	const char *name;
+	mode_t mode;
+	int flags; /* of open(2) */
+};
+
+/*
+ * A new file by creat(2), which a staging name leads to at once and a plain one once it has been
+ * committed. 0 or -errno; the node is counted.
+ */
+int upload_create(struct sfs_obj *dir, const struct creation *new, const struct sfs_cred *who,
 		  struct file_node **out);
 
 #endif

@@ -3,7 +3,7 @@
 # concurrent
 # deadline: 180
 """Overwriting while others read: each open sees one version whole; 200 loads leave no descriptor behind."""
-import os, subprocess, sys, threading, time
+import errno, os, subprocess, sys, threading, time
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))
 import sfs
 
@@ -44,6 +44,39 @@ def descriptors():
             return None  # not ours to look at
     return total
 
+
+def there():
+    """What everybody has of the name: looking it up, and listing."""
+    return os.path.exists(PATH), "v.o" in os.listdir(os.path.dirname(PATH))
+
+
+first, second = (os.open(PATH, os.O_RDWR | os.O_CREAT, 0o644) for _ in range(2))
+before = [there()]
+for fd, data in ((first, versions[1]), (second, versions[2])):
+    os.fchmod(fd, 0o600)
+    os.write(fd, data)
+before.append(there())
+own = os.fstat(first).st_size == len(versions[1]) and os.pread(first, 1 << 20, 0) == versions[1]
+sfs.ok("a new name is not there before its commit", before == [(False, False)] * 2, before)
+sfs.ok("its maker works on it all the same", own)
+os.close(first)
+sfs.ok("it appears whole", there() == (True, True) and open(PATH, "rb").read() == versions[1])
+sfs.ok("with its mode", os.stat(PATH).st_mode & 0o777 == 0o600)
+os.close(second)
+sfs.ok("of two who make one name the last wins", open(PATH, "rb").read() == versions[2])
+os.unlink(PATH)
+mine, other = (os.open(PATH, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644) for _ in range(2))
+os.write(mine, versions[0])
+os.write(other, versions[1])
+os.close(mine)
+try:
+    os.close(other)
+    error = 0
+except OSError as e:
+    error = e.errno
+sfs.ok("O_EXCL is refused at the commit where another came first", error == errno.EEXIST and
+       open(PATH, "rb").read() == versions[0], sfs.name_of(error))
+os.unlink(PATH)
 
 put(versions[0])
 held = os.open(PATH, os.O_RDONLY)

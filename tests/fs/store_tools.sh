@@ -34,6 +34,7 @@ each mv mv.o mv moved.o "$MNT/store/mv.o"
 each rsync rsync.o rsync 1.o "$MNT/store/rsync.o"
 each "cat >" cat.o sh -c "cat 1.o >'$MNT/store/cat.o'"
 each tee tee.o sh -c "tee '$MNT/store/tee.o' <1.o >/dev/null"
+each "python, mode x" pyx.o python3 -c "open('$MNT/store/pyx.o', 'xb').write(open('1.o', 'rb').read())"
 each python py.o python3 -c "import shutil; shutil.copy('1.o', '$MNT/store/py.o')"
 [ "$(stat -c %a "$MNT/store/install.o")" = 600 ] && [ "$(stat -c %a "$MNT/codelets/install.o")" = 500 ]
 say $? "modes are kept, and followed by the codelet's directory"
@@ -75,4 +76,6 @@ gone() {
 }
 : >"$MNT/store/empty.o" && gone "$MNT/store/empty.o"
 say $? "an empty new file is dropped"
+touch "$MNT/store/new.o" && [ ! -e "$MNT/store/new.o" ] && cp 1.o "$MNT/store/new.o" && is 1.o new.o
+say $? "touch makes nothing, and is in nobody's way"
 exit $status

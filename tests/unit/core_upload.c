@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Specs, uploads and two users, through a mount. */
 /* alone */
+#include <dirent.h>
+
 #include "core_mount.c.inc"
 
 #define NOBODY 65534
@@ -78,6 +80,34 @@ static void parts_of_files_change(void)
 	CHECK_STR(out(), "2100\n");
 }
 
+static bool listed(const char *name)
+{
+	DIR *folder = opendir(at("box"));
+	struct dirent *entry = NULL;
+
+	while (folder && (entry = readdir(folder)) && strcmp(entry->d_name, name))
+		;
+	if (folder)
+		closedir(folder);
+	return entry;
+}
+
+/*
+ * 0, or the errno of stat(2), with which a listing must agree. No shell does it: the end of a process flushes what it
+ * inherited.
+ */
+static int seen(const char *name)
+{
+	char path[64];
+	struct stat st;
+	int err;
+
+	snprintf(path, sizeof(path), "box/%s", name);
+	err = stat(at(path), &st) ? errno : 0;
+	CHECK_INT(listed(name), !err);
+	return err;
+}
+
 static void commits_can_be_interrupted(void)
 {
 	const struct timespec pause = { .tv_nsec = 100000000 };
@@ -91,6 +121,7 @@ static void commits_can_be_interrupted(void)
 		_exit(put(at("box/slow"), O_CREAT, "late forever"));
 	}
 	nanosleep(&pause, NULL);
+	CHECK_INT(seen("slow"), ENOENT);
 	begin = seconds();
 	kill(pid, SIGINT);
 	waitpid(pid, &status, 0);
@@ -113,6 +144,79 @@ static void empty_files_are_dropped(void)
 	for (i = 0; i < 40 && !stat(at("box/empty"), &st); i++)
 		nanosleep(&pause, NULL);
 	CHECK_INT(stat(at("box/empty"), &st) ? errno : 0, ENOENT);
+}
+
+static void names_appear_when_committed(void)
+{
+	int fd = open(at("box/fresh"), O_RDWR | O_CREAT | O_EXCL, 0600), copy;
+	const struct timespec times[2] = { { .tv_sec = 500 }, { .tv_sec = 500 } };
+	struct stat st, named;
+	char text[16] = "";
+
+	CHECK_INT(seen("fresh"), ENOENT);
+	CHECK_INT(fchmod(fd, 0640), 0);
+	CHECK_INT(write(fd, "fresh", 5), 5);
+	CHECK_INT(futimens(fd, times), 0);
+	CHECK_INT(fstat(fd, &st), 0);
+	CHECK_INT(st.st_size, 5);
+	CHECK_INT(pread(fd, text, sizeof(text), 0), 5);
+	CHECK_STR(text, "fresh");
+	CHECK_INT(seen("fresh"), ENOENT);
+	copy = dup(fd);
+	CHECK_INT(close(copy), 0);
+	CHECK_INT(seen("fresh"), 0);
+	CHECK_STR(slurp(at("box/fresh")), "fresh");
+	CHECK_INT(stat(at("box/fresh"), &named), 0);
+	CHECK(named.st_ino == st.st_ino);
+	CHECK_INT(named.st_mode & 07777, 0640);
+	CHECK_INT(named.st_mtim.tv_sec, 500);
+	CHECK_INT(write(fd, "er", 2), 2);
+	CHECK_INT(fsync(fd), 0);
+	CHECK_STR(slurp(at("box/fresh")), "fresher");
+	CHECK_INT(fchmod(fd, 0600), 0);
+	CHECK_INT(stat(at("box/fresh"), &named), 0);
+	CHECK_INT(named.st_mode & 07777, 0600);
+	CHECK_INT(close(fd), 0);
+	CHECK_INT(unlink(at("box/fresh")), 0);
+}
+
+static void refused_names_never_appear(void)
+{
+	int fd = open(at("box/fresh"), O_RDWR | O_CREAT, 0600);
+
+	CHECK_INT(write(fd, "bad", 3), 3);
+	CHECK_INT(fsync(fd) ? errno : 0, ENOEXEC);
+	CHECK_INT(seen("fresh"), ENOENT);
+	CHECK_INT(pwrite(fd, "now good", 8, 0), 8);
+	CHECK_INT(close(fd), 0);
+	CHECK_STR(slurp(at("box/fresh")), "now good");
+	CHECK_INT(unlink(at("box/fresh")), 0);
+}
+
+static void two_may_make_one_name(int flags, int last, const char *content)
+{
+	int a = open(at("box/both"), O_RDWR | O_CREAT | flags, 0644);
+	int b = open(at("box/both"), O_RDWR | O_CREAT | flags, 0600);
+
+	CHECK(a >= 0 && b >= 0);
+	CHECK_INT(write(a, "a", 1), 1);
+	CHECK_INT(write(b, "b", 1), 1);
+	CHECK_INT(seen("both"), ENOENT);
+	CHECK_INT(close(a), 0);
+	CHECK_STR(slurp(at("box/both")), "a");
+	CHECK_INT(pwrite(b, "bb", 2, 0), 2);
+	CHECK_INT(fsync(b) ? errno : 0, last);
+	CHECK_STR(slurp(at("box/both")), content);
+	CHECK_INT(close(b), 0);
+	CHECK_INT(unlink(at("box/both")), 0);
+	CHECK_INT(seen("both"), ENOENT);
+}
+
+static void the_last_commit_wins(void)
+{
+	two_may_make_one_name(0, 0, "bb");
+	two_may_make_one_name(O_EXCL, EEXIST, "a");
+	CHECK_HAS(slurp(at("error")), "ok");
 }
 
 static void staged_names_are_committed_by_rename(void)
@@ -235,6 +339,9 @@ static void tests(void)
 	RUN(parts_of_files_change);
 	RUN(commits_can_be_interrupted);
 	RUN(empty_files_are_dropped);
+	RUN(names_appear_when_committed);
+	RUN(refused_names_never_appear);
+	RUN(the_last_commit_wins);
 	RUN(staged_names_are_committed_by_rename);
 	RUN(two_users_have_two_views);
 	RUN(commands_belong_to_the_opener);
