@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Uploads: staging in memfds, judged at flush and at rename. */
+/* Uploads: what each open of a file stages, and the names that are made, renamed and removed. */
 #include "upload.h"
 
 #include <errno.h>
@@ -9,11 +9,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "errors.h"
+#include "commit.h"
 #include "notify.h"
 #include "object.h"
-#include "req.h"
-#include "stage.h"
 
 struct upload {
 	struct file_node *file; /* counted */
@@ -23,21 +21,6 @@ struct upload {
 	pthread_mutex_t lock;
 	struct stage *stage; /* counted; NULL until the first write of a committed file; lock */
 };
-
-/* One judgement under way. */
-struct commit {
-	struct file_node *file; /* counted: whose bytes */
-	char name[SFS_NAME_MAX + 1];
-	struct sfs_cred who;
-	bool renaming;
-	bool syncing;      /* fsync(2): when it is accepted, the disk is to have it too */
-	uint64_t mtime_ns; /* asked for before; 0: not */
-};
-
-static const struct sfs_uploads *uploads_of(const struct file_node *file)
-{
-	return file->node.dir->type->uploads;
-}
 
 static struct stage *own_stage(struct file_node *file)
 {
@@ -56,16 +39,6 @@ static void name_of(struct file_node *file, char *out, size_t room)
 	pthread_mutex_unlock(&tree_lock);
 }
 
-static bool committed(struct file_node *file)
-{
-	bool is;
-
-	pthread_mutex_lock(&tree_lock);
-	is = file->committed;
-	pthread_mutex_unlock(&tree_lock);
-	return is;
-}
-
 /* ---- one open(2) ----------------------------------------------------------------------------- */
 
 /*
@@ -80,7 +53,7 @@ static int open_bytes(struct upload *upload)
 	upload->fd = -1;
 	if (upload->stage || ((upload->flags & O_TRUNC) && (upload->flags & O_ACCMODE) == O_WRONLY))
 		return 0;
-	if (!committed(upload->file))
+	if (!file_committed(upload->file))
 		return 0;
 	name_of(upload->file, name, sizeof(name));
 	fd = uploads->open(upload->file->node.dir, name);
@@ -125,7 +98,7 @@ void upload_close(struct upload *upload)
 	 * the kernel has forgotten it.
 	 */
 	name_of(upload->file, name, sizeof(name));
-	if (name[0] != '.' && !committed(upload->file))
+	if (name[0] != '.' && !file_committed(upload->file))
 		notify_gone(node->dir->node.id, name);
 	if (upload->fd >= 0)
 		close(upload->fd);
@@ -217,149 +190,35 @@ ssize_t upload_read(struct upload *upload, void *data, size_t size, off_t offset
 
 /* ---- commit ---------------------------------------------------------------------------------- */
 
-static void set_mtime(struct file_node *file, const char *name, uint64_t mtime_ns)
-{
-	struct node *node = node_child(file->node.dir, name, NULL);
-
-	if (node && node->kind == NODE_FILE) {
-		pthread_mutex_lock(&tree_lock);
-		node->mtime_ns = mtime_ns;
-		pthread_mutex_unlock(&tree_lock);
-	}
-	node_put(node);
-}
-
-static int commit_end(struct commit *commit, int rc)
-{
-	struct file_node *file = commit->file;
-
-	errors_note(file->node.dir, commit->name, &commit->who, rc);
-	if (!rc && commit->mtime_ns)
-		set_mtime(file, commit->name, commit->mtime_ns);
-	/* A staged name that was accepted is gone; a new plain name that was refused never was. */
-	if (commit->renaming && !rc)
-		node_unlink(&file->node, false);
-	else if (!commit->renaming && rc)
-		(void)node_unlink_staged(file, true);
-	node_put(&file->node);
-	free(commit);
-	return rc;
-}
-
-static req_finished_fn commit_finished;
-
-/* After the commit, for fsync(2): the result, or REQ_LATER. */
-static int64_t sync_start(struct commit *commit, struct sfs_req *req)
-{
-	struct file_node *file = commit->file;
-	int rc;
-
-	commit->syncing = false;
-	if (!uploads_of(file)->sync)
-		return commit_end(commit, 0);
-	req_begin(req, commit_finished, commit);
-	rc = uploads_of(file)->sync(file->node.dir, commit->name, req);
-	if (rc == SFS_LATER)
-		return REQ_LATER;
-	req_settle(req, rc);
-	return commit_end(commit, rc);
-}
-
-static void sync_step(struct sfs_req *req)
-{
-	int64_t result = sync_start(req_arg(req), req);
-
-	if (result != REQ_LATER)
-		req_answer(req, result);
-}
-
-static void commit_finished(struct sfs_req *req, int rc, struct sfs_blob *answer)
-{
-	struct commit *commit = req_arg(req);
-
-	sfs_blob_put(answer);
-	if (!rc && commit->syncing)
-		req_continue(req, sync_step);
-	else
-		req_answer(req, commit_end(commit, rc));
-}
-
-static int64_t commit_start(struct commit *commit, struct stage *stage, struct sfs_req *req)
-{
-	struct file_node *file = commit->file;
-	size_t size = 0;
-	int fd = stage_hand_over(stage, &size), rc;
-	mode_t mode;
-
-	if (fd < 0)
-		return commit_end(commit, fd);
-	rc = commit->renaming ? 0 : node_claim(file);
-	if (rc) {
-		close(fd);
-		return commit_end(commit, rc);
-	}
-	pthread_mutex_lock(&tree_lock);
-	mode = file->node.mode;
-	commit->mtime_ns = file->asked_mtime_ns;
-	pthread_mutex_unlock(&tree_lock);
-	req_begin(req, commit_finished, commit);
-	rc = uploads_of(file)->commit(file->node.dir, commit->name, fd, size, mode, &commit->who,
-				      req);
-	if (rc == SFS_LATER)
-		return REQ_LATER;
-	req_settle(req, rc);
-	return !rc && commit->syncing ? sync_start(commit, req) : commit_end(commit, rc);
-}
-
-static struct commit *commit_new(struct file_node *file, const char *name,
-				 const struct sfs_cred *who)
-{
-	struct commit *commit = calloc(1, sizeof(*commit));
-
-	if (!commit)
-		return NULL;
-	node_get(&file->node);
-	commit->file = file;
-	commit->who = *who;
-	snprintf(commit->name, sizeof(commit->name), "%.*s", SFS_NAME_MAX, name);
-	return commit;
-}
-
-/* syncing: fsync(2) instead of flush(2). Staged names have nothing to judge and nothing to keep. */
+/* Staged names have nothing to judge and nothing to keep. */
 static int64_t judge(struct upload *upload, const struct sfs_cred *who, struct sfs_req *req,
-		     bool syncing)
+		     enum commit_kind kind)
 {
 	char name[NODE_STAGING_MAX + 1];
-	struct commit *commit;
+	struct judgement what = { upload->file, name, NULL, kind };
 	struct stage *stage;
 	int64_t result = 0;
-	bool dirty;
 
 	name_of(upload->file, name, sizeof(name));
 	pthread_mutex_lock(&upload->lock);
 	stage = stage_get(upload->stage);
 	pthread_mutex_unlock(&upload->lock);
-	dirty = stage && stage_dirty(stage);
-	if (name[0] != '.' && (dirty || (syncing && committed(upload->file)))) {
-		commit = commit_new(upload->file, name, who);
-		if (commit)
-			commit->syncing = syncing;
-		result = !commit ? -ENOMEM
-			 : dirty ? commit_start(commit, stage, req)
-				 : sync_start(commit, req);
-	}
+	if (stage && stage_dirty(stage))
+		what.stage = stage;
+	if (name[0] != '.' && (what.stage || (kind == COMMIT_SYNC && file_committed(upload->file))))
+		result = commit_begin(&what, who, req);
 	stage_put(stage);
 	return result;
 }
 
 int64_t upload_flush(struct upload *upload, const struct sfs_cred *who, struct sfs_req *req)
 {
-	return judge(upload, who, req, false);
+	return judge(upload, who, req, COMMIT_FLUSH);
 }
 
 int64_t upload_sync(struct upload *upload, const struct sfs_cred *who, struct sfs_req *req)
 {
-	return judge(upload, who, req, true);
+	return judge(upload, who, req, COMMIT_SYNC);
 }
 
 void upload_set_mtime(struct file_node *file, uint64_t mtime_ns)
@@ -383,7 +242,7 @@ static int check_free(struct sfs_obj *dir, const struct creation *new, const str
 				SFS_NAME_MAX);
 	there = node_child(dir, new->name, who);
 	taken = object_row(dir, new->name) >= 0 ||
-		(there && (new->flags &O_EXCL || there->kind != NODE_FILE));
+		(there && ((new->flags &O_EXCL) || there->kind != NODE_FILE));
 	node_put(there);
 	return taken ? sfs_fail(-EEXIST, "'%.64s' exists already", new->name) : 0;
 }
@@ -406,7 +265,7 @@ int upload_create(struct sfs_obj *dir, const struct creation *new, const struct 
 		return err;
 	}
 	file->stage = stage;
-	file->exclusive = new->flags &O_EXCL;
+	file->exclusive = (new->flags &O_EXCL) != 0;
 	err = new->name[0] == '.' ? node_link(&file->node) : 0;
 	if (err)
 		node_put(&file->node);
@@ -444,8 +303,7 @@ static int64_t rename_committed(const struct rename *rename, const struct sfs_cr
 static int64_t rename_staged(const struct rename *rename, const struct sfs_cred *who,
 			     struct sfs_req *req)
 {
-	struct stage *stage;
-	struct commit *commit;
+	struct judgement what = { rename->file, rename->to, NULL, COMMIT_RENAME };
 	int64_t result;
 
 	if (node_name_staging(rename->to))
@@ -453,14 +311,11 @@ static int64_t rename_staged(const struct rename *rename, const struct sfs_cred 
 	if (!node_name_ok(rename->to))
 		return sfs_fail(-EINVAL, "'%.80s' is no name: 1 to %d of A-Z a-z 0-9 . _ + - are",
 				rename->to, SFS_NAME_MAX);
-	stage = own_stage(rename->file);
-	if (!stage)
+	what.stage = own_stage(rename->file);
+	if (!what.stage)
 		return sfs_fail(-EIO, "the staged bytes of '%.80s' are gone", rename->to);
-	commit = commit_new(rename->file, rename->to, who);
-	if (commit)
-		commit->renaming = true;
-	result = commit ? commit_start(commit, stage, req) : -ENOMEM;
-	stage_put(stage);
+	result = commit_begin(&what, who, req);
+	stage_put(what.stage);
 	return result;
 }
 
@@ -475,7 +330,7 @@ int64_t upload_rename(const struct rename *rename, const struct sfs_cred *who, s
 	node_put(there);
 	if (there && (rename->flags & RENAME_NOREPLACE))
 		return sfs_fail(-EEXIST, "'%.64s' exists already", rename->to);
-	if (committed(rename->file))
+	if (file_committed(rename->file))
 		return rename_committed(rename, who);
 	name_of(rename->file, name, sizeof(name));
 	if (name[0] != '.')
