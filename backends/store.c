@@ -291,8 +291,10 @@ static void tell_owned(struct store_entry *entry, struct store_held *before)
 	held_put(now);
 }
 
-static int set_owner(struct sfs_obj *dir, const char *name, uid_t uid, gid_t gid, mode_t mode)
+static int set_owner(struct sfs_obj *dir, const char *name, const struct sfs_owner *owner,
+		     const struct sfs_cred *who)
 {
+	mode_t mode = owner->mode & 07777;
 	struct store_held *held = NULL;
 	struct store_record record;
 	struct store_entry *entry;
@@ -301,21 +303,21 @@ static int set_owner(struct sfs_obj *dir, const char *name, uid_t uid, gid_t gid
 	(void)dir;
 	pthread_mutex_lock(&store.names);
 	entry = find(name);
-	rc = entry ? 0 : -ENOENT;
+	rc = entry ? check_owner(entry, who) : -ENOENT;
 	if (!rc) {
 		pthread_mutex_lock(&store.lock);
 		load_record(entry->load, &record);
 		pthread_mutex_unlock(&store.lock);
-		record.uid = uid;
-		record.gid = gid;
-		record.mode = mode & 07777;
+		record.uid = owner->uid;
+		record.gid = owner->gid;
+		record.mode = mode;
 		rc = db_put_name(name, &record, sfs_config()->store_durable);
 	}
 	if (!rc) {
 		pthread_mutex_lock(&store.lock);
-		entry_own(entry, uid, gid, mode & 07777, &held);
+		entry_own(entry, owner->uid, owner->gid, mode, &held);
 		pthread_mutex_unlock(&store.lock);
-		sfs_set_owner(entry->dir, uid, gid, codelet_dir_mode(mode));
+		sfs_set_owner(entry->dir, owner->uid, owner->gid, codelet_dir_mode(mode));
 		sfs_changed(entry->dir, "info");
 		tell_owned(entry, held);
 	}

@@ -16,6 +16,8 @@ struct commit {
 	struct sfs_cred who;
 	bool renaming, syncing;
 	uint64_t mtime_ns; /* asked for before; 0: not */
+	bool given;        /* chown(2) came before; to whom is below */
+	struct sfs_owner owner;
 };
 
 bool file_committed(struct file_node *file)
@@ -28,16 +30,43 @@ bool file_committed(struct file_node *file)
 	return is;
 }
 
-static void set_mtime(struct file_node *file, const char *name, uint64_t mtime_ns)
+/* Of what chown(2) and utimens(2) set while nothing was committed, this remains to be done. */
+static void show_asked(const struct commit *commit)
 {
-	struct node *node = node_child(file->node.dir, name, NULL);
+	struct node *node = node_child(commit->file->node.dir, commit->name, NULL);
 
 	if (node && node->kind == NODE_FILE) {
 		pthread_mutex_lock(&tree_lock);
-		node->mtime_ns = mtime_ns;
+		if (commit->mtime_ns)
+			node->mtime_ns = commit->mtime_ns;
+		if (commit->given) {
+			node->uid = commit->owner.uid;
+			node->gid = commit->owner.gid;
+		}
 		pthread_mutex_unlock(&tree_lock);
 	}
 	node_put(node);
+}
+
+/*
+ * Accepted: gives it to whom it was to belong. What replaced somebody else's codelet stays that
+ * one's, whoever brought it.
+ */
+static int accepted(struct commit *commit)
+{
+	const struct sfs_uploads *uploads = uploads_of(commit->file);
+	int rc = 0;
+
+	if (commit->given)
+		rc = uploads->set_owner ? uploads->set_owner(commit->file->node.dir, commit->name,
+							     &commit->owner, &commit->who)
+					: -EPERM;
+	if (rc)
+		commit->given = false;
+	show_asked(commit);
+	commit->given = false;
+	commit->mtime_ns = 0;
+	return rc == -EPERM ? 0 : rc;
 }
 
 static int commit_end(struct commit *commit, int rc)
@@ -45,8 +74,6 @@ static int commit_end(struct commit *commit, int rc)
 	struct file_node *file = commit->file;
 
 	errors_note(file->node.dir, commit->name, &commit->who, rc);
-	if (!rc && commit->mtime_ns)
-		set_mtime(file, commit->name, commit->mtime_ns);
 	/* A staged name that was accepted is gone; a new plain name that was refused never was. */
 	if (commit->renaming && !rc)
 		node_unlink(&file->node, false);
@@ -89,10 +116,25 @@ static void commit_finished(struct sfs_req *req, int rc, struct sfs_blob *answer
 	struct commit *commit = req_arg(req);
 
 	sfs_blob_put(answer);
+	if (!rc)
+		rc = accepted(commit);
 	if (!rc && commit->syncing)
 		req_continue(req, sync_step);
 	else
 		req_answer(req, commit_end(commit, rc));
+}
+
+static void note_asked(struct commit *commit)
+{
+	const struct file_node *file = commit->file;
+	const struct node *node = &file->node;
+
+	pthread_mutex_lock(&tree_lock);
+	commit->mtime_ns = file->asked_mtime_ns;
+	commit->owner = (struct sfs_owner){ node->uid, node->gid, node->mode };
+	commit->given =
+		!file->committed && (node->uid != commit->who.uid || node->gid != commit->who.gid);
+	pthread_mutex_unlock(&tree_lock);
 }
 
 static int64_t commit_start(struct commit *commit, struct stage *stage, struct sfs_req *req)
@@ -100,7 +142,6 @@ static int64_t commit_start(struct commit *commit, struct stage *stage, struct s
 	struct file_node *file = commit->file;
 	size_t size = 0;
 	int fd = stage_hand_over(stage, &size), rc;
-	mode_t mode;
 
 	if (fd < 0)
 		return commit_end(commit, fd);
@@ -109,16 +150,14 @@ static int64_t commit_start(struct commit *commit, struct stage *stage, struct s
 		close(fd);
 		return commit_end(commit, rc);
 	}
-	pthread_mutex_lock(&tree_lock);
-	mode = file->node.mode;
-	commit->mtime_ns = file->asked_mtime_ns;
-	pthread_mutex_unlock(&tree_lock);
+	note_asked(commit);
 	req_begin(req, commit_finished, commit);
-	rc = uploads_of(file)->commit(file->node.dir, commit->name, fd, size, mode, &commit->who,
-				      req);
+	rc = uploads_of(file)->commit(file->node.dir, commit->name, fd, size, commit->owner.mode,
+				      &commit->who, req);
 	if (rc == SFS_LATER)
 		return REQ_LATER;
 	req_settle(req, rc);
+	rc = rc ?: accepted(commit);
 	return !rc && commit->syncing ? sync_start(commit, req) : commit_end(commit, rc);
 }
 

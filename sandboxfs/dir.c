@@ -179,8 +179,11 @@ static void change_node(struct node *node, const struct change *change)
 	node->ctime_ns = sfs_wall_ns();
 }
 
-/* A committed file lives in the backend, which has to agree and to remember. */
-static int tell_backend(struct node *node, const struct change *change)
+/*
+ * A committed file lives in the backend, which has to agree and to remember. What the name leads to
+ * no more is its descriptors' alone: the name may be of another's file now.
+ */
+static int tell_backend(struct node *node, const struct change *change, const struct sfs_cred *who)
 {
 	const struct sfs_uploads *uploads = node->dir->type->uploads;
 	char name[SFS_NAME_MAX + 1];
@@ -188,7 +191,7 @@ static int tell_backend(struct node *node, const struct change *change)
 	bool committed;
 
 	pthread_mutex_lock(&tree_lock);
-	committed = node_as_file(node)->committed;
+	committed = node_as_file(node)->committed && node->linked;
 	want.kind = NODE_FILE;
 	want.uid = node->uid;
 	want.gid = node->gid;
@@ -200,7 +203,8 @@ static int tell_backend(struct node *node, const struct change *change)
 	if (!uploads->set_owner)
 		return sfs_fail(-EPERM, "owner and mode of '%.64s' cannot be changed", name);
 	change_node(&want, change);
-	return uploads->set_owner(node->dir, name, want.uid, want.gid, want.mode);
+	return uploads->set_owner(node->dir, name,
+				  &(struct sfs_owner){ want.uid, want.gid, want.mode }, who);
 }
 
 /* A directory whose backend remembers owner and mode; true: it has been asked. */
@@ -256,7 +260,7 @@ static int change_any(struct node *node, const struct change *change, const stru
 
 	err = err ?: change_size(node, change, file);
 	if (!err && node->kind == NODE_FILE)
-		err = tell_backend(node, change);
+		err = tell_backend(node, change, who);
 	if (err || ask_directory(node, change, &err))
 		return err;
 	if (node->kind == NODE_FILE && change->mtime_set)
@@ -457,13 +461,13 @@ int dir_create(const struct where *where, mode_t mode, int flags, const struct s
 {
 	int err;
 	struct sfs_obj *dir = dir_get(where->dir, W_OK | X_OK, who, &err);
-	const struct creation new = { where->name, mode, flags };
+	const struct creation want = { where->name, mode, flags };
 	struct file_node *file = NULL;
 
 	if (!dir)
 		return err;
 	if (dir->type->uploads)
-		err = upload_create(dir, &new, who, &file);
+		err = upload_create(dir, &want, who, &file);
 	else
 		err = sfs_fail(-EPERM, "no file can be made in '%.64s'", sfs_name(dir));
 	if (err)

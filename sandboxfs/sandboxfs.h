@@ -34,6 +34,13 @@ struct sfs_cred {
 	pid_t pid; /* the thread that called; 0 when the kernel does not say */
 };
 
+/* Whose something is, and its permission bits. */
+struct sfs_owner {
+	uid_t uid;
+	gid_t gid;
+	mode_t mode;
+};
+
 /* ---- refusals -------------------------------------------------------------------------------- */
 
 /*
@@ -142,8 +149,13 @@ struct sfs_uploads {
 	int (*rename)(struct sfs_obj *dir, const char *from, const char *to, bool replace,
 		      const struct sfs_cred *who);
 	int (*remove)(struct sfs_obj *dir, const char *name, const struct sfs_cred *who);
-	/* chmod, chown, chgrp already judged by the kernel; makes it durable. 0 or -errno. */
-	int (*set_owner)(struct sfs_obj *dir, const char *name, uid_t uid, gid_t gid, mode_t mode);
+	/*
+	 * chmod, chown, chgrp; makes it durable. The kernel has judged it for the file that it
+	 * knows, but the name may be another's by now: -EPERM unless who is its owner or root. 0 or
+	 * -errno.
+	 */
+	int (*set_owner)(struct sfs_obj *dir, const char *name, const struct sfs_owner *owner,
+			 const struct sfs_cred *who);
 	/*
 	 * fsync(2), after new data has been committed: name survives a loss of power once this has
 	 * succeeded. NULL: nothing to do. 0, -errno or SFS_LATER.

@@ -231,26 +231,26 @@ void upload_set_mtime(struct file_node *file, uint64_t mtime_ns)
 /* ---- names ----------------------------------------------------------------------------------- */
 
 /* The kernel has found no such name; somebody may have committed one since. */
-static int check_free(struct sfs_obj *dir, const struct creation *new, const struct sfs_cred *who)
+static int check_free(struct sfs_obj *dir, const struct creation *want, const struct sfs_cred *who)
 {
 	struct node *there;
 	bool taken;
 
-	if (!node_name_ok(new->name) && !node_name_staging(new->name))
-		return sfs_fail(strlen(new->name) > SFS_NAME_MAX ? -ENAMETOOLONG : -EINVAL,
-				"'%.80s' is no name: 1 to %d of A-Z a-z 0-9 . _ + - are", new->name,
-				SFS_NAME_MAX);
-	there = node_child(dir, new->name, who);
-	taken = object_row(dir, new->name) >= 0 ||
-		(there && ((new->flags &O_EXCL) || there->kind != NODE_FILE));
+	if (!node_name_ok(want->name) && !node_name_staging(want->name))
+		return sfs_fail(strlen(want->name) > SFS_NAME_MAX ? -ENAMETOOLONG : -EINVAL,
+				"'%.80s' is no name: 1 to %d of A-Z a-z 0-9 . _ + - are",
+				want->name, SFS_NAME_MAX);
+	there = node_child(dir, want->name, who);
+	taken = object_row(dir, want->name) >= 0 ||
+		(there && ((want->flags & O_EXCL) || there->kind != NODE_FILE));
 	node_put(there);
-	return taken ? sfs_fail(-EEXIST, "'%.64s' exists already", new->name) : 0;
+	return taken ? sfs_fail(-EEXIST, "'%.64s' exists already", want->name) : 0;
 }
 
-int upload_create(struct sfs_obj *dir, const struct creation *new, const struct sfs_cred *who,
+int upload_create(struct sfs_obj *dir, const struct creation *want, const struct sfs_cred *who,
 		  struct file_node **out)
 {
-	int err = check_free(dir, new, who);
+	int err = check_free(dir, want, who);
 	struct file_node *file;
 	struct stage *stage;
 
@@ -259,14 +259,14 @@ int upload_create(struct sfs_obj *dir, const struct creation *new, const struct 
 	stage = stage_new(who->uid, dir->type->uploads->max_bytes(), &err);
 	if (!stage)
 		return err;
-	file = node_new_file(dir, new->name, new->mode & 0777, who, &err);
+	file = node_new_file(dir, want->name, want->mode & 0777, who, &err);
 	if (!file) {
 		stage_put(stage);
 		return err;
 	}
 	file->stage = stage;
-	file->exclusive = (new->flags &O_EXCL) != 0;
-	err = new->name[0] == '.' ? node_link(&file->node) : 0;
+	file->exclusive = (want->flags & O_EXCL) != 0;
+	err = want->name[0] == '.' ? node_link(&file->node) : 0;
 	if (err)
 		node_put(&file->node);
 	else
@@ -300,6 +300,16 @@ static int64_t rename_committed(const struct rename *rename, const struct sfs_cr
 	return uploads->rename(dir, from, rename->to, !(rename->flags & RENAME_NOREPLACE), who);
 }
 
+/* The kernel has not been told of another's staged file, and so has not asked either. */
+static int check_staged(const struct rename *rename, const struct sfs_cred *who)
+{
+	struct node *there = node_child(rename->file->node.dir, rename->to, NULL);
+	bool theirs = there && there->uid != who->uid && who->uid != 0;
+
+	node_put(there);
+	return theirs ? sfs_fail(-EPERM, "'%.64s' is being made by somebody else", rename->to) : 0;
+}
+
 static int64_t rename_staged(const struct rename *rename, const struct sfs_cred *who,
 			     struct sfs_req *req)
 {
@@ -307,7 +317,7 @@ static int64_t rename_staged(const struct rename *rename, const struct sfs_cred 
 	int64_t result;
 
 	if (node_name_staging(rename->to))
-		return node_rename(rename->file, rename->to);
+		return check_staged(rename, who) ?: node_rename(rename->file, rename->to);
 	if (!node_name_ok(rename->to))
 		return sfs_fail(-EINVAL, "'%.80s' is no name: 1 to %d of A-Z a-z 0-9 . _ + - are",
 				rename->to, SFS_NAME_MAX);

@@ -54,7 +54,7 @@ struct creation {
  * A new file by creat(2), which a staging name leads to at once and a plain one once it has been
  * committed. 0 or -errno; the node is counted.
  */
-int upload_create(struct sfs_obj *dir, const struct creation *new, const struct sfs_cred *who,
+int upload_create(struct sfs_obj *dir, const struct creation *want, const struct sfs_cred *who,
 		  struct file_node **out);
 
 #endif

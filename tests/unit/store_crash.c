@@ -66,7 +66,7 @@ static int rename_over(void)
 
 static int own(void)
 {
-	return store_backend.type->uploads->set_owner(&fake_store, "a.o", 1001, 1001, 0600);
+	return store_backend.type->uploads->set_owner(&fake_store, "a.o", &(struct sfs_owner){ 1001, 1001, 0600 }, &fake_root);
 }
 
 /* In a child: the state as before, then the act, killed at its operation at. True: it came to its end. */

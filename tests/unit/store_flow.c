@@ -153,10 +153,12 @@ static void two_users(void)
 	CHECK_INT(err, -EACCES);
 	CHECK(!store_find("none.o", &fake_bob, &err));
 	CHECK_INT(err, -ENOENT);
-	CHECK_INT(store_backend.type->uploads->set_owner(&fake_store, "a.o", 1001, 1001, 0666), 0);
+	CHECK_INT(store_backend.type->uploads->set_owner(&fake_store, "a.o", &(struct sfs_owner){ 1001, 1001, 0666 }, &fake_root), 0);
 	CHECK_INT(fake_upload("a.o", two, two_size, 0666, &fake_bob), 0);
 	check_row("a.o", "info", "owner 1001\n");
-	CHECK_INT(store_backend.type->uploads->set_owner(&fake_store, "a.o", 1002, 1002, 0640), 0);
+	CHECK_INT(store_backend.type->uploads->set_owner(&fake_store, "a.o", &(struct sfs_owner){ 1002, 1002, 0666 }, &fake_bob),
+		  -EPERM);
+	CHECK_INT(store_backend.type->uploads->set_owner(&fake_store, "a.o", &(struct sfs_owner){ 1002, 1002, 0640 }, &fake_root), 0);
 	restart();
 	check_row("a.o", "info", "owner 1002\n");
 	CHECK_INT(fake_dirs->mode, 0550);
@@ -198,7 +200,7 @@ static void finds_by_export(void)
 	CHECK_STR(found("sdot", &fake_alice), "a1.o");
 	CHECK_INT(store_backend.type->uploads->remove(&fake_store, "a1.o", &fake_alice), 0);
 	CHECK_STR(found("sdot", &fake_alice), "a2.o");
-	CHECK_INT(store_backend.type->uploads->set_owner(&fake_store, "a2.o", 1002, 1002, 0644), 0);
+	CHECK_INT(store_backend.type->uploads->set_owner(&fake_store, "a2.o", &(struct sfs_owner){ 1002, 1002, 0644 }, &fake_root), 0);
 	CHECK_STR(found("saxpy", &fake_bob), "a2.o");
 	CHECK_STR(found("saxpy", &fake_alice), "none");
 	end();

@@ -82,7 +82,7 @@ static void act(unsigned *seed, const struct sfs_cred *who)
 		(void)up->rename(&fake_store, name, other, true, who);
 		break;
 	case 4:
-		(void)up->set_owner(&fake_store, name, who->uid, who->gid, 0644);
+		(void)up->set_owner(&fake_store, name, &(struct sfs_owner){ who->uid, who->gid, 0644 }, &fake_root);
 		break;
 	case 5:
 		text = fake_show(name, rand_r(seed) % 2 ? "info" : "symbols");
