@@ -10,6 +10,7 @@
 #include "sandboxfs.h"
 
 #define HELD_MAX_BYTES (UINT64_C(256) << 20)
+#define OPENS_SPARE    8 /* files that one uid may have open above the limit */
 
 struct account {
 	struct account *next;
@@ -52,7 +53,7 @@ static void drop_if_empty(struct account *account)
 	free(account);
 }
 
-int account_open(uid_t uid)
+int account_open(uid_t uid, bool spare)
 {
 	uint32_t max = sfs_config()->opens_max;
 	struct account *account;
@@ -62,7 +63,7 @@ int account_open(uid_t uid)
 	account = account_of(uid);
 	if (!account)
 		err = -ENOMEM;
-	else if (account->opens >= max)
+	else if (account->opens >= max + (spare ? OPENS_SPARE : 0))
 		err = sfs_fail(-EDQUOT, "uid %u has %u files open here already", uid, max);
 	else
 		account->opens++;

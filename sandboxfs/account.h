@@ -6,10 +6,15 @@
 #ifndef ACCOUNT_H
 #define ACCOUNT_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
-int account_open(uid_t uid); /* 0, or -EDQUOT with a sentence */
+/*
+ * One open file more. spare: of those that tell what is wrong, which a few may be when nothing else
+ * may. 0, or -EDQUOT with a sentence.
+ */
+int account_open(uid_t uid, bool spare);
 void account_close(uid_t uid);
 int account_stage_file(uid_t uid); /* 0, or -EDQUOT with a sentence */
 void account_unstage_file(uid_t uid);

@@ -127,10 +127,17 @@ static void forget(struct file *file)
 	pthread_mutex_unlock(&open_lock);
 }
 
+/* Where a user reads why he is refused everything else: error, status and their like at the top. */
+static bool tells_why(const struct node *node)
+{
+	return node->kind == NODE_ROW && node->dir == node_root() &&
+	       !node_attr((const struct row_node *)node)->store;
+}
+
 static int open_any(struct node *node, int flags, const struct sfs_cred *who, struct file **out)
 {
 	struct file *file;
-	int err = account_open(who->uid);
+	int err = account_open(who->uid, tells_why(node));
 
 	if (err)
 		return err;

@@ -28,4 +28,19 @@ os.unlink(os.path.join(sfs.MNT, "store", "2.o"))
 sfs.ok("after a removal there is room", sfs.load(small, "4.o") == 0, sfs.read("error"))
 os.rename(os.path.join(sfs.MNT, "store", "4.o"), os.path.join(sfs.MNT, "store", "3.o"))
 sfs.ok("and after one is renamed over another", sfs.load(small, "5.o") == 0, sfs.read("error"))
+
+held, error = [], 0
+while not error and len(held) < 100:
+    try:
+        held.append(os.open(os.path.join(sfs.MNT, "store", "5.o"), os.O_RDONLY))
+    except OSError as e:
+        error = e.errno
+sfs.ok("open files have a limit", error == errno.EDQUOT and len(held) == 32, f"{sfs.name_of(error)} after {len(held)}")
+try:
+    why = sfs.read("error"), sfs.read("status")
+except OSError as e:
+    why = sfs.name_of(e.errno), ""
+sfs.ok("and the refusal can be read then", why == (f"store/5.o EDQUOT uid {os.getuid()} has 32 files open here already\n", "ok\n"), why)
+for fd in held:
+    os.close(fd)
 sfs.done()

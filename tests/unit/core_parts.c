@@ -122,12 +122,18 @@ static void open_files_have_a_limit(void)
 	config_defaults();
 	CHECK_INT(config_set("limits", "opens_max", "8"), 0);
 	for (i = 0; i < 8; i++)
-		CHECK_INT(account_open(7), 0);
-	CHECK_INT(account_open(7), -EDQUOT);
+		CHECK_INT(account_open(7, false), 0);
+	CHECK_INT(account_open(7, false), -EDQUOT);
 	CHECK_HAS(sfs_sentence(), "8 files open");
-	CHECK_INT(account_open(8), 0);
+	for (i = 0; i < 8; i++)
+		CHECK_INT(account_open(7, true), 0);
+	CHECK_INT(account_open(7, true), -EDQUOT);
+	for (i = 0; i < 8; i++)
+		account_close(7);
+	CHECK_INT(account_open(7, false), -EDQUOT);
+	CHECK_INT(account_open(8, false), 0);
 	account_close(7);
-	CHECK_INT(account_open(7), 0);
+	CHECK_INT(account_open(7, false), 0);
 	for (i = 0; i < 8; i++)
 		account_close(7);
 	account_close(8);

@@ -323,6 +323,8 @@ static void refusals_are_per_uid(void)
 	CHECK_INT(put_text(file, "1\n"), 2);
 	CHECK_STR(get_text(mine, 0), "ok\n");
 	CHECK_STR(get_text(theirs, 0), "ok\n");
+	CHECK(!open_path("mine", O_WRONLY, &user)); /* open(2) refuses too */
+	CHECK_STR(get_text(mine, 0), "toys/one/mine EPERM 'mine' cannot be written\n");
 	file_release(file);
 	file_release(mine);
 	file_release(theirs);
