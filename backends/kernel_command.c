@@ -13,7 +13,6 @@
 #define WORDS_MAX     64
 #define WARMUP_MAX    1000000
 #define STACK_DEFAULT (1u << 20)
-#define STACK_LEAST   (64u << 10) /* the runner's own */
 #define DEFAULT_MAX_MS                                                                             \
 	1000 /* no further sample begins this long after the first, unless reps asks for so many */
 
@@ -278,17 +277,20 @@ static int make_key(struct run *run)
 {
 	struct template_key *key = &run->wait.key;
 	int64_t stack = run->spec->defaults.stack_bytes;
+	uint64_t most;
 
 	key->uid = run->who.uid;
 	key->memory_bytes = memory_limit(run);
 	key->arena_bytes = (key->memory_bytes / 8) & ~(uint64_t)4095;
-	if (stack > 0 && ((uint64_t)stack < STACK_LEAST || (uint64_t)stack > key->memory_bytes / 4))
-		return sfs_fail(-ERANGE,
-				"[limits] stack_bytes = %lld is not from %u to %llu, a quarter of "
-				"the memory",
-				(long long)stack, STACK_LEAST,
-				(unsigned long long)key->memory_bytes / 4);
-	key->stack_bytes = ((uint64_t)(stack > 0 ? stack : STACK_DEFAULT) + 4095) & ~(uint64_t)4095;
+	most = key->memory_bytes / 4;
+	if (stack > 0 && (uint64_t)stack > most)
+		return sfs_fail(
+			-ERANGE,
+			"[limits] stack_bytes = %lld is above %llu, a quarter of the memory",
+			(long long)stack, (unsigned long long)most);
+	if (stack <= 0)
+		stack = most < STACK_DEFAULT ? (int64_t)most : STACK_DEFAULT;
+	key->stack_bytes = ((uint64_t)stack + 4095) & ~(uint64_t)4095;
 	snprintf(key->allow, sizeof(key->allow), "%s", run->spec->defaults.imports);
 	return 0;
 }

@@ -7,7 +7,9 @@
 
 #include "kernelspec_priv.h"
 
-#define NUMBER_MAX INT64_MAX
+#define NUMBER_MAX   INT64_MAX
+#define MEMORY_LEAST (1 << 20)  /* a run of an empty function has half of that at its peak */
+#define STACK_LEAST  (64 << 10) /* the runner's own */
 
 const char *const spec_type_names[] = { "u8",  "u16", "u32", "u64", "i8",   "i16",
 					"i32", "i64", "f32", "f64", "bool", NULL };
@@ -415,8 +417,8 @@ static const struct spec_key measure_keys[] = {
 
 static const struct spec_key limits_keys[] = {
 	{ "wall_ms", spec_set_number, DEFAULT(wall_ms), 1, NUMBER_MAX, false },
-	{ "memory_bytes", spec_set_number, DEFAULT(memory_bytes), 1, NUMBER_MAX, false },
-	{ "stack_bytes", spec_set_number, DEFAULT(stack_bytes), 4096, NUMBER_MAX, false },
+	{ "memory_bytes", spec_set_number, DEFAULT(memory_bytes), MEMORY_LEAST, NUMBER_MAX, false },
+	{ "stack_bytes", spec_set_number, DEFAULT(stack_bytes), STACK_LEAST, NUMBER_MAX, false },
 	{ "tsc", spec_set_choice, KERNEL(tsc), tsc_names, 0, 0, false },
 	{ "imports", set_imports, DEFAULT(imports), 0, 0, true },
 	{ 0 },

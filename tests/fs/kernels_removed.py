@@ -37,10 +37,14 @@ sfs.ok("the name can be used again", error == 0, f"{sfs.name_of(error)} {answer}
 os.rmdir(os.path.join(sfs.MNT, "kernels/spin"))
 
 for words, want in (("[measure]\nprocesses = 3\n", errno.EOPNOTSUPP), ("[limits]\ntsc = deny\n", errno.EOPNOTSUPP),
-                    ("[measure]\ncpu = 4000\n", errno.ERANGE), ("[limits]\nstack_bytes = 4096\n", errno.ERANGE)):
+                    ("[measure]\ncpu = 4000\n", errno.ERANGE), ("[limits]\nmemory_bytes = 1 << 20\nstack_bytes = 1 << 20\n", errno.ERANGE)):
     sfs.kernel("spin", SPEC.replace("function = spin", "function = stop") + words)
     error, answer = sfs.run("spin", "codelet=spin.o reps=1")
-    key = words.split("\n")[1].split(" ")[0]
+    key = words.split("\n")[-2].split(" ")[0]
     sfs.ok(f"{key} is refused in words", error == want and key in answer, f"{sfs.name_of(error)} {answer}")
     os.rmdir(os.path.join(sfs.MNT, "kernels/spin"))
+sfs.kernel("spin", SPEC.replace("function = spin", "function = stop") + "[limits]\nmemory_bytes = 1 << 20\n")
+error, answer = sfs.run("spin", "codelet=spin.o")
+sfs.ok("the least memory is enough for a run", error == 0, f"{sfs.name_of(error)} {answer}")
+os.rmdir(os.path.join(sfs.MNT, "kernels/spin"))
 sfs.done()
