@@ -106,6 +106,24 @@ static void put_event(struct json *json, const struct outcome_event *event)
 	end(json, '}');
 }
 
+static void put_metrics(struct json *json, const struct outcome *out)
+{
+	key(json, "metrics");
+	begin(json, '{');
+	for (unsigned i = 0; i < out->nmetrics; i++) {
+		if (!out->metrics[i].why[0])
+			double_member(json, out->metrics[i].name, out->metrics[i].value);
+	}
+	end(json, '}');
+	key(json, "not_computed");
+	begin(json, '{');
+	for (unsigned i = 0; i < out->nmetrics; i++) {
+		if (out->metrics[i].why[0])
+			text_member(json, out->metrics[i].name, out->metrics[i].why);
+	}
+	end(json, '}');
+}
+
 static void put_lists(struct json *json, const struct outcome *out)
 {
 	key(json, "events");
@@ -116,11 +134,7 @@ static void put_lists(struct json *json, const struct outcome *out)
 		put_event(json, &out->events[i]);
 	}
 	end(json, ']');
-	key(json, "metrics");
-	begin(json, '{');
-	for (unsigned i = 0; i < out->nmetrics; i++)
-		double_member(json, out->metrics[i].name, out->metrics[i].value);
-	end(json, '}');
+	put_metrics(json, out);
 	key(json, "ticks");
 	begin(json, '[');
 	for (uint32_t i = 0; i < out->samples; i++)

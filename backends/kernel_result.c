@@ -152,9 +152,19 @@ static void put_events(struct sfs_buf *buf, const struct outcome *out)
 		if (event->running < 0.999)
 			sfs_put(buf, "multiplexed.%s %.3f\n", event->name, event->running);
 	}
-	for (unsigned i = 0; i < out->nmetrics; i++)
-		sfs_put(buf, "%s%s %.6g\n", outcome_metric_prefix(&out->metrics[i]),
-			out->metrics[i].name, out->metrics[i].value);
+}
+
+static void put_metrics(struct sfs_buf *buf, const struct outcome *out)
+{
+	for (unsigned i = 0; i < out->nmetrics; i++) {
+		const struct spec_metric *metric = &out->metrics[i];
+		const char *prefix = outcome_metric_prefix(metric);
+
+		if (metric->why[0])
+			sfs_put(buf, "not_computed.%s%s %s\n", prefix, metric->name, metric->why);
+		else
+			sfs_put(buf, "%s%s %.6g\n", prefix, metric->name, metric->value);
+	}
 }
 
 struct sfs_blob *outcome_render_result(const struct outcome *out)
@@ -171,6 +181,7 @@ struct sfs_blob *outcome_render_result(const struct outcome *out)
 		put_check(buf, out);
 		put_abi(buf, out->abi);
 		put_events(buf, out);
+		put_metrics(buf, out);
 	}
 	return sfs_buf_finish(buf);
 }

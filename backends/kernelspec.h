@@ -200,11 +200,12 @@ uint64_t spec_check_work(const struct spec_bound *bound);
 /*
  * Metrics: name and value pairs (flop, bytes_read, bytes_written, items as counts per call; then
  * gflops, GBps_read, ..., and metric.NAME). value_of gives seconds, cycles, instructions and event
- * names; false: not known, and then a metric that needs it is left out.
+ * names; false: not known, and then a metric that needs it says so in why.
  */
 struct spec_metric {
 	char name[48];
 	double value;
+	char why[128]; /* it cannot be computed: the reason; else "" */
 };
 unsigned spec_metrics(const struct spec_bound *bound,
 		      bool (*value_of)(void *arg, const char *name, double *out), void *arg,

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Metrics of a run: the specification's counts and formulas over what was measured. */
 #include <math.h>
+#include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "kernelspec_priv.h"
 
@@ -10,42 +12,92 @@ struct sink {
 	unsigned n, max;
 };
 
+/* The next one's place, named; NULL: there is no room. */
+static struct spec_metric *next(struct sink *s, const char *prefix, const char *name)
+{
+	struct spec_metric *metric = s->n < s->max ? &s->out[s->n++] : NULL;
+
+	if (metric) {
+		snprintf(metric->name, sizeof(metric->name), "%s%s", prefix, name);
+		metric->value = NAN;
+		metric->why[0] = '\0';
+	}
+	return metric;
+}
+
 static void put(struct sink *s, const char *prefix, const char *name, double value)
 {
-	if (s->n == s->max || !isfinite(value))
+	struct spec_metric *metric = next(s, prefix, name);
+
+	if (!metric)
 		return;
-	snprintf(s->out[s->n].name, sizeof(s->out[s->n].name), "%s%s", prefix, name);
-	s->out[s->n++].value = value;
+	metric->value = value;
+	if (!isfinite(value))
+		snprintf(metric->why, sizeof(metric->why), "the result is no finite number");
+}
+
+static __attribute__((format(printf, 4, 5))) void put_why(struct sink *s, const char *prefix,
+							  const char *name, const char *format, ...)
+{
+	struct spec_metric *metric = next(s, prefix, name);
+	va_list args;
+
+	if (!metric)
+		return;
+	va_start(args, format);
+	vsnprintf(metric->why, sizeof(metric->why), format, args);
+	va_end(args);
+}
+
+static void put_formula(struct sink *s, const struct bound_env *env, const char *prefix,
+			const char *name, const struct formula *formula)
+{
+	struct expr_value value;
+	struct spec_error err;
+
+	if (bound_eval(env, formula, "", &value, &err))
+		put_why(s, prefix, name, "%s", err.text + strlen(": "));
+	else if (value.kind == EXPR_WORD)
+		put_why(s, prefix, name, "the result is a word");
+	else
+		put(s, prefix, name, expr_real(&value));
 }
 
 /* A count that the specification does not give, or that cannot be computed, stays a word: not
  * known. */
-static void count_all(struct bound_env *env, struct expr_value *counts)
+static void put_counts(struct sink *s, struct bound_env *env, struct expr_value *counts)
 {
 	const struct spec *spec = env->bound->spec;
-	struct spec_error ignored;
 
 	for (unsigned i = 0; i < SPEC_COUNTS; i++) {
 		struct expr_value value;
+		struct spec_error ignored;
 
 		counts[i] = (struct expr_value){ .kind = EXPR_WORD };
-		if (spec->counts[i].expr &&
-		    !bound_eval(env, &spec->counts[i], "", &value, &ignored))
+		if (!spec->counts[i].expr)
+			continue;
+		put_formula(s, env, "", spec_count_names[i], &spec->counts[i]);
+		if (!bound_eval(env, &spec->counts[i], "", &value, &ignored))
 			counts[i] = value;
 	}
 	env->counts = counts;
 }
 
 /* Rates want a count and a time above nothing. */
-static void put_rates(struct sink *s, const struct expr_value *counts, double seconds)
+static void put_rate(struct sink *s, unsigned i, const struct expr_value *count, double seconds)
 {
-	static const char *const rates[] = { "gflops", "GBps_read", "GBps_written" };
+	static const char *const rates[] = { "gflops", "GBps_read", "GBps_written", "ns_per_item" };
 
-	for (unsigned i = COUNT_FLOP; i <= COUNT_WRITTEN; i++)
-		if (counts[i].kind != EXPR_WORD && expr_true(&counts[i]))
-			put(s, "", rates[i], expr_real(&counts[i]) / seconds / 1e9);
-	if (counts[COUNT_ITEMS].kind != EXPR_WORD && expr_true(&counts[COUNT_ITEMS]))
-		put(s, "", "ns_per_item", seconds * 1e9 / expr_real(&counts[COUNT_ITEMS]));
+	if (count->kind == EXPR_WORD) /* nothing to take the rate of: that has been said */
+		return;
+	if (!expr_true(count))
+		put_why(s, "", rates[i], "%s is 0", spec_count_names[i]);
+	else if (!(seconds > 0))
+		put_why(s, "", rates[i], "the time is below the clock's resolution");
+	else
+		put(s, "", rates[i],
+		    i == COUNT_ITEMS ? seconds * 1e9 / expr_real(count)
+				     : expr_real(count) / seconds / 1e9);
 }
 
 unsigned spec_metrics(const struct spec_bound *bound,
@@ -56,22 +108,16 @@ unsigned spec_metrics(const struct spec_bound *bound,
 		.bound = bound, .priv = bound->priv, .value_of = value_of, .arg = arg
 	};
 	struct sink sink = { .out = out, .max = max };
-	struct expr_value counts[SPEC_COUNTS], value;
-	struct spec_error ignored;
-	double seconds;
+	struct expr_value counts[SPEC_COUNTS];
+	double seconds = 0;
 
-	count_all(&env, counts);
+	put_counts(&sink, &env, counts);
+	if (!value_of || !value_of(arg, "seconds", &seconds))
+		seconds = 0;
 	for (unsigned i = 0; i < SPEC_COUNTS; i++)
-		if (counts[i].kind != EXPR_WORD)
-			put(&sink, "", spec_count_names[i], expr_real(&counts[i]));
-	if (value_of && value_of(arg, "seconds", &seconds) && seconds > 0)
-		put_rates(&sink, counts, seconds);
-	for (unsigned i = 0; i < bound->spec->nmetrics; i++) {
-		const struct metric_row *row = &bound->spec->metrics[i];
-
-		if (!bound_eval(&env, &row->value, row->name, &value, &ignored) &&
-		    value.kind != EXPR_WORD)
-			put(&sink, "metric.", row->name, expr_real(&value));
-	}
+		put_rate(&sink, i, &counts[i], seconds);
+	for (unsigned i = 0; i < bound->spec->nmetrics; i++)
+		put_formula(&sink, &env, "metric.", bound->spec->metrics[i].name,
+			    &bound->spec->metrics[i].value);
 	return sink.n;
 }

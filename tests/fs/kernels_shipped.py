@@ -71,6 +71,20 @@ sfs.ok("another seed gives another value", sfs.flat("kernels/sdot/result").get("
 error, answer = sfs.run("sdot", "n=1000&incx=2&incy=3&offx=4")
 sfs.ok("strides and offsets, as a query string", error == 0 and sfs.flat("kernels/sdot/result").get("check") == "ok", answer)
 error, answer = sfs.run("sdot", "n=0")
+zero = sfs.flat("kernels/sdot/result")
+sfs.ok("a metric that n=0 does not have says why", zero.get("not_computed.metric.gflops") == "flop is 0" and
+       "metric.gflops" not in zero, zero)
+spec = sfs.read("kernels/sdot/spec").replace("name = sdot", "name = derived") + \
+    "[metrics]\nmetric.good = n + 1\nmetric.none = nothing/seconds\nmetric.bad = 1/(n-n)\n"
+sfs.kernel("derived", spec)
+derived = sfs.run("derived", "n=1000")[0] == 0 and sfs.flat("kernels/derived/result")
+sfs.ok("so does one whose event was not counted", derived and derived.get("metric.good") == "1001" and
+       derived.get("not_computed.metric.none") == "'nothing' is not known, in column 1 of 'nothing/seconds'" and
+       derived.get("not_computed.metric.bad") == "division by zero, in column 2 of '1/(n-n)'", derived)
+document = json.loads(sfs.read("kernels/derived/result.json"))
+sfs.ok("for programs too", document["metrics"]["metric.good"] == 1001 and
+       sorted(document["not_computed"]) == ["metric.bad", "metric.none"], document)
+os.rmdir(os.path.join(sfs.MNT, "kernels/derived"))
 sfs.ok("n=0", error == 0 and sfs.flat("kernels/sdot/result").get("return") == "0", answer)
 error, answer = sfs.run("sdot", "n=100000")
 sfs.ok("buffers of 400 kB", error == 0 and sfs.flat("kernels/sdot/result").get("check") == "ok", answer)
