@@ -157,14 +157,27 @@ int64_t errors_note(struct sfs_obj *dir, const char *name, const struct sfs_cred
 	return rc;
 }
 
+/* The reader's own; for root those of others follow, the last one first. */
 static void show(struct refusal *const *list, uid_t uid, struct sfs_buf *out)
 {
 	const struct refusal *refusal;
+	bool any = false;
 
 	pthread_mutex_lock(&errors_lock);
 	for (refusal = *list; refusal && refusal->uid != uid; refusal = refusal->next)
 		;
-	sfs_put(out, "%s\n", refusal ? refusal->line : "ok");
+	if (refusal) {
+		sfs_put(out, "%s\n", refusal->line);
+		any = true;
+	}
+	for (refusal = *list; refusal && uid == 0; refusal = refusal->next) {
+		if (refusal->uid == 0)
+			continue;
+		sfs_put(out, "uid %u %s\n", refusal->uid, refusal->line);
+		any = true;
+	}
+	if (!any)
+		sfs_put(out, "ok\n");
 	pthread_mutex_unlock(&errors_lock);
 }
 

@@ -24,7 +24,10 @@ const char *errors_sentence(int64_t err);
 /* "EINVAL" for -EINVAL. */
 const char *errors_name(int64_t err);
 
-/* /error for who: "ok" or "path ERRNO sentence". */
+/*
+ * /error for who: "ok" or "path ERRNO sentence"; for root also a line "uid N path ERRNO sentence" for
+ * each other uid whose last call here was refused.
+ */
 void errors_show(const struct sfs_cred *who, struct sfs_buf *out);
 
 void errors_free_list(struct refusal *list); /* of an object that ends */

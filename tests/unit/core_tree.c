@@ -310,7 +310,7 @@ static void whole_specs_are_judged_at_flush(void)
 
 static void refusals_are_per_uid(void)
 {
-	struct file *file, *mine, *theirs;
+	struct file *file, *mine, *theirs, *pair;
 
 	plant();
 	file = open_path("value", O_RDWR, &user);
@@ -320,6 +320,14 @@ static void refusals_are_per_uid(void)
 	theirs = open_path("error", O_RDONLY, &root_cred);
 	REQUIRE(mine && theirs);
 	CHECK_STR(get_text(mine, 0), "toys/one/value EINVAL 'a\\x01b' is no number\n");
+	CHECK_STR(get_text(theirs, 0), "uid 1000 toys/one/value EINVAL 'a\\x01b' is no number\n"); /* root: all */
+	CHECK(!open_path("mine", O_WRONLY, &root_cred));
+	CHECK_STR(get_text(theirs, 0), "toys/one/mine EPERM 'mine' cannot be written\n"
+				       "uid 1000 toys/one/value EINVAL 'a\\x01b' is no number\n");
+	CHECK_STR(get_text(mine, 0), "toys/one/value EINVAL 'a\\x01b' is no number\n");
+	pair = open_path("value", O_RDWR, &root_cred);
+	CHECK_INT(put_text(pair, "2\n"), 2);
+	file_release(pair);
 	CHECK_INT(put_text(file, "1\n"), 2);
 	CHECK_STR(get_text(mine, 0), "ok\n");
 	CHECK_STR(get_text(theirs, 0), "ok\n");
