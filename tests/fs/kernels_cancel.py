@@ -57,6 +57,32 @@ for number, label in ((signal.SIGINT, "Ctrl-C"), (signal.SIGKILL, "kill -9")):
     sfs.ok(f"{label}: the result says killed", result.get("status") == "killed", result)
 
 
+class Enough(Exception):
+    pass
+
+
+def alarmed(handler):
+    """A run of 400 ms that a signal interrupts after 100 ms: the errno, or the exception, and how many runs there were."""
+    before = int(sfs.flat("kernels/loop/activity")["runs"])
+    signal.signal(signal.SIGALRM, handler)
+    signal.setitimer(signal.ITIMER_REAL, 0.1)
+    try:
+        outcome = errno.errorcode.get(sfs.run("loop", "reps=1 timeout_ms=400")[0])
+    except Enough:
+        outcome = "raised"
+    wait_for(lambda: state() == "idle", 2)
+    return outcome, int(sfs.flat("kernels/loop/activity")["runs"]) - before
+
+
+def give_up(number, frame):
+    raise Enough
+
+
+# The manual says so: PEP 475.
+sfs.ok("a Python handler that raises ends the wait", alarmed(give_up) == ("raised", 1))
+sfs.ok("after one that returns Python writes again", alarmed(lambda number, frame: None) == ("ETIMEDOUT", 2))
+
+
 def work(n):
     error, answer = sfs.run("work", f"n={n} reps=1 events=tsc")
     return error or (0 if "tsc" in answer else -1)
@@ -70,7 +96,7 @@ with concurrent.futures.ThreadPoolExecutor(6) as pool:
     loops = [pool.submit(sfs.run, "loop", "reps=1 timeout_ms=300") for _ in range(6)]
     answers = [f.result() for f in loops]
 sfs.ok("six that time out all say so", all(a[0] == errno.ETIMEDOUT for a in answers), answers)
-sfs.ok("activity counts them", sfs.flat("kernels/loop/activity")["timeouts"] == "6", sfs.read("kernels/loop/activity"))
+sfs.ok("activity counts them", sfs.flat("kernels/loop/activity")["timeouts"] == "7", sfs.read("kernels/loop/activity"))
 sfs.ok("nothing runs any more", state() == "idle", state())
 begin = time.monotonic()
 for n in range(100):

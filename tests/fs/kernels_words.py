@@ -104,6 +104,14 @@ try:
 except OSError as e:
     error = e.errno
 sfs.ok("its name is taken", error == errno.EEXIST, error)
+try:
+    os.mkdir(os.path.join(sfs.MNT, "kernels/no name"))
+    error = 0
+except OSError as e:
+    error = e.errno
+sfs.ok("/error has why a mkdir was refused: kernels/ has no error of its own", error == errno.EINVAL and
+       sfs.read("error").startswith("kernels/no name EINVAL 'no name' is no name") and
+       "error" not in os.listdir(os.path.join(sfs.MNT, "kernels")), sfs.read("error"))
 sfs.ok("no refused command ran", sfs.flat("kernels/sdot/activity")["runs"] == before or
        int(sfs.flat("kernels/sdot/activity")["runs"]) == int(before) + 1, (before, sfs.read("kernels/sdot/activity")))
 sfs.done()
