@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* FUSE: the session, its mount, and the threads that serve it. */
 #include <errno.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -55,6 +56,13 @@ struct fuse_session *transport_new(const char *options)
 int transport_mount(struct fuse_session *session, const char *mountpoint)
 {
 	return fuse_session_mount(session, mountpoint) ? -EIO : 0;
+}
+
+bool transport_mounted(struct fuse_session *session)
+{
+	struct pollfd device = { .fd = fuse_session_fd(session) };
+
+	return device.fd >= 0 && poll(&device, 1, 0) >= 0 && !(device.revents & POLLERR);
 }
 
 void transport_unmount(struct fuse_session *session)

@@ -7,17 +7,15 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pwd.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mount.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "config.h"
 #include "supervise.h"
+#include "unmount.h"
 
 #define DAEMON_ACCOUNT     "sandboxfs"
 #define DAEMON_ID_FALLBACK 64800
@@ -170,18 +168,6 @@ static int make_state(const struct options *options)
 
 /* ---- the mount point ------------------------------------------------------------------------- */
 
-static int run_fusermount(const char *path)
-{
-	char *const words[] = { "fusermount3", "-u", "-z", "-q", "--", (char *)path, NULL };
-	int status;
-	pid_t pid;
-
-	if (posix_spawnp(&pid, words[0], NULL, NULL, words, environ) ||
-	    waitpid(pid, &status, 0) != pid)
-		return -ECHILD;
-	return WIFEXITED(status) && !WEXITSTATUS(status) ? 0 : -EBUSY;
-}
-
 /* A daemon that was killed leaves a mount behind on which everything fails. */
 static int clear_dead(const char *path)
 {
@@ -190,7 +176,7 @@ static int clear_dead(const char *path)
 	if (!stat(path, &st) || errno != ENOTCONN)
 		return 0;
 	sfs_log(SFS_INFO, "a dead mount at the mount point is removed");
-	if (is_root() ? umount2(path, MNT_DETACH) : run_fusermount(path))
+	if (unmount_place(path))
 		return sfs_fail(-EBUSY, "the dead mount at %.200s cannot be removed", path);
 	return 0;
 }

@@ -19,12 +19,14 @@
 #include "log.h"
 #include "perm.h"
 #include "privileges.h"
+#include "unmount.h"
 
 #define END_MS 5000 /* for a child to end by itself */
 
 struct supervisor {
 	const struct options *options;
 	struct fuse_session *session;
+	uint64_t mount_id;      /* 0: cannot be told */
 	pid_t launcher, daemon; /* 0: not running */
 	int daemon_status;      /* of waitpid(2) */
 	int channel[2];         /* the daemon's end, the launcher's end; -1: closed here */
@@ -269,6 +271,25 @@ static void watch(struct supervisor *s)
 }
 
 /*
+ * A user's fusermount3 wants an /etc/mtab. Only what was ours a moment ago may be taken away: once
+ * somebody has unmounted it there may be another mount at the place.
+ */
+static void unmount(struct supervisor *s)
+{
+	const char *place = s->options->place;
+	uint64_t ours = s->mount_id && transport_mounted(s->session) ? s->mount_id : 0;
+
+	if (mount_id(place) != ours)
+		ours = 0;
+	transport_unmount(s->session);
+	if (!ours || mount_id(place) != ours || !unmount_place(place))
+		return;
+	sfs_log(SFS_ERROR,
+		"the mount at %.200s stays: neither fusermount3 nor umount takes it away", place);
+	s->failed = 1;
+}
+
+/*
  * In this order: nobody comes in any more, then the daemon ends, and the launcher when nobody
  * speaks to it.
  */
@@ -276,7 +297,7 @@ static void end_all(struct supervisor *s)
 {
 	s->ending = true;
 	if (s->session)
-		transport_unmount(s->session);
+		unmount(s);
 	end_child(s, &s->daemon, SIGTERM);
 	close_fd(&s->channel[0]);
 	end_child(s, &s->launcher, 0);
@@ -325,9 +346,14 @@ static int mount_aside(struct supervisor *s)
 
 static enum role mount_and_start(struct supervisor *s, int *status)
 {
+	uint64_t below = mount_id(s->options->place);
+
 	s->session = transport_new(s->options->fuse);
 	if (!s->session || mount_aside(s))
 		return FAILED;
+	s->mount_id = mount_id(s->options->place);
+	if (s->mount_id == below)
+		s->mount_id = 0;
 	return start_daemon(s, status);
 }
 

@@ -16,6 +16,9 @@ struct fuse_session;
 struct fuse_session *transport_new(const char *options);
 /* 0 or -EIO; the reason is on stderr */
 int transport_mount(struct fuse_session *session, const char *mountpoint);
+/* Is it mounted and connected still? */
+bool transport_mounted(struct fuse_session *session);
+/* The usual way, which may fail and does not say so. */
 void transport_unmount(struct fuse_session *session);
 void transport_free(struct fuse_session *session);
 
