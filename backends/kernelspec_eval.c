@@ -21,6 +21,8 @@ bool bound_load(void *arg, unsigned slot, struct expr_value *out)
 	double f;
 
 	if (slot < SLOT_SEED) {
+		if (env->unknown >> slot & 1)
+			return false;
 		*out = from_spec_value(&env->bound->params[slot]);
 		return true;
 	}

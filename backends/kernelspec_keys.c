@@ -307,7 +307,7 @@ static int finish_params(struct builder *b)
 		p->pub.type = (enum spec_type)p->type;
 	}
 	b->nparams_visible = b->spec->nparams;
-	return 0;
+	return judge_params(b);
 }
 
 #define PARAM(field) offsetof(struct param_row, field), sizeof(((struct param_row *)0)->field)

@@ -157,6 +157,67 @@ static int value_of_default(const struct bound_env *env, const struct param_row 
 	return 0;
 }
 
+/* ---- when a specification is read ------------------------------------------------------------ */
+
+static bool is_constant(const struct formula *f, struct expr_value *out)
+{
+	struct expr_error ignored;
+
+	return f->expr && !expr_eval(f->expr, NULL, out, &ignored);
+}
+
+/* Bounds that depend on other parameters are judged with their values: in a run. */
+static int judge_range(struct builder *b, const struct param_row *p)
+{
+	struct expr_value least, most;
+
+	if (!is_constant(&p->min, &least) || !is_constant(&p->max, &most) ||
+	    exact(&least) <= exact(&most))
+		return 0;
+	return spec_refuse(b, p->max.line, -ERANGE, "min of %s is %.17g, above its max of %.17g",
+			   p->pub.name, expr_real(&least), expr_real(&most));
+}
+
+/* -ENODATA: it depends on a parameter that has to be given. */
+static int judge_default(const struct bound_env *env, const struct param_row *p,
+			 struct expr_value *out, struct spec_error *err)
+{
+	int rc = value_of_default(env, p, out, err), sign;
+
+	for (sign = -1; sign <= 1 && !rc; sign += 2) {
+		rc = judge_bound(env, p, out, sign, err);
+		if (rc == -ENODATA)
+			rc = 0;
+	}
+	return rc ?: judge_values(p, out, err);
+}
+
+int judge_params(struct builder *b)
+{
+	struct spec_bound bound = { .spec = b->spec, .seed = SEED_DEFAULT };
+	struct bound_env env = { .bound = &bound };
+
+	for (unsigned i = 0; i < b->spec->nparams; i++) {
+		const struct param_row *p = &b->spec->params[i];
+		struct expr_value value;
+		struct spec_error err;
+		int rc;
+
+		if (judge_range(b, p))
+			return b->err->err;
+		rc = p->value.expr ? judge_default(&env, p, &value, &err) : -ENODATA;
+		if (rc && rc != -ENODATA)
+			return spec_refuse(b, p->value.line, rc, "%s", err.text);
+		if (rc)
+			env.unknown |= UINT32_C(1) << i;
+		else
+			bound.params[i] = to_spec_value(&value);
+	}
+	return 0;
+}
+
+/* ---- when words come ------------------------------------------------------------------------- */
+
 static const struct spec_word *find_word(const struct spec_word *words, unsigned nwords,
 					 const char *name)
 {

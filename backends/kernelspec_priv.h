@@ -239,6 +239,7 @@ struct bound_priv {
 struct bound_env {
 	const struct spec_bound *bound;
 	const struct bound_priv *priv;
+	uint32_t unknown;                /* a bit for each parameter that has no value */
 	const struct expr_value *check;  /* CHECK_NAMES of them, or NULL */
 	const struct expr_value *counts; /* SPEC_COUNTS of them, or NULL; a word: not known */
 	bool (*value_of)(void *arg, const char *name, double *out);
@@ -253,6 +254,8 @@ int bound_eval(const struct bound_env *env, const struct formula *f, const char 
 int bound_refuse(struct spec_error *err, int code, int column, const char *format, ...)
 	__attribute__((format(printf, 4, 5)));
 
+/* Are the bounds and defaults such that a run without words can have them? */
+int judge_params(struct builder *b);
 int bind_params(const struct spec_word *words, unsigned nwords, struct spec_bound *out,
 		struct spec_error *err);
 int bind_buffers(uint64_t memory_max, struct spec_bound *out, struct spec_error *err);

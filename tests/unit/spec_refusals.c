@@ -50,6 +50,27 @@ static const struct {
 	{ "[param.x]\ntype = u8\nvalues = 1, two\n", 6, -EINVAL, "values: 'two' is no number" },
 	{ "[param.x]\ntype = u8\nvalues = 1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17\n", 6, -E2BIG,
 	  "more than 16 values" },
+	{ "[param.n]\ntype = u32\nmax = 2\ndefault = 3\n", 7, -ERANGE,
+	  "n is 3, above its max of 2" },
+	{ "[param.n]\ndefault = 1\nmin = 2\ntype = u32\n", 5, -ERANGE,
+	  "n is 1, below its min of 2" },
+	{ "[param.n]\ntype = u32\ndefault = 3\nvalues = 1,2\n", 6, -ERANGE,
+	  "n is 3, not one of 1,2" },
+	{ "[param.n]\ntype = u32\ndefault = 1.5\n", 6, -EINVAL,
+	  "default of n: '1.5' is 1.5, which does not fit its type u32" },
+	{ "[param.n]\ntype = u32\ndefault = 0-1\n", 6, -ERANGE, "default of n: '0-1' is -1" },
+	{ "[param.n]\ntype = i8\ndefault = 128\n", 6, -ERANGE,
+	  "default of n: '128' is 128, which does not fit its type i8" },
+	{ "[param.n]\ntype = bool\ndefault = 2\n", 6, -ERANGE, "does not fit its type bool" },
+	{ "[param.n]\ntype = f32\ndefault = 1e39\n", 6, -ERANGE, "does not fit its type f32" },
+	{ "[param.n]\ntype = u32\ndefault = 1/0\n", 6, -EINVAL,
+	  "default of n: division by zero, in column 2" },
+	{ "[param.n]\ntype = u32\nmin = 3\nmax = 2\n", 7, -ERANGE,
+	  "min of n is 3, above its max of 2" },
+	{ "[param.n]\ntype = f64\nmax = -1\nmin = 0.5\ndefault = 0\n", 6, -ERANGE,
+	  "min of n is 0.5, above its max of -1" },
+	{ "[param.n]\ntype = u32\ndefault = 5\n[param.m]\ntype = u32\nmax = 4\ndefault = n\n", 10,
+	  -ERANGE, "m is 5, above its max of 4" },
 	{ "[param.codelet]\ntype = u8\n", 5, -EINVAL, "the name 'codelet' is reserved" },
 	{ "[param.seed]\ntype = u8\n", 5, -EINVAL, "the name 'seed' is reserved" },
 	{ "[param.u8]\ntype = u8\n", 5, -EINVAL, "the name 'u8' is reserved" },
@@ -189,6 +210,26 @@ static void bytes_refused(void)
 	CHECK_HAS(err.text, "summary has more than 159 bytes");
 }
 
+/* What only the words of a run can tell is left to them. */
+static void files_taken(void)
+{
+	static const char *const texts[] = {
+		"[param.n]\ntype = u32\n[param.m]\ntype = u32\nmin = n\nmax = 5\ndefault = n\n",
+		"[param.n]\ntype = u32\ndefault = 9\n[param.m]\ntype = u32\nmin = n\nmax = 5\n",
+		"[param.n]\ntype = f32\nmin = 0.1\nmax = 0.1\ndefault = 0.1\n",
+		"[param.n]\ntype = u64\nmax = 18446744073709551615\ndefault = 18446744073709551615\n",
+		"[param.n]\ntype = u32\nmin = seed\ndefault = seed\n",
+	};
+
+	for (unsigned i = 0; i < sizeof(texts) / sizeof(*texts); i++) {
+		struct spec_error err;
+		struct spec *spec = parse(texts[i], &err);
+
+		CHECK_MSG(spec, "%s: %s", texts[i], err.text);
+		spec_free(spec);
+	}
+}
+
 /* Every prefix of a good file is refused or taken, never worse; without a newline at the end it
  * means the same. */
 static void prefixes(void)
@@ -211,6 +252,7 @@ static void prefixes(void)
 
 /* ---- words of a run -------------------------------------------------------------------------- */
 
+#define TWO    "[param.n]\ntype = u32\ndefault = 1\n[param.m]\ntype = u32\n"
 #define BUFFER "[buffer.x]\ntype = f32\naccess = rw\ncount = "
 
 static const struct {
@@ -235,13 +277,12 @@ static const struct {
 	{ "[param.n]\ntype = bool\n", "n=2", -EINVAL, 2, "n is '2', not one of 0 1 false true" },
 	{ "[param.n]\ntype = u32\nmin = 2\n", "n=1", -ERANGE, 2, "n is 1, below its min of 2" },
 	{ "[param.n]\ntype = u32\nmax = 2\n", "n=3", -ERANGE, 2, "n is 3, above its max of 2" },
-	{ "[param.n]\ntype = u32\nmax = 2\ndefault = 3\n", "", -ERANGE, -1,
-	  "n is 3, above its max of 2" },
-	{ "[param.n]\ntype = u32\ndefault = 1.5\n", "", -EINVAL, -1,
-	  "default of n: '1.5' is 1.5, which does not fit" },
-	{ "[param.n]\ntype = u32\ndefault = 0-1\n", "", -ERANGE, -1, "default of n" },
-	{ "[param.n]\ntype = u32\ndefault = 1/0\n", "", -EINVAL, 1,
-	  "default of n: division by zero, in column 2" },
+	{ TWO "max = 2\ndefault = n\n", "n=3", -ERANGE, -1, "m is 3, above its max of 2" },
+	{ TWO "default = (n+1)/2.0\n", "n=2", -EINVAL, -1,
+	  "default of m: '(n+1)/2.0' is 1.5, which does not fit" },
+	{ TWO "default = 1-n\n", "n=2", -ERANGE, -1, "default of m" },
+	{ TWO "default = 1/n\n", "n=0", -EINVAL, 1, "default of m: division by zero, in column 2" },
+	{ TWO "min = n\nmax = 2\n", "n=3 m=2", -ERANGE, 6, "m is 2, below its min of 3" },
 	{ "[param.n]\ntype = u32\nvalues = 1,2\n", "n=3", -ERANGE, 2, "n is 3, not one of 1,2" },
 	{ "[param.n]\ntype = u32\n", "m=1", -EINVAL, 0, "kernel t has no parameter 'm'" },
 	{ "[param.n]\ntype = u32\n", "n=1 n=1", -EINVAL, 4, "'n' is given twice" },
@@ -428,6 +469,7 @@ static void numbers(void)
 int main(void)
 {
 	RUN(files_refused);
+	RUN(files_taken);
 	RUN(bytes_refused);
 	RUN(prefixes);
 	RUN(words_refused);
