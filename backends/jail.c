@@ -42,13 +42,6 @@ static const struct jail_step init_steps[] = {
 	{ "ids", jail_take_ids },
 	{ "user namespace", jail_leaf_namespace },
 	{ "namespace limits", jail_no_more_namespaces },
-	{ "capabilities", jail_no_capabilities },
-	{ "parent death signal", jail_die_with_launcher },
-	{ "landlock", jail_landlock },
-	{ "descriptors", jail_descriptors },
-	{ "resource limits", jail_resource_limits },
-	{ "seccomp", jail_filter },
-	{ "exec", jail_exec },
 	{ 0 },
 };
 
@@ -59,6 +52,11 @@ static const struct jail_step zygote_steps[] = {
 	{ "ids", jail_take_ids },
 	{ "namespaces", jail_join_namespaces },
 	{ "user namespace", jail_join_leaf },
+	{ 0 },
+};
+
+/* What both do when they are where they belong. */
+static const struct jail_step last_steps[] = {
 	{ "capabilities", jail_no_capabilities },
 	{ "parent death signal", jail_die_with_launcher },
 	{ "landlock", jail_landlock },
@@ -69,22 +67,29 @@ static const struct jail_step zygote_steps[] = {
 	{ 0 },
 };
 
-/* Never returns: the last step is the exec. */
-static _Noreturn void become(const struct jail_child *child, const struct jail_step *steps)
+static void take_steps(struct jail_child *c, const struct jail_step *steps)
 {
 	struct jail_report report = { 0 };
-	struct jail_child c = *child;
 
 	for (const struct jail_step *s = steps; s->name; s++) {
-		report.err = s->take(&c);
+		report.err = s->take(c);
 		if (!report.err && s->take == jail_descriptors)
-			c.report = SECCOMP_EXEC_FD + 1;
+			c->report = SECCOMP_EXEC_FD + 1;
 		if (!report.err)
 			continue;
 		(void)strncpy(report.step, s->name, sizeof report.step - 1);
-		(void)!write(c.report, &report, sizeof report);
-		break;
+		(void)!write(c->report, &report, sizeof report);
+		_exit(127);
 	}
+}
+
+/* Never returns: the last step is the exec. */
+static _Noreturn void become(const struct jail_child *child, const struct jail_step *steps)
+{
+	struct jail_child c = *child;
+
+	take_steps(&c, steps);
+	take_steps(&c, last_steps);
 	_exit(127);
 }
 

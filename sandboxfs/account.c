@@ -40,91 +40,84 @@ static struct account *account_of(uid_t uid)
 	return account;
 }
 
-static void drop_if_empty(struct account *account)
+static struct account *begin(uid_t uid)
+{
+	pthread_mutex_lock(&lock);
+	return account_of(uid);
+}
+
+/* An account that holds nothing goes. */
+static void end(struct account *account)
 {
 	struct account **link = &accounts;
 
-	if (!account || account->opens || account->staged_files || account->staged_bytes ||
-	    account->held_bytes)
-		return;
-	while (*link != account)
-		link = &(*link)->next;
-	*link = account->next;
-	free(account);
+	if (account && !account->opens && !account->staged_files && !account->staged_bytes &&
+	    !account->held_bytes) {
+		while (*link != account)
+			link = &(*link)->next;
+		*link = account->next;
+		free(account);
+	}
+	pthread_mutex_unlock(&lock);
 }
 
 int account_open(uid_t uid, bool spare)
 {
 	uint32_t max = sfs_config()->opens_max;
-	struct account *account;
+	struct account *account = begin(uid);
 	int err = 0;
 
-	pthread_mutex_lock(&lock);
-	account = account_of(uid);
 	if (!account)
 		err = -ENOMEM;
 	else if (account->opens >= max + (spare ? OPENS_SPARE : 0))
 		err = sfs_fail(-EDQUOT, "uid %u has %u files open here already", uid, max);
 	else
 		account->opens++;
-	drop_if_empty(account);
-	pthread_mutex_unlock(&lock);
+	end(account);
 	return err;
 }
 
 void account_close(uid_t uid)
 {
-	struct account *account;
+	struct account *account = begin(uid);
 
-	pthread_mutex_lock(&lock);
-	account = account_of(uid);
 	if (account && account->opens)
 		account->opens--;
-	drop_if_empty(account);
-	pthread_mutex_unlock(&lock);
+	end(account);
 }
 
 int account_stage_file(uid_t uid)
 {
 	uint32_t max = sfs_config()->staging_max_files;
-	struct account *account;
+	struct account *account = begin(uid);
 	int err = 0;
 
-	pthread_mutex_lock(&lock);
-	account = account_of(uid);
 	if (!account)
 		err = -ENOMEM;
 	else if (account->staged_files >= max)
 		err = sfs_fail(-EDQUOT, "uid %u stages %u files already", uid, max);
 	else
 		account->staged_files++;
-	drop_if_empty(account);
-	pthread_mutex_unlock(&lock);
+	end(account);
 	return err;
 }
 
 void account_unstage_file(uid_t uid)
 {
-	struct account *account;
+	struct account *account = begin(uid);
 
-	pthread_mutex_lock(&lock);
-	account = account_of(uid);
 	if (account && account->staged_files)
 		account->staged_files--;
-	drop_if_empty(account);
-	pthread_mutex_unlock(&lock);
+	end(account);
 }
 
 /* which: the offset of the sum in struct account. */
 static int add_bytes(uid_t uid, size_t which, uint64_t bytes, uint64_t max, const char *what)
 {
-	struct account *account;
-	uint64_t *sum;
+	struct account *account = begin(uid);
+	uint64_t *sum = account ? (uint64_t *)((char *)account + which) : NULL;
 	int err = 0;
 
-	pthread_mutex_lock(&lock);
-	account = account_of(uid);
-	sum = account ? (uint64_t *)((char *)account + which) : NULL;
 	if (!sum)
 		err = -ENOMEM;
 	else if (bytes > max || *sum > max - bytes)
@@ -132,23 +125,18 @@ static int add_bytes(uid_t uid, size_t which, uint64_t bytes, uint64_t max, cons
 			       (unsigned long long)max);
 	else
 		*sum += bytes;
-	drop_if_empty(account);
-	pthread_mutex_unlock(&lock);
+	end(account);
 	return err;
 }
 
 static void take_bytes(uid_t uid, size_t which, uint64_t bytes)
 {
-	struct account *account;
-	uint64_t *sum;
+	struct account *account = begin(uid);
+	uint64_t *sum = account ? (uint64_t *)((char *)account + which) : NULL;
 
-	pthread_mutex_lock(&lock);
-	account = account_of(uid);
-	sum = account ? (uint64_t *)((char *)account + which) : NULL;
 	if (sum)
 		*sum -= bytes < *sum ? bytes : *sum;
-	drop_if_empty(account);
-	pthread_mutex_unlock(&lock);
+	end(account);
 }
 
 int account_stage(uid_t uid, uint64_t bytes)

@@ -96,6 +96,21 @@ def kernel(name, spec):
         f.write(spec)
 
 
+def number_kernel(name, default=1):
+    """A kernel whose function of that name takes and returns one number, n."""
+    kernel(name, f"[kernel]\nname = {name}\nfunction = {name}\nreturns = u64\n"
+                 f"[param.n]\ntype = u64\ndefault = {default}\n[call]\nargs = u64 n\n")
+
+
+def error_of(call, *args):
+    """The errno of a call that is refused; 0: it succeeded."""
+    try:
+        call(*args)
+    except OSError as e:
+        return e.errno
+    return 0
+
+
 def run(name, words=""):
     """(0 or errno, what the same open file says afterwards)."""
     fd = os.open(os.path.join(MNT, "kernels", name, "run"), os.O_RDWR)

@@ -3,13 +3,11 @@
 # concurrent
 # no-mount
 # In the background nothing of the caller's stays open: a pipe ends as soon as the mount answers. Whose state it may be.
-status=0
 place=$(mktemp -d) || exit 1
 chmod 755 "$place"
 mkdir "$place/mnt"
-say() {
-	if [ "$1" = 0 ]; then echo "ok $2"; else echo "not ok $2: $(tr '\n' '|' <"$place/said" 2>&1)"; status=1; fi
-}
+why=$place/said
+. "$(dirname "$0")/tools_say.sh"
 unmount() {
 	for _ in $(seq 100); do
 		fusermount3 -u "$place/mnt" 2>/dev/null || umount "$place/mnt" 2>/dev/null

@@ -5,29 +5,21 @@
 # plain-only
 # Installing puts program, pages and unit where they belong; uninstalling takes every file away again.
 top=$(cd "$(dirname "$0")/../.." && pwd)
-status=0
-
-report() {
-	if [ "$1" = 0 ]; then
-		echo "ok $2"
-	else
-		echo "not ok $2: $(tail -n 3 out | tr '\n' '|')"
-		status=1
-	fi
-}
+why=out
+. "$top/tests/fs/tools_say.sh"
 
 to="BUILD=$BUILD PREFIX=/usr DESTDIR=$PWD/root"
 # With other flags than it was built with all of it would be built again.
 ! grep -q -e -Werror "$BUILD/flags" || to="$to WERROR=1"
 make -C "$top" --no-print-directory $to install >out 2>&1
-report $? "make install"
+say $? "make install"
 (cd root && find . -type f | sort) >found
 printf '%s\n' ./usr/bin/sandboxfs ./usr/lib/systemd/system/sandboxfs.service ./usr/share/man/man5/sandboxfs.5 \
 	./usr/share/man/man8/sandboxfs.8 >wanted
 diff found wanted >out 2>&1
-report $? "every file has its place"
+say $? "every file has its place"
 grep -q '^ExecStart=/usr/bin/sandboxfs ' root/usr/lib/systemd/system/sandboxfs.service
-report $? "the unit starts what was installed"
+say $? "the unit starts what was installed"
 make -C "$top" --no-print-directory $to uninstall >out 2>&1 && [ -z "$(find root -type f)" ]
-report $? "make uninstall leaves no file"
+say $? "make uninstall leaves no file"
 exit $status

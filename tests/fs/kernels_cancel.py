@@ -12,19 +12,9 @@ typedef unsigned long u64;
 u64 loop(u64 n) { for (;;) __asm__ volatile(""); return n; }
 u64 work(u64 n) { u64 x = 0; for (u64 i = 0; i < 1000; i++) { __asm__ volatile("" : "+r"(x)); x += n; } return x; }
 """
-SPEC = """[kernel]
-name = {name}
-function = {name}
-returns = u64
-[param.n]
-type = u64
-default = 1
-[call]
-args = u64 n
-"""
 sfs.codelet(SOURCE, "cancel")
 for name in ("loop", "work"):
-    sfs.kernel(name, SPEC.format(name=name))
+    sfs.number_kernel(name)
 path = os.path.join(sfs.MNT, "kernels/loop/run")
 
 

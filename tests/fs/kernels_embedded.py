@@ -33,24 +33,12 @@ sfs.ok("codelet names it", sfs.read("kernels/inborn/codelet") == "inborn.o\n", s
 sfs.codelet(source("inborn", 10, "second"), "inborn")
 sfs.ok("a new version brings a new specification", "second" in sfs.read("kernels/inborn/spec"))
 sfs.ok("and its function", returned("inborn") == "11", returned("inborn"))
-try:
-    sfs.codelet(source("sdot", 1), "thief")
-    error = 0
-except OSError as e:
-    error = e.errno
+error = sfs.error_of(sfs.codelet, source("sdot", 1), "thief")
 sfs.ok("a name that is taken refuses the load", error == errno.EEXIST, error)
 sfs.ok("and the codelet is not there", "thief.o" not in os.listdir(os.path.join(sfs.MNT, "store")))
-try:
-    sfs.codelet(source("broken", 1, more="bogus = 1\\n"), "broken")
-    error = 0
-except OSError as e:
-    error = e.errno
+error = sfs.error_of(sfs.codelet, source("broken", 1, more="bogus = 1\\n"), "broken")
 sfs.ok("a bad specification refuses the load", error == errno.EINVAL and "broken" not in kernels(), error)
-try:
-    os.rmdir(os.path.join(sfs.MNT, "kernels/inborn"))
-    error = 0
-except OSError as e:
-    error = e.errno
+error = sfs.error_of(os.rmdir, os.path.join(sfs.MNT, "kernels/inborn"))
 sfs.ok("it goes only with its codelet", error == errno.EPERM, error)
 sfs.write("kernels/inborn/codelet", "auto\n")
 sfs.codelet(source("inborn", 10, "third"), "inborn")

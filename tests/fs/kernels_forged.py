@@ -57,16 +57,6 @@ FORGERY(unphased) c->nonce = 12345; leave(); return 1; }
 FORGERY(faulted) c->fault_signal = 11; c->fault_address = ~0ul; c->fault_ip = 3; leave(); return 1; }
 FORGERY(garbage) spin(1000); for (u64 i = 0; i < sizeof(*c); i++) ((volatile char *)c)[i] = i * 7 + 129; leave(); return 1; }
 """
-SPEC = """[kernel]
-name = {name}
-function = {name}
-returns = u64
-[param.n]
-type = u64
-default = 10000000
-[call]
-args = u64 n
-"""
 CASES = (
     ("shorter", errno.EBADMSG, "killed", "samples last"), ("later", errno.EBADMSG, "killed", "mismatch"),
     ("overhead", errno.EBADMSG, "killed", "ticks of overhead"),
@@ -78,7 +68,7 @@ flags = ["-D_GNU_SOURCE", "-DPLACE=0x" + place, "-Wno-unused", "-fno-tree-loop-d
 flags += ["-I" + os.path.join(TOP, d) for d in ("backends", "backends/jailed", "sandboxfs")]
 sfs.codelet(SOURCE, "forged", *flags)
 for name in ["honest", "more", *(case[0] for case in CASES)]:
-    sfs.kernel(name, SPEC.format(name=name))
+    sfs.number_kernel(name, 10000000)
 error, answer = sfs.run("honest", "reps=20")
 result = sfs.flat("kernels/honest/result")
 sfs.ok("honest work is believed", error == 0 and result.get("integrity") == "ok", f"{sfs.name_of(error)} {answer} {result}")

@@ -16,19 +16,9 @@ u64 touch(u64 n) { for (u64 i = 0; i < n; i++) ((volatile char *)room)[i * 4096]
 u64 count(u64 n) { return counter += n; }
 u64 nothing(u64 n) { return n; }
 """
-SPEC = """[kernel]
-name = {name}
-function = {name}
-returns = u64
-[param.n]
-type = u64
-default = 1
-[call]
-args = u64 n
-"""
 sfs.codelet(SOURCE, "measure", "-fno-tree-loop-distribute-patterns")
 for name in ("spin", "touch", "count", "nothing"):
-    sfs.kernel(name, SPEC.format(name=name))
+    sfs.number_kernel(name)
 
 
 def counters(name, words):

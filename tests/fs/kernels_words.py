@@ -79,11 +79,7 @@ sfs.ok("and error says so", "mine/counters" in sfs.read("kernels/mine/error") an
 sfs.ok("the kernel is idle", sfs.read("kernels/mine/state").strip() == "idle")
 sfs.write("kernels/mine/codelet", "dot.o\n")
 sfs.ok("codelet takes a name", sfs.read("kernels/mine/codelet") == "dot.o\n")
-try:
-    sfs.write("kernels/mine/codelet", "nothere.o\n")
-    error = 0
-except OSError as e:
-    error = e.errno
+error = sfs.error_of(sfs.write, "kernels/mine/codelet", "nothere.o\n")
 sfs.ok("codelet refuses what is not there", error == errno.ENOENT, error)
 text = sfs.read("kernels/mine/events")
 sfs.write("kernels/mine/events", text)
@@ -92,23 +88,11 @@ sfs.write("kernels/mine/events", "tsc,page-faults\n")
 sfs.ok("events takes a list", [line.split()[0] for line in sfs.read("kernels/mine/events").splitlines()] == ["tsc", "page-faults"])
 os.rmdir(os.path.join(sfs.MNT, "kernels/mine"))
 sfs.ok("rmdir removes it", "mine" not in os.listdir(os.path.join(sfs.MNT, "kernels")))
-try:
-    os.rmdir(os.path.join(sfs.MNT, "kernels/sdot"))
-    error = 0
-except OSError as e:
-    error = e.errno
+error = sfs.error_of(os.rmdir, os.path.join(sfs.MNT, "kernels/sdot"))
 sfs.ok("a shipped kernel stays", error in (errno.EPERM, errno.EACCES), error)
-try:
-    os.mkdir(os.path.join(sfs.MNT, "kernels/sdot"))
-    error = 0
-except OSError as e:
-    error = e.errno
+error = sfs.error_of(os.mkdir, os.path.join(sfs.MNT, "kernels/sdot"))
 sfs.ok("its name is taken", error == errno.EEXIST, error)
-try:
-    os.mkdir(os.path.join(sfs.MNT, "kernels/no name"))
-    error = 0
-except OSError as e:
-    error = e.errno
+error = sfs.error_of(os.mkdir, os.path.join(sfs.MNT, "kernels/no name"))
 sfs.ok("/error has why a mkdir was refused: kernels/ has no error of its own", error == errno.EINVAL and
        sfs.read("error").startswith("kernels/no name EINVAL 'no name' is no name") and
        "error" not in os.listdir(os.path.join(sfs.MNT, "kernels")), sfs.read("error"))

@@ -4,12 +4,10 @@
 # plain-only
 # The runner of the tests: a name may have its folder before it, and one that no test has is said and is a failure.
 top=$(cd "$(dirname "$0")/../.." && pwd)
-status=0
 out=$(mktemp) || exit 1
 trap 'rm -f "$out"' EXIT
-say() {
-	if [ "$1" = 0 ]; then echo "ok $2"; else echo "not ok $2: $(tr '\n' '|' <"$out")"; status=1; fi
-}
+why=$out
+. "$top/tests/fs/tools_say.sh"
 run() {
 	"$top/tests/run" --build "$BUILD" "$@" >"$out" 2>&1
 }

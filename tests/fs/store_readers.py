@@ -69,11 +69,7 @@ mine, other = (os.open(PATH, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644) for _ 
 os.write(mine, versions[0])
 os.write(other, versions[1])
 os.close(mine)
-try:
-    os.close(other)
-    error = 0
-except OSError as e:
-    error = e.errno
+error = sfs.error_of(os.close, other)
 sfs.ok("O_EXCL is refused at the commit where another came first", error == errno.EEXIST and
        open(PATH, "rb").read() == versions[0], sfs.name_of(error))
 os.unlink(PATH)

@@ -97,11 +97,7 @@ mounted = Mounted()
 sfs.ok("one that was cut is reported", "g2.o" in sfs.read("status"), sfs.read("status"))
 sfs.ok("and not there", not os.path.exists(os.path.join(MNT, "store", "g2.o")) and
        not os.path.exists(os.path.join(MNT, "codelets", "g2.o")))
-try:
-    content("f0.o")
-    error = 0
-except OSError as e:
-    error = e.errno
+error = sfs.error_of(content, "f0.o")
 sfs.ok("one with a changed byte is not given out", error == errno.EIO, sfs.name_of(error))
 sfs.ok("and reported", "f0.o" in sfs.read("status"), sfs.read("status"))
 sfs.ok("the others are well", content("f1.o") == data[1])

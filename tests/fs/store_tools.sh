@@ -2,10 +2,8 @@
 # SPDX-License-Identifier: MIT
 # concurrent
 # Every tool that brings or takes files loads and unloads codelets: cp dd install mv rsync cat tee python, rm, chmod.
-status=0
-say() {
-	if [ "$1" = 0 ]; then echo "ok $2"; else echo "not ok $2: $(cat "$MNT/store/error")"; status=1; fi
-}
+why=$MNT/store/error
+. "$(dirname "$0")/tools_say.sh"
 work=$(mktemp -d) && cd "$work" || exit 1
 trap 'rm -rf "$work"' EXIT
 for n in 1 2; do

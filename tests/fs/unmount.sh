@@ -10,10 +10,8 @@ mkdir "$place/etc" "$place/home" "$place/home/mnt"
 chmod 755 "$place"
 chown -R 65534:65534 "$place/home"
 cat >"$place/user" <<'END'
-status=0
-say() {
-	if [ "$1" = 0 ]; then echo "ok $2"; else echo "not ok $2: $(tr '\n' '|' <log)"; status=1; fi
-}
+why=log
+. "$1/tests/fs/tools_say.sh"
 begin() {
 	"$BUILD/bin/sandboxfs" -f --state state mnt </dev/null >log 2>&1 &
 	for _ in $(seq 100); do
@@ -44,4 +42,4 @@ exit $status
 END
 unshare --mount --propagation private bash -c '
 	mount -t tmpfs tmpfs "$1/etc" && cp -a /etc/. "$1/etc/" && rm -f "$1/etc/mtab" && mount --bind "$1/etc" /etc &&
-		cd "$1/home" && exec "$2/tests/as-role" nobody "$2" "$3" bash "$1/user"' - "$place" "$top" "$BUILD"
+		cd "$1/home" && exec "$2/tests/as-role" nobody "$2" "$3" bash "$1/user" "$2"' - "$place" "$top" "$BUILD"

@@ -166,17 +166,6 @@ static void two_users(void)
 	end();
 }
 
-static const char *found(const char *symbol, const struct sfs_cred *who)
-{
-	static char name[SFS_NAME_MAX + 1];
-	int err = 0;
-	struct codelet *c = store_find_export(symbol, who, &err);
-
-	snprintf(name, sizeof(name), "%s", c ? c->name : err == -ENOENT ? "none" : "?");
-	store_put(c);
-	return name;
-}
-
 static void finds_by_export(void)
 {
 	begin();

@@ -57,6 +57,18 @@ static void check_bytes(const char *name, const void *bytes, size_t size)
 	CHECK_INT(fake_size(name), size);
 }
 
+/* The name of the codelet that who gets for symbol. */
+static const char *found(const char *symbol, const struct sfs_cred *who)
+{
+	static char name[SFS_NAME_MAX + 1];
+	int err = 0;
+	struct codelet *c = store_find_export(symbol, who, &err);
+
+	snprintf(name, sizeof(name), "%s", c ? c->name : err == -ENOENT ? "none" : "?");
+	store_put(c);
+	return name;
+}
+
 static unsigned files_in(const char *folder)
 {
 	char path[256];

@@ -5,17 +5,6 @@
 
 #include "store_state.h"
 
-static const char *found(const char *symbol, const struct sfs_cred *who)
-{
-	static char name[SFS_NAME_MAX + 1];
-	int err = 0;
-	struct codelet *c = store_find_export(symbol, who, &err);
-
-	snprintf(name, sizeof(name), "%s", c ? c->name : err == -ENOENT ? "none" : "?");
-	store_put(c);
-	return name;
-}
-
 /* ---- the inspector is not believed --------------------------------------------------------------------- */
 
 static void lie_offsets(struct wire_table *t)
@@ -107,16 +96,22 @@ static void inspector_cannot_start(void)
 	end();
 }
 
+/* Begins an upload whose inspector does not come to an end. */
+static void spin(struct sfs_req *req)
+{
+	fake_inspector = FAKE_SPIN;
+	CHECK_INT(store_backend.type->uploads->commit(&fake_store, "a.o", fake_memfd(one, one_size), one_size, 0644,
+						      &fake_alice, req), SFS_LATER);
+	usleep(20000);
+}
+
 static void gives_up(void)
 {
 	struct sfs_req req = FAKE_REQ, early = FAKE_REQ;
 	uint64_t start;
 
 	begin();
-	fake_inspector = FAKE_SPIN;
-	CHECK_INT(store_backend.type->uploads->commit(&fake_store, "a.o", fake_memfd(one, one_size), one_size, 0644,
-						      &fake_alice, &req), SFS_LATER);
-	usleep(20000);
+	spin(&req);
 	start = fake_now_ns();
 	fake_cancel(&req);
 	CHECK_INT(fake_wait(&req), -EINTR);
@@ -137,10 +132,7 @@ static void one_spinner_stops_nobody_else(void)
 	uint64_t start;
 
 	begin();
-	fake_inspector = FAKE_SPIN;
-	CHECK_INT(store_backend.type->uploads->commit(&fake_store, "a.o", fake_memfd(one, one_size), one_size, 0644,
-						      &fake_alice, &req), SFS_LATER);
-	usleep(20000);
+	spin(&req);
 	fake_inspector = FAKE_HONEST;
 	start = fake_now_ns();
 	CHECK_INT(fake_upload("b.o", one, one_size, 0644, &fake_bob), 0);
