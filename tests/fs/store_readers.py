@@ -115,6 +115,44 @@ for t in threads:
     t.join()
 sfs.ok("readers see whole versions only", not bad and reads > 0, f"{len(bad)} of {reads}: {bad[:5]}")
 
+
+
+def maker(k):
+    """Makes the name and takes it away, as another does at the same time."""
+    for i in range(40):
+        try:
+            put(versions[(i + k) % 3])
+            os.unlink(PATH)
+        except FileNotFoundError:
+            pass  # the other was first
+
+
+def looker():
+    while not stop:
+        try:
+            if os.stat(PATH).st_size not in sizes:
+                bad.append("a part of it")
+            if open(PATH, "rb").read() not in versions:
+                bad.append("other bytes")
+        except FileNotFoundError:
+            pass
+
+
+os.unlink(PATH)
+stop, bad, sizes = False, [], [len(v) for v in versions]
+makers = [threading.Thread(target=maker, args=(k,), daemon=True) for k in range(2)]
+lookers = [threading.Thread(target=looker, daemon=True) for _ in range(2)]
+for t in lookers + makers:
+    t.start()
+for t in makers:
+    t.join()
+stop = True
+for t in lookers:
+    t.join()
+sfs.ok("two who make and remove one name show it whole or not at all", not bad, bad[:5])
+sfs.ok("and leave nothing", os.listdir(os.path.dirname(PATH)) == ["error"] and
+       os.listdir(os.path.join(sfs.MNT, "codelets")) == [])
+
 for i in range(5):
     put(versions[i % 3])
 before = descriptors()
