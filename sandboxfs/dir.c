@@ -8,7 +8,6 @@
 #include <unistd.h>
 
 #include "errors.h"
-#include "file.h"
 #include "perm.h"
 #include "render.h"
 #include "upload.h"
@@ -148,132 +147,6 @@ struct sfs_obj *dir_opened(uint64_t id)
 
 /* ---- changing attributes --------------------------------------------------------------------- */
 
-static void change_row(struct row_node *row, const struct change *change)
-{
-	struct sfs_obj *dir = row->node.dir;
-	struct row_state *state = &dir->rows[row->row];
-
-	if (change->mode_set)
-		state->mode = change->mode & 0777;
-	if ((change->uid_set || change->gid_set) && !state->owned) {
-		state->owned = true;
-		state->uid = dir->node.uid;
-		state->gid = dir->node.gid;
-	}
-	if (change->uid_set)
-		state->uid = change->uid;
-	if (change->gid_set)
-		state->gid = change->gid;
-}
-
-static void change_node(struct node *node, const struct change *change)
-{
-	if (change->mode_set)
-		node->mode = change->mode & (node->kind == NODE_DIR ? 01777 : 0777);
-	if (change->uid_set)
-		node->uid = change->uid;
-	if (change->gid_set)
-		node->gid = change->gid;
-	if (change->mtime_set)
-		node->mtime_ns = change->mtime_ns;
-	node->ctime_ns = sfs_wall_ns();
-}
-
-/*
- * A committed file lives in the backend, which has to agree and to remember. What the name leads to
- * no more is its descriptors' alone: the name may be of another's file now.
- */
-static int tell_backend(struct node *node, const struct change *change, const struct sfs_cred *who)
-{
-	const struct sfs_uploads *uploads = node->dir->type->uploads;
-	char name[SFS_NAME_MAX + 1];
-	struct node want;
-	bool committed;
-
-	pthread_mutex_lock(&tree_lock);
-	committed = node_as_file(node)->committed && node->linked;
-	want.kind = NODE_FILE;
-	want.uid = node->uid;
-	want.gid = node->gid;
-	want.mode = node->mode;
-	snprintf(name, sizeof(name), "%s", node->name);
-	pthread_mutex_unlock(&tree_lock);
-	if (!committed || !(change->mode_set || change->uid_set || change->gid_set))
-		return 0;
-	if (!uploads->set_owner)
-		return sfs_fail(-EPERM, "owner and mode of '%.64s' cannot be changed", name);
-	change_node(&want, change);
-	return uploads->set_owner(node->dir, name,
-				  &(struct sfs_owner){ want.uid, want.gid, want.mode }, who);
-}
-
-/* A directory whose backend remembers owner and mode; true: it has been asked. */
-static bool ask_directory(struct node *node, const struct change *change, int *err)
-{
-	struct node want;
-
-	if (node->kind != NODE_DIR || !node_obj(node)->type->set_owner ||
-	    !(change->mode_set || change->uid_set || change->gid_set))
-		return false;
-	pthread_mutex_lock(&tree_lock);
-	want = (struct node){ .kind = NODE_DIR };
-	want.uid = node->uid;
-	want.gid = node->gid;
-	want.mode = node->mode;
-	pthread_mutex_unlock(&tree_lock);
-	change_node(&want, change);
-	*err = node_obj(node)->type->set_owner(node_obj(node), want.uid, want.gid, want.mode);
-	return true;
-}
-
-static int judge_change(struct node *node, const struct change *change, const struct sfs_cred *who)
-{
-	struct stat st;
-
-	node_stat(node, &st);
-	if (change->uid_set && change->uid != st.st_uid && who->uid != 0)
-		return sfs_fail(-EPERM, "only root can give this to uid %u", change->uid);
-	if (change->mode_set || change->uid_set || change->gid_set || change->mtime_set)
-		return perm_owner(who, &st);
-	return 0;
-}
-
-static int change_size(struct node *node, const struct change *change, struct file *file)
-{
-	struct stat st;
-
-	if (!change->size_set || node->kind != NODE_FILE)
-		return 0;
-	if (file)
-		return file_truncate(file, change->size);
-	node_stat(node, &st);
-	if (st.st_size == change->size)
-		return 0;
-	return sfs_fail(-EPERM,
-			"a file here changes only through a descriptor that is open for writing");
-}
-
-static int change_any(struct node *node, const struct change *change, const struct sfs_cred *who,
-		      struct file *file)
-{
-	int err = judge_change(node, change, who);
-
-	err = err ?: change_size(node, change, file);
-	if (!err && node->kind == NODE_FILE)
-		err = tell_backend(node, change, who);
-	if (err || ask_directory(node, change, &err))
-		return err;
-	if (node->kind == NODE_FILE && change->mtime_set)
-		upload_set_mtime(node_as_file(node), change->mtime_ns);
-	pthread_mutex_lock(&tree_lock);
-	if (node->kind == NODE_ROW)
-		change_row(node_as_row(node), change);
-	else
-		change_node(node, change);
-	pthread_mutex_unlock(&tree_lock);
-	return 0;
-}
-
 int dir_setattr(uint64_t id, const struct change *change, const struct sfs_cred *who,
 		struct file *file, struct seen *out)
 {
@@ -282,7 +155,7 @@ int dir_setattr(uint64_t id, const struct change *change, const struct sfs_cred 
 
 	if (!node)
 		return stale();
-	err = change_any(node, change, who, file);
+	err = change_apply(node, change, who, file);
 	if (err) {
 		errors_note(node->kind == NODE_DIR ? node_obj(node) : node->dir, NULL, who, err);
 		node_put(node);

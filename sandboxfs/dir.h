@@ -12,6 +12,7 @@
 
 #include <sys/statvfs.h>
 
+#include "change.h"
 #include "node.h"
 
 /* A node as the kernel is to see it. node is counted, and lent already where a lookup gave it. */
@@ -19,15 +20,6 @@ struct seen {
 	struct node *node;
 	struct stat st;
 	double entry_s, attr_s; /* for how long the kernel may believe it */
-};
-
-struct change {
-	bool mode_set, uid_set, gid_set, size_set, mtime_set;
-	mode_t mode;
-	uid_t uid;
-	gid_t gid;
-	off_t size;
-	uint64_t mtime_ns;
 };
 
 /* A name in a directory, by ids. */

@@ -25,8 +25,8 @@ const char *errors_sentence(int64_t err);
 const char *errors_name(int64_t err);
 
 /*
- * /error for who: "ok" or "path ERRNO sentence"; for root also a line "uid N path ERRNO sentence" for
- * each other uid whose last call here was refused.
+ * /error for who: "ok" or "path ERRNO sentence"; for root also a line "uid N path ERRNO sentence"
+ * for each other uid whose last call here was refused.
  */
 void errors_show(const struct sfs_cred *who, struct sfs_buf *out);
 

@@ -13,8 +13,8 @@
 uint64_t mount_id(const char *place);
 
 /*
- * Detaches what is mounted at place, by ourselves or by a helper that may. 0 or -EBUSY. Whoever uses
- * it keeps it until he is done.
+ * Detaches what is mounted at place, by ourselves or by a helper that may. 0 or -EBUSY. Whoever
+ * uses it keeps it until he is done.
  */
 int unmount_place(const char *place);
 
