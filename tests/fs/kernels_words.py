@@ -68,11 +68,7 @@ sfs.ok("and nothing changed", sfs.read("kernels/mine/state").strip() == "empty" 
 sfs.ok("another name in it is refused", write_spec("mine", SPEC.format(name="other")) == errno.EINVAL)
 sfs.ok("a good one is taken", write_spec("mine", SPEC.format(name="mine")) == 0, sfs.read("kernels/mine/error"))
 sfs.ok("and shown as it was", sfs.read("kernels/mine/spec") == SPEC.format(name="mine"))
-try:
-    sfs.write("kernels/mine/counters", "1\n")
-    error = 0
-except OSError as e:
-    error = e.errno
+error = sfs.error_of(sfs.write, "kernels/mine/counters", "1\n")
 sfs.ok("what is only read is not opened for writing", error in (errno.EPERM, errno.EACCES), error)
 sfs.ok("and error says so", "mine/counters" in sfs.read("kernels/mine/error") and "mine/counters" in sfs.read("error"),
        sfs.read("kernels/mine/error"))
