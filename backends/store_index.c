@@ -210,14 +210,26 @@ void load_record(const struct store_load *load, struct store_record *out)
 
 /* ---- what each uid has ----------------------------------------------------------------------- */
 
-struct store_usage *usage_of(uid_t uid)
+static struct store_usage *find_usage(uid_t uid)
 {
-	struct store_usage *more;
-
 	for (size_t i = 0; i < store.nusage; i++)
 		if (store.usage[i].uid == uid)
 			return &store.usage[i];
-	more = reallocarray(store.usage, store.nusage + 1, sizeof(*more));
+	return NULL;
+}
+
+struct store_usage usage_of(uid_t uid)
+{
+	const struct store_usage *usage = find_usage(uid);
+
+	return usage ? *usage : (struct store_usage){ .uid = uid };
+}
+
+static struct store_usage *add_usage(uid_t uid)
+{
+	struct store_usage *more =
+		reallocarray(store.usage, store.nusage + 1, sizeof(*store.usage));
+
 	if (!more)
 		return NULL;
 	store.usage = more;
@@ -225,14 +237,34 @@ struct store_usage *usage_of(uid_t uid)
 	return &more[store.nusage++];
 }
 
+/* A uid that has nothing takes no place: users come and go. */
+static void drop_usage(struct store_usage *usage)
+{
+	struct store_usage *fewer;
+
+	*usage = store.usage[--store.nusage];
+	if (!store.nusage) {
+		free(store.usage);
+		store.usage = NULL;
+		return;
+	}
+	fewer = reallocarray(store.usage, store.nusage, sizeof(*fewer));
+	if (fewer)
+		store.usage = fewer;
+}
+
 static void count_load(const struct store_load *load, int sign)
 {
-	struct store_usage *usage = usage_of(load->uid);
+	struct store_usage *usage = find_usage(load->uid);
 
+	if (!usage && sign > 0)
+		usage = add_usage(load->uid);
 	if (!usage)
 		return;
 	usage->count += (uint32_t)sign;
 	usage->bytes += (uint64_t)sign * load->object->size;
+	if (!usage->count)
+		drop_usage(usage);
 }
 
 /* ---- entries --------------------------------------------------------------------------------- */

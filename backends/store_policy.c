@@ -168,11 +168,10 @@ struct share {
 	mode_t mode;
 };
 
-static int look(const char *name, struct store_record *record, struct share *share)
+static void look(const char *name, struct store_record *record, struct share *share)
 {
 	const struct store_entry *entry;
-	const struct store_usage *usage;
-	int rc = 0;
+	struct store_usage usage;
 
 	pthread_mutex_lock(&store.lock);
 	entry = entry_find(name);
@@ -183,14 +182,9 @@ static int look(const char *name, struct store_record *record, struct share *sha
 		share->mode = entry->load->mode;
 	}
 	usage = usage_of(record->uid);
-	if (usage) {
-		share->count = usage->count - share->taken;
-		share->bytes = usage->bytes - (share->taken ? entry->load->object->size : 0);
-	} else {
-		rc = -ENOMEM;
-	}
+	share->count = usage.count - share->taken;
+	share->bytes = usage.bytes - (share->taken ? entry->load->object->size : 0);
 	pthread_mutex_unlock(&store.lock);
-	return rc ? sfs_fail(rc, "out of memory") : 0;
 }
 
 int policy_place(const char *name, uint64_t size, const struct sfs_cred *who,
@@ -198,13 +192,10 @@ int policy_place(const char *name, uint64_t size, const struct sfs_cred *who,
 {
 	const struct sfs_config *config = sfs_config();
 	struct share share = { .count = 0 };
-	int rc;
 
 	record_out->uid = who->uid;
 	record_out->gid = who->gid;
-	rc = look(name, record_out, &share);
-	if (rc)
-		return rc;
+	look(name, record_out, &share);
 	if (share.taken && !sfs_may(who, record_out->uid, record_out->gid, share.mode, W_OK))
 		return sfs_fail(-EACCES, "'%.64s' is of uid %u and not writable for uid %u", name,
 				record_out->uid, who->uid);

@@ -135,8 +135,8 @@ void entry_own(struct store_entry *entry, uid_t uid, gid_t gid, mode_t mode,
 	       struct store_held **held_out);
 /* No longer to be found, though it still runs. */
 void entry_unload(struct store_entry *entry, struct store_held **held_out);
-/* What uid has: made when there is none. NULL: out of memory. */
-struct store_usage *usage_of(uid_t uid);
+/* What uid has. */
+struct store_usage usage_of(uid_t uid);
 /* Everything goes, at the end. */
 void index_free(void);
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The store from upload to codelet, with a core and a launcher of a few lines. */
+#include "store_priv.h"
 #include "store_state.h"
 
 static void loads_and_shows(void)
@@ -232,6 +233,34 @@ static void what_is_held_stays(void)
 	end();
 }
 
+/* Users come and go, and there can be as many as there are ids. */
+static void who_has_nothing_costs_nothing(void)
+{
+	const struct sfs_uploads *up = store_backend.type->uploads;
+	const struct sfs_cred charlie = { .uid = 1003, .gid = 1003 };
+
+	begin();
+	CHECK_INT(fake_upload("a.o", one, one_size, 0644, &fake_alice), 0);
+	CHECK_INT(fake_upload("b.o", one, one_size, 0644, &fake_bob), 0);
+	CHECK_INT(fake_upload("c.o", two, two_size, 0644, &charlie), 0);
+	CHECK_INT(store.nusage, 3);
+	CHECK_INT(up->remove(&fake_store, "a.o", &fake_alice), 0);
+	CHECK_INT(store.nusage, 2);
+	CHECK_INT(fake_upload("d.o", "no ELF", 6, 0644, &fake_alice), -ENOEXEC);
+	CHECK_INT(store.nusage, 2);
+	/* Those who stay are still held to what they may have. */
+	fake_config.store_max_codelets = 1;
+	CHECK_INT(fake_upload("e.o", two, two_size, 0644, &charlie), -EDQUOT);
+	CHECK_INT(fake_upload("e.o", two, two_size, 0644, &fake_bob), -EDQUOT);
+	fake_config.store_max_codelets = 20000;
+	CHECK_INT(up->set_owner(&fake_store, "c.o", 1002, 1002, 0644), 0);
+	CHECK_INT(store.nusage, 1);
+	CHECK_INT(up->remove(&fake_store, "b.o", &fake_bob), 0);
+	CHECK_INT(up->remove(&fake_store, "c.o", &fake_bob), 0);
+	CHECK_INT(store.nusage, 0);
+	end();
+}
+
 static void running_and_unloading(void)
 {
 	struct codelet *c;
@@ -277,6 +306,7 @@ int main(void)
 	RUN(two_users);
 	RUN(finds_by_export);
 	RUN(what_is_held_stays);
+	RUN(who_has_nothing_costs_nothing);
 	RUN(running_and_unloading);
 	return check_done();
 }
