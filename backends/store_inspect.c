@@ -144,18 +144,11 @@ static void ready(void *arg, struct launch_zygote *zygote, int rc, const char *s
 static void start(struct slot *slot)
 {
 	struct launch_limits limits = { .memory_bytes = memory_bytes(), .pids = PIDS };
-	struct launch_zygote *zygote =
-		launch_zygote_new(LAUNCH_INSPECTOR, geteuid(), &limits, NULL, NULL, 0, ready, slot);
 	char text[SFS_SENTENCE_MAX];
 
-	if (zygote) {
-		/* ready() may have come before this line, and the slot been emptied since. */
-		pthread_mutex_lock(&lock);
-		if (slot->state == SLOT_STARTING)
-			slot->zygote = zygote;
-		pthread_mutex_unlock(&lock);
+	/* ready() may come before this returns, and the slot be another's by then. */
+	if (launch_zygote_new(LAUNCH_INSPECTOR, geteuid(), &limits, NULL, NULL, 0, ready, slot))
 		return;
-	}
 	snprintf(text, sizeof(text), "no inspector: %.400s", sfs_sentence());
 	discard(slot);
 	if (!any_left())
@@ -265,14 +258,12 @@ static bool retry(struct inspection *i, int rc)
 static struct inspection *release(struct slot *slot, bool clean)
 {
 	struct inspection *i;
-	bool spare;
 
 	pthread_mutex_lock(&lock);
 	i = slot->current;
 	slot->current = NULL;
-	spare = slot != slots && !queue;
 	slot->state = SLOT_IDLE;
-	if (clean && !spare && !stopped)
+	if (clean && !stopped)
 		slot = NULL;
 	pthread_mutex_unlock(&lock);
 	if (slot)
@@ -323,10 +314,30 @@ static void fork_one(struct slot *slot)
 		launch_kill(run);
 }
 
-/* Begins whatever can begin. */
+/*
+ * Under lock: an inspector that is not the first one and has nothing to do, out of its slot. Not
+ * where others still wait: it may be theirs next.
+ */
+static struct launch_zygote *take_spare(void)
+{
+	struct launch_zygote *zygote;
+
+	for (struct slot *slot = slots + 1; !queue && slot < slots + SLOTS; slot++) {
+		if (slot->state != SLOT_IDLE)
+			continue;
+		zygote = slot->zygote;
+		slot->zygote = NULL;
+		slot->state = SLOT_EMPTY;
+		return zygote;
+	}
+	return NULL;
+}
+
+/* Begins whatever can begin, and ends what is left over. */
 static void pump(void)
 {
 	for (;;) {
+		struct launch_zygote *spare;
 		struct inspection **next;
 		struct slot *slot, *fresh = NULL;
 
@@ -343,12 +354,16 @@ static void pump(void)
 			if (fresh)
 				fresh->state = SLOT_STARTING;
 		}
+		spare = stopped ? NULL : take_spare();
 		pthread_mutex_unlock(&lock);
 		if (fresh)
 			start(fresh);
-		if (!slot)
+		if (spare)
+			launch_zygote_drop(spare);
+		if (slot)
+			fork_one(slot);
+		if (!slot && !spare)
 			return;
-		fork_one(slot);
 	}
 }
 

@@ -5,9 +5,11 @@
 
 /* ---- launcher -------------------------------------------------------------------------------------------- */
 
-enum fake_inspector { FAKE_HONEST, FAKE_CRASH, FAKE_SPIN, FAKE_SILENT, FAKE_LIE, FAKE_DEAD, FAKE_NEVER_STARTS };
+enum fake_inspector { FAKE_HONEST, FAKE_CRASH, FAKE_SPIN, FAKE_SLOW, FAKE_SILENT, FAKE_LIE, FAKE_DEAD, FAKE_NEVER_STARTS };
 
 static _Atomic enum fake_inspector fake_inspector;
+static atomic_bool fake_go;   /* what the slow ones wait for */
+static atomic_int fake_slow; /* how many do */
 static void (*fake_lie)(struct wire_table *table);
 static atomic_int fake_zygotes, fake_inspections, fake_pending;
 static atomic_int_least64_t fake_killed;
@@ -63,6 +65,13 @@ static void fake_run(struct fake_event *event)
 			if (fake_killed == event->id)
 				how.cause = LAUNCH_KILLED;
 		}
+		break;
+	case FAKE_SLOW:
+		fake_slow++;
+		while (!fake_go)
+			usleep(1000);
+		fake_slow--;
+		fake_inspect(event);
 		break;
 	case FAKE_SILENT:
 		break;

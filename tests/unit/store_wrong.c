@@ -141,6 +141,36 @@ static void one_spinner_stops_nobody_else(void)
 	end();
 }
 
+static int begin_upload(const char *name, const struct sfs_cred *who, struct sfs_req *req)
+{
+	return store_backend.type->uploads->commit(&fake_store, name, fake_memfd(one, one_size), one_size, 0644, who, req);
+}
+
+/* A second inspector was there for another user while the first one was busy: it ends when nobody waits any more. */
+static void spare_inspectors_end(void)
+{
+	struct sfs_req slow = FAKE_REQ, queued = FAKE_REQ;
+
+	begin();
+	fake_inspector = FAKE_SLOW;
+	fake_go = false;
+	CHECK_INT(begin_upload("a.o", &fake_alice, &slow), SFS_LATER);
+	for (int i = 0; i < 5000 && !fake_slow; i++)
+		usleep(1000);
+	CHECK_INT(fake_slow, 1);
+	fake_inspector = FAKE_HONEST;
+	CHECK_INT(begin_upload("b.o", &fake_alice, &queued), SFS_LATER);
+	CHECK_INT(fake_upload("c.o", one, one_size, 0644, &fake_bob), 0);
+	CHECK_INT(fake_zygotes, 2);
+	fake_go = true;
+	CHECK_INT(fake_wait(&slow), 0);
+	CHECK_INT(fake_wait(&queued), 0);
+	for (int i = 0; i < 1000 && fake_zygotes != 1; i++)
+		usleep(1000);
+	CHECK_INT(fake_zygotes, 1);
+	end();
+}
+
 /* ---- the layer above --------------------------------------------------------------------------------------- */
 
 static int loading_answer, loadings, goings;
@@ -323,6 +353,7 @@ int main(void)
 	RUN(inspector_cannot_start);
 	RUN(gives_up);
 	RUN(one_spinner_stops_nobody_else);
+	RUN(spare_inspectors_end);
 	RUN(embedded_specifications);
 	RUN(damage_is_seen);
 	RUN(nothing_is_reinspected_at_start);
