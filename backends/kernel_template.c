@@ -277,6 +277,18 @@ static bool may_build(const struct template_wait *wait)
 	       count_templates(&wait->key, false) < pool_cores();
 }
 
+/* Their codelet is gone, and nobody who came for the same bytes waits any more. */
+static struct template *take_forgotten(void)
+{
+	for (struct template *t = templates; t; t = t->next) {
+		if (t->state != IDLE || !t->forgotten)
+			continue;
+		unlist(t);
+		return t;
+	}
+	return NULL;
+}
+
 static bool next_action(struct action *out)
 {
 	for (struct template_wait **p = &first_wait; *p; p = &(*p)->next) {
@@ -299,7 +311,8 @@ static bool next_action(struct action *out)
 		out->build = add_template(wait);
 		return true;
 	}
-	return false;
+	*out = (struct action){ .drop = take_forgotten() };
+	return out->drop != NULL;
 }
 
 static void pump(void)
@@ -374,50 +387,37 @@ void template_put(struct template *t, bool dead)
 	pump();
 }
 
-/* Takes the idle templates that match out of the list: of one codelet, or all. */
-static struct template *take_idle(const unsigned char *sha256)
+/* Of one codelet, or all. Those that are in use or not ready yet go when they are idle. */
+static void forget(const unsigned char *sha256)
 {
-	struct template *taken = NULL;
-
-	for (struct template **p = &templates; *p;) {
-		struct template *t = *p;
-
-		if (t->state != IDLE ||
-		    (sha256 && memcmp(t->key.sha256, sha256, sizeof(t->key.sha256)))) {
-			p = &t->next;
-			continue;
-		}
-		*p = t->next;
-		t->next = taken;
-		taken = t;
-	}
-	return taken;
-}
-
-static void drop_idle(const unsigned char *sha256, bool stop)
-{
-	struct template *taken, *next;
+	struct template *t;
 
 	pthread_mutex_lock(&lock);
-	stopped = stopped || stop;
-	taken = take_idle(sha256);
+	for (t = templates; t; t = t->next)
+		t->forgotten |= !sha256 || !memcmp(t->key.sha256, sha256, sizeof(t->key.sha256));
 	pthread_mutex_unlock(&lock);
-	for (; taken; taken = next) {
-		next = taken->next;
-		destroy(taken);
-	}
+	do {
+		pthread_mutex_lock(&lock);
+		t = take_forgotten();
+		pthread_mutex_unlock(&lock);
+		if (t)
+			destroy(t);
+	} while (t);
 }
 
 void template_forget_codelet(const struct codelet *codelet)
 {
-	drop_idle(codelet->sha256, false);
+	forget(codelet->sha256);
 }
 
 void template_stop(void)
 {
 	struct template_wait *wait;
 
-	drop_idle(NULL, true);
+	pthread_mutex_lock(&lock);
+	stopped = true;
+	pthread_mutex_unlock(&lock);
+	forget(NULL);
 	do {
 		pthread_mutex_lock(&lock);
 		wait = first_wait;

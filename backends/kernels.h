@@ -172,6 +172,7 @@ struct template
 	uint64_t setup_ns;
 	/* Below: kernel_template.c's own, under its lock. */
 	int state;
+	bool forgotten; /* its codelet went away */
 	uint64_t used_at;
 	struct codelet *codelet; /* counted */
 	int rc;
@@ -201,7 +202,7 @@ struct kernel_usage kernel_usage_of(const struct launch_exit *how);
 uint64_t *template_base(struct template *template, const struct launch_event *event);
 /* Gives it back; dead: it is of no use any more. */
 void template_put(struct template *template, bool dead);
-/* Drops idle templates of this codelet. */
+/* Drops the templates of this codelet, each as soon as nobody uses or awaits it. */
 void template_forget_codelet(const struct codelet *codelet);
 void template_stop(void);
 

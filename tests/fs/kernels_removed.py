@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""rmdir of a kernel ends its runs: the writer is told that the object is gone; what cannot be had is refused, not ignored."""
+"""rmdir of a kernel ends its runs, and its writers are told; rm of a codelet takes its jail; what cannot be had is refused."""
 import errno, os, sys, threading, time
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))
 import sfs
@@ -47,4 +47,21 @@ sfs.kernel("spin", SPEC.replace("function = spin", "function = stop") + "[limits
 error, answer = sfs.run("spin", "codelet=spin.o")
 sfs.ok("the least memory is enough for a run", error == 0, f"{sfs.name_of(error)} {answer}")
 os.rmdir(os.path.join(sfs.MNT, "kernels/spin"))
+
+# A codelet that is removed while it runs takes its jail along when the run ends.
+sfs.codelet("void late(void) { for (;;) __asm__ volatile(\"\"); }", "late")
+sfs.kernel("late", SPEC.replace("spin", "late"))
+before = len(sfs.processes())
+late = threading.Thread(target=lambda: outcome.append(sfs.run("late", "reps=1 timeout_ms=1000 codelet=late.o")[0]))
+late.start()
+while sfs.read("codelets/late.o/state") != "running\n" and late.is_alive():
+    time.sleep(0.01)
+during = len(sfs.processes())
+os.unlink(os.path.join(sfs.MNT, "store/late.o"))
+late.join()
+end = time.monotonic() + 5
+while len(sfs.processes()) != before and time.monotonic() < end:
+    time.sleep(0.01)
+sfs.ok("a codelet removed during its run leaves no jail", outcome[-1] == errno.ETIMEDOUT and len(sfs.processes()) == before < during,
+       f"{sfs.name_of(outcome[-1])}, {before} processes before, {during} during, {len(sfs.processes())} after")
 sfs.done()
