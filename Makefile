@@ -59,6 +59,7 @@ UNIT	:= $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/*.c))
 FUZZ	:= $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/*.c))
 BENCH	:= $(patsubst tests/bench/%.c,%,$(wildcard tests/bench/*.c))
 FSTOOLS	:= $(patsubst tests/fs/%.c,%,$(wildcard tests/fs/tools_*.c))
+PRELOADED := $(patsubst tests/%.c,$(O)/%.so,$(wildcard tests/*.c))
 
 objects	= $(patsubst %,$(O)/obj/%.o,$(1))
 jailed	= $(patsubst %,$(O)/jailed/%.o,$(1))
@@ -106,7 +107,7 @@ check-style:
 check-debian: all tools
 	scripts/check-debian $(O)
 
-soak: all $(O)/leak.so
+soak: all $(PRELOADED)
 	tests/soak.py --build $(O) --seconds $(or $(SECONDS),300)
 
 bench: all $(BENCH:%=$(O)/bench/%)
@@ -114,7 +115,7 @@ bench: all $(BENCH:%=$(O)/bench/%)
 
 objects: $(LIB_OBJ)
 
-tools: $(UNIT:%=$(O)/unit/%) $(FSTOOLS:%=$(O)/fs/%) $(O)/leak.so
+tools: $(UNIT:%=$(O)/unit/%) $(FSTOOLS:%=$(O)/fs/%) $(PRELOADED)
 
 # ---- compiling -----------------------------------------------------------------------------------
 
@@ -213,7 +214,7 @@ $(O)/fs/%: $(O)/obj/tests/fs/%.c.o
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $< -pthread
 
-$(O)/leak.so: tests/leak.c
+$(PRELOADED): $(O)/%.so: tests/%.c
 	$(call say,LINK,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) -D_GNU_SOURCE -std=gnu17 -O2 $(WARN) -fPIC -shared -o $@ $<
