@@ -43,15 +43,6 @@ static void take_clock(const struct outcome *out, const struct perf_name *name,
 	measure_scale(&event->per_call, unit);
 }
 
-static uint64_t base_of(const struct template *template, const struct launch_event *event)
-{
-	for (unsigned i = 0; i < template->nbases; i++) {
-		if (!memcmp(&template->bases[i].event, event, sizeof(*event)))
-			return template->bases[i].value;
-	}
-	return 0;
-}
-
 static void set_total(struct outcome_event *event, const struct outcome *out, double value,
 		      double base)
 {
@@ -68,7 +59,7 @@ static void take_counter(const struct run *run, const struct outcome *out, unsig
 {
 	const struct launch_count *count = &run->how.counts[index];
 	const struct launch_event *what = &run->order.events[index];
-	double base = (double)base_of(run->template, what), value = (double)count->value;
+	const uint64_t *base = template_base(run->template, what);
 
 	event->is_hardware = what->type != PERF_TYPE_SOFTWARE;
 	if (index >= run->how.nevents || count->error) {
@@ -84,7 +75,7 @@ static void take_counter(const struct run *run, const struct outcome *out, unsig
 			 "all counters of the processor were in use");
 		return;
 	}
-	set_total(event, out, value, base);
+	set_total(event, out, (double)count->value, base ? (double)*base : 0);
 }
 
 /* What perf may not count here the kernel has kept for the wait: of the whole process, and coarser. */
