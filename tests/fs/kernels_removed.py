@@ -54,9 +54,10 @@ sfs.kernel("late", SPEC.replace("spin", "late"))
 before = len(sfs.processes())
 late = threading.Thread(target=lambda: outcome.append(sfs.run("late", "reps=1 timeout_ms=1000 codelet=late.o")[0]))
 late.start()
-while sfs.read("codelets/late.o/state") != "running\n" and late.is_alive():
+during = before
+while during == before and late.is_alive():
     time.sleep(0.01)
-during = len(sfs.processes())
+    during = len(sfs.processes())
 os.unlink(os.path.join(sfs.MNT, "store/late.o"))
 late.join()
 end = time.monotonic() + 5
