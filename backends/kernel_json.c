@@ -172,6 +172,7 @@ static void put_numbers(struct json *json, const struct outcome *out)
 	count_member(json, "samples", out->samples);
 	count_member(json, "batch", out->batch);
 	count_member(json, "overhead_ticks", out->overhead_ticks);
+	double_member(json, "integrity_slack_ns", out->slack_ns);
 	double_member(json, "tsc_hz", perf_tsc_hz());
 	double_member(json, "time_ns_per_call", out->ns_per_call);
 	if (out->samples && out->ret_type != WIRE_VOID) {

@@ -44,6 +44,7 @@ static void plan_calls(struct wire_plan *plan, const struct run *run)
 	plan->mode = o->mode;
 	plan->cache = o->cache;
 	plan->cpu = o->cpu;
+	plan->mark = !is_single(o) || run->template->link->inits;
 	for (unsigned set = 2; set < run->nsets; set++)
 		plan->check_at[set] = (uint32_t)(random_u64() % o->reps);
 }

@@ -174,6 +174,8 @@ struct sfs_blob *outcome_render_result(const struct outcome *out)
 	put_head(buf, out);
 	put_outside(buf, &out->how);
 	sfs_put(buf, "integrity %s\n", out->integrity[0] ? out->integrity : "not judged");
+	if (out->slack_ns > 0)
+		sfs_put(buf, "integrity_slack_ns %.0f\n", out->slack_ns);
 	if (out->remeasured)
 		put_number(buf, "remeasured", out->remeasured);
 	if (out->samples) {

@@ -292,8 +292,10 @@ static void note_base(struct template *t, const struct launch_event *event, uint
 
 struct kernel_usage kernel_usage_of(const struct launch_exit *how)
 {
-	return (struct kernel_usage){ how->user_ns + how->system_ns, how->minor_faults,
-				      how->major_faults };
+	uint64_t all_ns = how->user_ns + how->system_ns, begin_ns = how->gate_cpu_ns;
+
+	return (struct kernel_usage){ begin_ns, all_ns > begin_ns ? all_ns - begin_ns : 0,
+				      how->minor_faults, how->major_faults };
 }
 
 static void least(uint64_t *value, uint64_t other)
@@ -306,18 +308,18 @@ static void note_usage(struct template *t, const struct launch_exit *how)
 {
 	struct kernel_usage usage = kernel_usage_of(how);
 
-	if (!t->setup_ns)
+	if (!t->knows_usage)
 		t->usage = usage;
+	t->knows_usage = true;
+	least(&t->usage.begin_ns, usage.begin_ns);
 	least(&t->usage.cpu_ns, usage.cpu_ns);
 	least(&t->usage.minor_faults, usage.minor_faults);
 	least(&t->usage.major_faults, usage.major_faults);
-	if (usage.cpu_ns >= t->setup_ns)
-		t->setup_ns = usage.cpu_ns + 1; /* 0: not known */
 }
 
 static bool knows_bases(const struct run *run)
 {
-	if (!run->template->setup_ns)
+	if (!run->template->knows_usage)
 		return false;
 	for (unsigned i = 0; i < run->order.nevents; i++) {
 		if (!template_base(run->template, &run->order.events[i]))

@@ -148,8 +148,10 @@ struct template_key {
 
 #define TEMPLATE_BASES_MAX 32
 
-struct kernel_usage { /* what getrusage(2) knows of a process */
-	uint64_t cpu_ns, minor_faults, major_faults;
+struct kernel_usage {      /* what the kernel knows of a process */
+	uint64_t begin_ns; /* processor time to the gate */
+	uint64_t cpu_ns;   /* and from there on */
+	uint64_t minor_faults, major_faults;
 };
 
 struct template
@@ -167,9 +169,8 @@ struct template
 		uint64_t value;
 	} bases[TEMPLATE_BASES_MAX]; /* what a run counts that calls an empty function */
 	unsigned nbases;
-	/* processor time of a whole run that calls an empty function, the most seen */
-	struct kernel_usage usage; /* the least that a whole empty run used */
-	uint64_t setup_ns;
+	struct kernel_usage usage; /* the least that such a run used */
+	bool knows_usage;
 	/* Below: kernel_template.c's own, under its lock. */
 	int state;
 	bool forgotten; /* its codelet went away */
@@ -355,6 +356,8 @@ struct outcome {
 	char cause[WIRE_TEXT_MAX + 280];
 	char integrity[320]; /* "ok", or a sentence */
 	bool is_violated;
+	/* by how much its samples may be too short in all and still agree with what was seen */
+	double slack_ns;
 	struct launch_exit how;
 	enum wire_mode mode;
 	enum wire_cache cache;

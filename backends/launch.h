@@ -97,8 +97,9 @@ struct launch_exit {
 	uint64_t minor_faults, major_faults, voluntary_switches, forced_switches;
 	uint32_t nevents;
 	uint32_t marks; /* 1: the run has made its mark, WIRE's second gate */
+	/* processor time of the child at its gate and at its mark, of user_ns + system_ns in the end */
+	uint64_t gate_cpu_ns, mark_cpu_ns;
 	struct launch_count counts[LAUNCH_EVENTS_MAX];
-	uint64_t marked_counts[LAUNCH_EVENTS_MAX]; /* their values at the mark */
 	char sentence[WIRE_TEXT_MAX];
 };
 

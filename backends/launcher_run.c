@@ -15,6 +15,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #define NS_PER_MS     UINT64_C(1000000)
@@ -237,6 +238,17 @@ void run_fork_failed(struct cell *cell, const struct seccomp_notif *call)
 
 /* ---- at the gate and beyond ------------------------------------------------------------------ */
 
+/* 0: not known. The clock of a child that waits for an answer stands still. */
+static uint64_t processor_time(pid_t pid)
+{
+	struct timespec used;
+	clockid_t clock;
+
+	if (clock_getcpuclockid(pid, &clock) || clock_gettime(clock, &used))
+		return 0;
+	return (uint64_t)used.tv_sec * 1000 * NS_PER_MS + (uint64_t)used.tv_nsec;
+}
+
 /* The clock starts before the answer: what the kernel needs to wake the run belongs to the run. */
 static void go(struct cell *cell, uint64_t id)
 {
@@ -246,6 +258,7 @@ static void go(struct cell *cell, uint64_t id)
 		if (run->counters[i] >= 0)
 			count_enable(run->counters[i]);
 	run->state = RUN_GOING;
+	run->how.gate_cpu_ns = processor_time(run->pid);
 	run->go_ns = launcher_now();
 	run->deadline_ns = run->go_ns + run->wall_ms * NS_PER_MS;
 	if (notify_answer(cell, id) && !run->killed)
@@ -343,13 +356,9 @@ static bool is_mark(const struct run *run, const struct seccomp_notif *call)
 static void mark(struct cell *cell, uint64_t id)
 {
 	struct run *run = &cell->run;
-	struct launch_count count = { 0 };
 
 	run->how.marks = 1;
-	for (unsigned i = 0; i < run->ncounters; i++) {
-		if (run->counters[i] >= 0 && !count_read(run->counters[i], &count))
-			run->how.marked_counts[i] = count.value;
-	}
+	run->how.mark_cpu_ns = processor_time(run->pid);
 	(void)notify_answer(cell, id);
 }
 

@@ -140,8 +140,8 @@ struct runner_run {
 extern struct runner_run runner_run;
 
 /*
- * Waits for the launcher's word: once to begin, and once more before the samples when there are
- * several.
+ * Waits for the launcher's word: once to begin, and once more before the samples where the plan has
+ * a mark.
  */
 void runner_gate(void);
 /* The whole life of a run; the caller is its process. */

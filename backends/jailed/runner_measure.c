@@ -246,7 +246,7 @@ static void run_samples(uint64_t batch, bool called)
 	if (!called && batch > 1 && plan->samples)
 		/* the return value of the first call, not of the first sample's last */
 		call_once(0, true);
-	if (plan->samples > 1)
+	if (plan->mark)
 		runner_gate();
 	start = runner_ticks();
 	set_phase(WIRE_SAMPLE);

@@ -170,6 +170,7 @@ static void publish(void)
 	struct wire_link *link = runner.link;
 
 	link->count = 0;
+	link->inits = runner.linked.ninits;
 	link->image_address = runner.place.base;
 	link->image_bytes = runner.layout.image_bytes;
 	link->text_address = runner.place.base + runner.layout.segments[ELF_TEXT].offset;

@@ -28,9 +28,9 @@
  *       them a child is given the arena memfd as descriptor WIRE_ARENA_FD, if there is one; it
  *       closes it when it has mapped its buffers.
  *   getppid of a child: its gate. The launcher has opened the counters and says go by answering.
- *       Once more, from the same instruction, it is the mark that a run with several samples makes
- *       before the first: what is counted by then is told apart, so that the samples can be held
- *       against what was counted since.
+ *       Once more, from the same instruction, it is the mark that a run makes before its first
+ *       sample, unless that comes first of all: the processor time used by then is told apart, so
+ *       that the samples can be held against what was used since.
  *   WIRE_CALL_TEXT, WIRE_CALL_FAILED of template or child: the fork has failed, or the child cannot
  *       begin. The registers of the first hold 48 bytes of a sentence; the first register of the
  *       second -errno. Never made.
@@ -110,7 +110,7 @@ struct wire_link {
 	 */
 	uint64_t overheads[2][WIRE_OVERHEADS];
 	uint32_t count;
-	uint32_t reserved;
+	uint32_t inits; /* init functions that each run calls first */
 	struct wire_symbol symbols[WIRE_SYMBOLS_MAX]; /* functions, by address */
 };
 
@@ -193,6 +193,8 @@ struct wire_plan {
 	 */
 	uint32_t empty;
 	int32_t cpu; /* pin to this one before arming; -1: no */
+	/* not 0: it marks the begin of its samples; else nothing of the codelet runs before them */
+	uint32_t mark;
 	/* set s >= 2 is called before the sample of this number; set 1 before all */
 	uint32_t check_at[WIRE_SETS_MAX];
 };

@@ -13,7 +13,7 @@ static struct template template;
 static struct run run;
 static struct outcome out;
 
-/* 100 samples of 10 calls, 100 us each: 10 ms of work in 12 ms. */
+/* 0.1 ms to the gate, 1.8 ms before the mark, then 100 samples of 10 calls, 100 us each: 10 ms of work in 10.1 ms. */
 static void honest(void)
 {
 	double ticks_per_us = perf_tsc_hz() / 1e6;
@@ -33,6 +33,9 @@ static void honest(void)
 	claim.end_ticks = claim.begin_ticks + (uint64_t)(12000 * ticks_per_us);
 	for (int i = 0; i < 100; i++)
 		claim.ticks[i] = (uint64_t)(100 * ticks_per_us);
+	plan.mark = run.how.marks = 1;
+	run.how.gate_cpu_ns = 100000;
+	run.how.mark_cpu_ns = 1900000;
 	run.how.wall_ns = 12500000;
 	run.how.user_ns = 12000000;
 	arena.bytes = 65536;
@@ -56,6 +59,52 @@ static void preempted_is_believed(void)
 	honest();
 	claim.end_ticks += (uint64_t)perf_tsc_hz(); /* a second in which others ran */
 	run.how.wall_ns += 1000000000;
+	CHECK_MSG(kernel_claims_agree(&run, &out), "%s", out.integrity);
+}
+
+/* One call, which comes first of all: 3 ms, and 50 us for the end. */
+static void single(void)
+{
+	honest();
+	plan.samples = claim.samples = plan.batch = claim.batch = plan.nsets = 1;
+	plan.warmup = plan.mark = run.how.marks = 0;
+	claim.calls = 1;
+	claim.ticks[0] = (uint64_t)(3000 * perf_tsc_hz() / 1e6);
+	claim.end_ticks = claim.begin_ticks + claim.ticks[0] + 1000;
+	run.how.mark_cpu_ns = 0;
+	run.how.user_ns = 3150000;
+	run.how.wall_ns = 3300000;
+}
+
+static void a_single_call_is_believed(void)
+{
+	single();
+	CHECK_MSG(kernel_claims_agree(&run, &out), "%s", out.integrity);
+}
+
+/* Without a first call that could be slow nothing much can hide. */
+static void a_single_call_has_little_slack(void)
+{
+	single();
+	CHECK(kernel_claims_agree(&run, &out));
+	CHECK_MSG(out.slack_ns < 600000, "%f ns", out.slack_ns);
+	run.how.user_ns += (uint64_t)out.slack_ns;
+	run.how.wall_ns += (uint64_t)out.slack_ns;
+	CHECK(!kernel_claims_agree(&run, &out));
+	CHECK_HAS(out.integrity, "samples last");
+	honest();
+	CHECK(kernel_claims_agree(&run, &out));
+	CHECK_MSG(out.slack_ns > 10000000 && out.slack_ns < 14000000, "%f ns", out.slack_ns);
+}
+
+/* Pages that are touched and given back take time, but no more than they take. */
+static void faults_are_allowed_for(void)
+{
+	single();
+	run.how.user_ns += 2000000;
+	run.how.wall_ns += 2000000;
+	CHECK(!kernel_claims_agree(&run, &out));
+	run.how.minor_faults = 2000;
 	CHECK_MSG(kernel_claims_agree(&run, &out), "%s", out.integrity);
 }
 
@@ -83,10 +132,16 @@ LIE(backwards, "before it began", claim.end_ticks = claim.begin_ticks - 1)
 LIE(longer_than_the_wall, "claims", claim.begin_ticks = 0)
 LIE(longer_samples, "samples last", claim.ticks[3] = (uint64_t)perf_tsc_hz())
 LIE(shorter_than_the_processor, "used the processor", run.how.user_ns = 50000000; run.how.wall_ns = 60000000)
-LIE(shorter_samples, "calls took", for (int i = 0; i < 100; i++) claim.ticks[i] = 100;
+LIE(shorter_samples, "samples last", for (int i = 0; i < 100; i++) claim.ticks[i] = 100;
     claim.end_ticks = claim.begin_ticks + (uint64_t)(perf_tsc_hz() / 20); run.how.wall_ns = run.how.user_ns = 50000000)
+LIE(unseen_samples, "unseen", run.how.marks = 0)
+LIE(slow_calls_before, "calls before", run.how.mark_cpu_ns += 20000000; run.how.user_ns += 20000000; run.how.wall_ns += 20000000;
+    claim.end_ticks += (uint64_t)(perf_tsc_hz() / 50))
+LIE(a_shorter_call, "samples last", single(); claim.ticks[0] = 40)
+LIE(an_undue_mark, "not due", single(); run.how.marks = 1; run.how.mark_cpu_ns = 3100000)
+LIE(one_call_too_many, "more", single(); claim.calls = 2)
 
-LIE(one_sample_for_all, "calls took", for (int i = 0; i < 100; i++) claim.ticks[i] = 100;
+LIE(one_sample_for_all, "samples last", for (int i = 0; i < 100; i++) claim.ticks[i] = 100;
     claim.ticks[50] = (uint64_t)(perf_tsc_hz() / 40); claim.end_ticks = claim.begin_ticks + (uint64_t)(perf_tsc_hz() / 20);
     run.how.wall_ns = run.how.user_ns = 50000000)
 
@@ -108,6 +163,9 @@ int main(void)
 {
 	RUN(the_honest_is_believed);
 	RUN(preempted_is_believed);
+	RUN(a_single_call_is_believed);
+	RUN(a_single_call_has_little_slack);
+	RUN(faults_are_allowed_for);
 	RUN(unfinished);
 	RUN(more_samples);
 	RUN(fewer_samples);
@@ -125,5 +183,10 @@ int main(void)
 	RUN(shorter_than_the_processor);
 	RUN(shorter_samples);
 	RUN(one_sample_for_all);
+	RUN(unseen_samples);
+	RUN(slow_calls_before);
+	RUN(a_shorter_call);
+	RUN(an_undue_mark);
+	RUN(one_call_too_many);
 	return check_done();
 }
