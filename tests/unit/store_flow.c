@@ -253,7 +253,7 @@ static void who_has_nothing_costs_nothing(void)
 	CHECK_INT(fake_upload("e.o", two, two_size, 0644, &charlie), -EDQUOT);
 	CHECK_INT(fake_upload("e.o", two, two_size, 0644, &fake_bob), -EDQUOT);
 	fake_config.store_max_codelets = 20000;
-	CHECK_INT(up->set_owner(&fake_store, "c.o", 1002, 1002, 0644), 0);
+	CHECK_INT(up->set_owner(&fake_store, "c.o", &(struct sfs_owner){ 1002, 1002, 0644 }, &fake_root), 0);
 	CHECK_INT(store.nusage, 1);
 	CHECK_INT(up->remove(&fake_store, "b.o", &fake_bob), 0);
 	CHECK_INT(up->remove(&fake_store, "c.o", &fake_bob), 0);
