@@ -87,7 +87,7 @@ CASES = (
     ("undue", LITTLE, errno.EBADMSG, "killed", "not due"), ("unmarked", "n=100000 reps=20", errno.EBADMSG, "killed", "unseen"),
     ("marked", "n=60000000 reps=20", errno.EBADMSG, "killed", "calls before"),
 )
-LIES_NS = {"little": 100e3, "single": 1e6}  # how much of their time these hide
+LIES_NS = {"little": 100e3, "single": 1e6, "marked": 20e6}  # how much of their time these hide
 flags = ["-D_GNU_SOURCE", "-DPLACE=0x" + place, "-DRUN_PLACE=0x" + run_place, "-DGATE_PLACE=0x" + gate_place, "-Wno-unused", "-fno-tree-loop-distribute-patterns"]
 flags += ["-I" + os.path.join(TOP, d) for d in ("backends", "backends/jailed", "sandboxfs")]
 sfs.codelet(SOURCE, "forged", *flags)
@@ -99,8 +99,9 @@ sfs.ok("honest work is believed", error == 0 and result.get("integrity") == "ok"
 for name, line, want, status, words in CASES:
     error, answer = sfs.run(name, line)
     result = sfs.flat(f"kernels/{name}/result")
-    if not error and float(result.get("integrity_slack_ns", 0)) > LIES_NS.get(name, 1e99):
-        # On a busy machine less can be told from outside: then the result says that this much may be wrong.
+    used = sum(float(result.get(key, 0)) for key in ("user_ns", "system_ns"))
+    if not error and name in LIES_NS and min(used, LIES_NS[name]) < float(result.get("integrity_slack_ns", 0)):
+        # On a busy machine it spins for less, and less can be told from outside: the result says that so much may be wrong.
         sfs.ok(f"{name} {line}: within what the result says may be wrong", True)
         continue
     good = error == want and status in (None, result.get("status")) and words in result.get("cause", "")
