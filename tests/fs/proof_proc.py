@@ -2,13 +2,17 @@
 # SPDX-License-Identifier: MIT
 # concurrent
 """What /proc says about a live run, seen from outside: its jail, its rights, its descriptors, its mappings."""
-import os, sys, threading, time
+import os, subprocess, sys, threading, time
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))
 import sfs
 
 NAMESPACES = ("user", "mnt", "pid", "net", "ipc", "uts", "cgroup")
-sfs.codelet("void spin(void) { for (;;) __asm__ volatile(\"\"); }", "spin")
-sfs.kernel("spin", "[kernel]\nname = spin\nfunction = spin\nreturns = void\n[call]\nargs =\n")
+OTHER = 20001
+WORDS = "reps=1 timeout_ms=8000 codelet=spin.o"
+# It has a buffer, so that there is a descriptor to be given up.
+sfs.codelet("void spin(char *b) { for (;;) __asm__ volatile(\"\"); }", "spin")
+sfs.kernel("spin", "[kernel]\nname = spin\nfunction = spin\nreturns = void\n[buffer.b]\ntype = u8\ncount = 64\n"
+           "access = rw\ninit = zero\n[call]\nargs = ptr b\n")
 
 
 def status(pid):
@@ -36,13 +40,31 @@ def spinning():
 
 
 def maps(pid):
+    """Where something is mapped, and what: a file is the same wherever it is."""
     with open(f"/proc/{pid}/maps") as f:
         lines = [line.split() for line in f]
-    return {tuple(x[0].split("-")) + (x[5] if len(x) > 5 else "",) for x in lines if not x[0].startswith("ffffffff")}
+    places = {tuple(x[0].split("-")) + (x[5] if len(x) > 5 else "",) for x in lines if not x[0].startswith("ffffffff")}
+    return places | {(x[3], x[4]) for x in lines if x[4] != "0"}
+
+
+def ids(pid):
+    return set(status(pid)["Uid"].split()) | set(status(pid)["Gid"].split())
+
+
+def check_other(first):
+    """Another user runs the same codelet, for which the first one's template stands ready."""
+    os.chmod(os.path.join(sfs.MNT, "kernels/spin/run"), 0o666)
+    writer = subprocess.Popen(["sh", "-c", f"echo {WORDS} >{sfs.MNT}/kernels/spin/run"], user=OTHER, group=OTHER, extra_groups=[],
+                              stderr=subprocess.DEVNULL)
+    other = spinning()
+    if sfs.ok("another user's run is there", other):
+        sfs.ok("each user's runs have an id of their own", not first & ids(other), f"{first} {ids(other)}")
+    writer.kill()
+    writer.wait()
 
 
 outcome = []
-thread = threading.Thread(target=lambda: outcome.append(sfs.run("spin", "reps=1 timeout_ms=8000 codelet=spin.o")))
+thread = threading.Thread(target=lambda: outcome.append(sfs.run("spin", WORDS)))
 thread.start()
 pid = spinning()
 if sfs.ok("the run is there", pid):
@@ -52,7 +74,7 @@ if sfs.ok("the run is there", pid):
            int(st["CapPrm"], 16) == 0 and int(st["CapInh"], 16) == 0 and int(st["CapAmb"], 16) == 0, st)
     sfs.ok("no new privileges", st["NoNewPrivs"] == "1", st["NoNewPrivs"])
     sfs.ok("seccomp filters", st["Seccomp"] == "2" and int(st["Seccomp_filters"]) >= 2, st)
-    uids = set(st["Uid"].split()) | set(st["Gid"].split())
+    uids = ids(pid)
     if os.getuid() == 0:
         sfs.ok("an id of its own", len(set(st["Uid"].split())) == 1 and not uids & {"0", "65534", str(os.stat(sfs.MNT).st_uid)}, uids)
         sfs.ok("no supplementary groups", not st.get("Groups", "").split(), st.get("Groups"))
@@ -65,7 +87,7 @@ if sfs.ok("the run is there", pid):
         sfs.ok("no descriptor but the listener", all("seccomp notify" in x for x in fds.values()) and len(fds) <= 1, fds)
         sfs.ok("no environment", open(f"/proc/{pid}/environ").read() == "")
         common = maps(pid) & maps(parent)
-        sfs.ok("no mapping in common with the launcher", not common, common)
+        sfs.ok("no mapping in common with the launcher", not common, sorted(common)[:5])
         sfs.ok("an empty root", os.listdir(f"/proc/{pid}/root/") == [], os.listdir(f"/proc/{pid}/root/"))
         exe = os.readlink(f"/proc/{pid}/exe")
         sfs.ok("its program comes from a memfd", "memfd:" in exe, exe)
@@ -76,4 +98,6 @@ if sfs.ok("the run is there", pid):
 thread.join()
 sfs.ok("the limit ended it", outcome and sfs.name_of(outcome[0][0]) == "ETIMEDOUT", outcome)
 sfs.ok("nothing is left of it", not os.path.exists(f"/proc/{pid}"))
+if pid and os.getuid() == 0:
+    check_other(uids)
 sfs.done()

@@ -26,7 +26,8 @@
 #include "launcher.h"
 #include "sandboxfs.h"
 
-#define NOBODY 65534
+#define NOBODY  65534
+#define A_GROUP 4242
 #define MIB (UINT64_C(1) << 20)
 
 static int test_channel = -1;
@@ -90,6 +91,9 @@ __attribute__((unused)) static void start_launcher(void)
 		close(pair[0]);
 		if (test_drops && (setgroups(0, NULL) || setresgid(NOBODY, NOBODY, NOBODY) ||
 				   setresuid(NOBODY, NOBODY, NOBODY) || prctl(PR_SET_DUMPABLE, 1, 0, 0, 0)))
+			_exit(1);
+		/* Root's jails have to lose the groups that their launcher is in. */
+		if (!geteuid() && setgroups(1, (const gid_t[]){ A_GROUP }))
 			_exit(1);
 		_exit(launcher_serve(&test_config, pair[1], helpers));
 	}
