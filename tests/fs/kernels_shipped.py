@@ -10,6 +10,7 @@ float sdot(unsigned long n, const float *x, unsigned long incx, const float *y, 
 { float s = 0; for (unsigned long i = 0; i < n; i++) s += x[i*incx] * y[i*incy]; return s; }
 """
 WRONG = SDOT.replace("s = 0;", "s = 3;")
+KEPT = SDOT.replace("float s = 0;", "static float s; static int calls; if (calls++ > 10) return s; s = 0;")
 SAXPY = """
 void saxpy(unsigned long n, float a, const float *x, unsigned long incx, float *y, unsigned long incy)
 { for (unsigned long i = 0; i < n; i++) y[i*incy] += a * x[i*incx]; }
@@ -110,6 +111,11 @@ error, answer = sfs.run("sdot", "n=100 codelet=wrong.o check=strict")
 sfs.ok("check=strict makes it EBADMSG", error == errno.EBADMSG, f"{sfs.name_of(error)} {answer}")
 error, answer = sfs.run("sdot", "n=100 codelet=wrong.o check=off")
 sfs.ok("check=off does not look", error == 0 and sfs.flat("kernels/sdot/result").get("status") == "ok", answer)
+sfs.codelet(KEPT, "kept")
+error, answer = sfs.run("sdot", "n=100 reps=50 codelet=kept.o")
+result = sfs.flat("kernels/sdot/result")
+sfs.ok("an answer that is kept for the next call fails the check", result.get("status") == "check", result)
+os.unlink(os.path.join(sfs.MNT, "store/kept.o"))
 sfs.run("sdot", "n=100")
 sfs.ok("auto takes the newest", sfs.flat("kernels/sdot/result").get("codelet") == "wrong.o")
 sfs.run("sdot", "n=100 codelet=dot.o")

@@ -7,6 +7,7 @@ import os, signal, sys, threading, time
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))
 import sfs
 
+FLIPPED = 5000  # somewhere in the midst of the pages that hold it
 SOURCE = """
 void fill(unsigned char *dst, const unsigned char *src, unsigned long n, unsigned long spins)
 {
@@ -88,9 +89,9 @@ def flip_in(pid):
             continue
         start = int(row[0].split("-")[0], 16)
         with open(f"/proc/{pid}/mem", "r+b", buffering=0) as mem:
-            mem.seek(start + 100)
+            mem.seek(start + FLIPPED)
             byte = mem.read(1)[0]
-            mem.seek(start + 100)
+            mem.seek(start + FLIPPED)
             mem.write(bytes([byte ^ 0x10]))
         return True
     return False
