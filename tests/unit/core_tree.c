@@ -398,8 +398,10 @@ static void waiting_rows_answer_once(void)
 	CHECK_INT(run(file, "ms=1\nsync\nms=2\n", ""), 15);
 	CHECK_STR(get_text(file, 0), "slept 2\n");
 	CHECK_INT(run(file, "refuse\n", ""), -EBADMSG);
-	CHECK_INT(run(file, "ms=1\nrefuse\n", ""), 5);
+	CHECK_INT(run(file, "ms=1\nrefuse\nms=2\n", ""), 5);
 	CHECK_STR(get_text(file, 0), "line 2: refused as asked\n");
+	CHECK_INT(run(file, "ms=5000 deadline\nms=1\n", ""), -ETIMEDOUT);
+	CHECK_HAS(get_text(file, 0), "line 1: ");
 	CHECK_INT(run(file, "never\n", "interrupt"), -EINTR);
 	CHECK_HAS(get_text(file, 0), "gave up");
 	CHECK_INT(run(file, "ms=5000 deadline\n", ""), -ETIMEDOUT);
