@@ -54,6 +54,12 @@ static int upload_new(void)
 	return fake_upload("a.o", new, new_size, 0644, &fake_alice);
 }
 
+/* The same bytes under another name: their file is there already, but nobody has looked at it since the start. */
+static int upload_again(void)
+{
+	return fake_upload("n.o", new, new_size, 0644, &fake_alice);
+}
+
 static int remove_it(void)
 {
 	return store_backend.type->uploads->remove(&fake_store, "a.o", &fake_alice);
@@ -114,6 +120,14 @@ static unsigned objects_left(void)
 	return n;
 }
 
+/* Per name a record, per content an object and a table. */
+static unsigned objects_expected(int (*what)(void), int is, int before)
+{
+	if (what == upload_again)
+		return 3 + (which("n.o") == 2);
+	return (is ? 3 : 0) + (what == rename_over && is == before ? 3 : 0);
+}
+
 /* before and after: what a.o may be. */
 static void at_each_operation(int (*what)(void), int before, int after)
 {
@@ -123,8 +137,10 @@ static void at_each_operation(int (*what)(void), int before, int after)
 	for (at = 1; !ended && at < 100; at++) {
 		prepare();
 		CHECK_INT(fake_begin(state), 0);
-		if (before)
+		if (before == 1)
 			CHECK_INT(fake_upload("a.o", old, old_size, 0644, &fake_alice), 0);
+		if (before == 2)
+			CHECK_INT(fake_upload("a.o", new, new_size, 0644, &fake_alice), 0);
 		fake_end();
 		ended = act(what, at);
 		CHECK_INT(fake_begin(state), 0);
@@ -137,8 +153,8 @@ static void at_each_operation(int (*what)(void), int before, int after)
 		if (what == rename_over && is == before)
 			CHECK_INT(which("n.o"), 2);
 		CHECK_STR(fake_status, "");
-		/* Nothing is left over: per name a record, per content an object and a table. */
-		CHECK_INT(objects_left(), (is ? 3 : 0) + (what == rename_over && is == before ? 3 : 0));
+		/* Nothing is left over. */
+		CHECK_INT(objects_left(), objects_expected(what, is, before));
 		fake_end();
 		fake_wipe(state);
 	}
@@ -163,6 +179,11 @@ static void a_durable_overwrite(void)
 	fake_config.store_durable = true;
 	at_each_operation(upload_new, 1, 2);
 	fake_config.store_durable = false;
+}
+
+static void an_upload_of_what_another_has(void)
+{
+	at_each_operation(upload_again, 2, 2);
 }
 
 static void a_removal(void)
@@ -271,6 +292,7 @@ int main(void)
 	RUN(a_new_name);
 	RUN(an_overwrite);
 	RUN(a_durable_overwrite);
+	RUN(an_upload_of_what_another_has);
 	RUN(a_removal);
 	RUN(a_rename_over_another);
 	RUN(a_change_of_mode);
