@@ -74,7 +74,7 @@ endif
 # ---- what there is to make -----------------------------------------------------------------------
 
 .PHONY: all help deps demo check check-layers check-style check-units check-root check-nobody check-debian \
-	soak fuzz bench tools install uninstall clean objects FORCE
+	guards soak fuzz bench tools install uninstall clean objects FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:
 
@@ -82,6 +82,7 @@ all: $(O)/bin/sandboxfs
 
 help:
 	@echo 'all demo check check-root check-nobody check-units check-debian soak fuzz bench install uninstall clean deps'
+	@echo 'guards: breaks each guard on purpose, in a copy, and sees that a test notices; long, as root (ROWS=part-of-a-name)'
 	@echo 'unit/NAME fuzz/NAME: one program of tests/unit, tests/fuzz'
 	@echo 'variables: BUILD CC SAN=1 TSAN=1 FAULTS=1 WERROR=1 PREFIX DESTDIR V=1 SECONDS (soak, fuzz) RUNS (fuzz)'
 
@@ -106,6 +107,9 @@ check-style:
 
 check-debian: all tools
 	scripts/check-debian $(O)
+
+guards:
+	tests/guards.py $(ROWS)
 
 soak: all $(PRELOADED)
 	tests/soak.py --build $(O) --seconds $(or $(SECONDS),300)
