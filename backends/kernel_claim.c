@@ -20,16 +20,18 @@
 #define UNTOLD_NS        10000000.0 /* before the mark */
 #define SAMPLED_SLACK_NS 150000.0   /* interrupts, a neighbour */
 #define SAMPLED_SHARE    0.01       /* two clocks */
-#define SAMPLE_SLACK_NS  300.0      /* around one sample */
-#define BEGINS           3.0        /* times what an empty run takes to come to its gate */
-#define FAULT_NS         3000.0     /* to touch a page first */
-#define UNMAP_NS         1000.0 /* to give it back; not more than a fault costs: they must not pay */
-#define BYTE_NS          1.0    /* to fill, copy or flush; pages of buffers are cheaper: */
-#define UNMAP_BYTE_NS    0.2
-#define FLUSH_NS         2000.0
-#define BRACKET_SLACK    500.0 /* ticks of an empty bracket, beyond ... */
-#define BRACKETS         3.0   /* times what the template's took, which passed no ... */
-#define ARGUMENT_TICKS   4.0   /* argument, the dearest of which are copied to the stack */
+#define BYTE_NS          1.0        /* to fill, copy or flush */
+#define PAGE             4096.0
+/* Of what an empty run takes from its gate on: some 30 us, or a millisecond under emulation. */
+#define TOUCH_SHARE  0.12  /* to touch a page first */
+#define UNMAP_SHARE  0.05  /* to give it back: less, or touching pages would hide time */
+#define SAMPLE_SHARE 0.012 /* around one sample */
+#define FLUSH_SHARE  0.07  /* beside what its bytes take */
+#define ENDS         3.0   /* times the slowest of them: to end, and what this machine disturbs */
+
+#define BRACKET_SLACK  500.0 /* ticks of an empty bracket, beyond ... */
+#define BRACKETS       3.0   /* times what the template's took, which passed no ... */
+#define ARGUMENT_TICKS 4.0   /* argument, the dearest of which are copied to the stack */
 
 __attribute__((format(printf, 2, 3))) static bool mismatch(struct outcome *out, const char *format,
 							   ...)
@@ -129,6 +131,11 @@ static double faults(const struct run *run)
 	return (double)(run->how.minor_faults + run->how.major_faults);
 }
 
+static double empty_ns(const struct run *run)
+{
+	return (double)run->template->usage.cpu_ns;
+}
+
 /*
  * Processor time between gate and mark, at most, when all is honest: init functions; calls outside
  * of samples, which may be slower than those inside since they come first. The constant has room
@@ -139,18 +146,17 @@ static double before_most(const struct run *run, const struct times *t)
 	const struct wire_claim *claim = run->template->claim;
 	double others = (double)claim->calls - (double)claim->samples * claim->batch;
 
-	return UNTOLD_NS + t->typical / claim->batch * 4 * others + faults(run) * FAULT_NS +
+	return UNTOLD_NS + t->typical / claim->batch * 4 * others +
+	       faults(run) * TOUCH_SHARE * empty_ns(run) +
 	       (double)run->template->arena->bytes * BYTE_NS;
 }
 
-/*
- * What a process takes to end, at most: its beginning is the measure, since nothing of the codelet
- * was executed there, and the pages are its own and those of the buffers.
- */
+/* What a process takes to end, at most, with the pages that it touched and those of the buffers. */
 static double end_most(const struct run *run)
 {
-	return BEGINS * (double)run->template->usage.begin_ns + faults(run) * UNMAP_NS +
-	       (double)run->template->arena->bytes * UNMAP_BYTE_NS;
+	double pages = faults(run) + (double)run->template->arena->bytes / PAGE;
+
+	return ENDS * (double)run->template->slowest_ns + pages * UNMAP_SHARE * empty_ns(run);
 }
 
 /* What is done before each sample: buffers filled again, or flushed. */
@@ -163,7 +169,7 @@ static double refill_most(const struct run *run)
 		if (flushes || run->bound.buffers[i].reset)
 			bytes += (double)run->bound.buffers[i].bytes;
 	}
-	return bytes * BYTE_NS + (flushes ? FLUSH_NS : 0);
+	return bytes * BYTE_NS + (flushes ? FLUSH_SHARE * empty_ns(run) : 0);
 }
 
 /*
@@ -176,7 +182,7 @@ static double beside_most(const struct run *run, const struct times *t)
 	const struct wire_claim *claim = run->template->claim;
 	double most = SAMPLED_SLACK_NS + t->sampled * SAMPLED_SHARE + end_most(run);
 
-	most += claim->samples * (SAMPLE_SLACK_NS + refill_most(run));
+	most += claim->samples * (SAMPLE_SHARE * empty_ns(run) + refill_most(run));
 	if (run->template->plan->samples > 1)
 		most += t->typical + 4 * t->typical / claim->batch;
 	return most;

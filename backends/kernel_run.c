@@ -13,7 +13,7 @@
 #define QUEUE_MS         10000 /* that a run may wait for its template, on top of its own time */
 #define CALIBRATIONS     3
 #define CALIBRATION_MS   2000
-#define REMEASURE_MAX    2           /* times that a run whose claims do not hold is made again */
+#define REMEASURE_MAX    4           /* times that a run whose claims do not hold is made again */
 #define ARENA_KEEP_BYTES (16u << 20) /* larger buffers are not kept for the next run */
 
 static void prepare(void *arg);
@@ -294,8 +294,8 @@ struct kernel_usage kernel_usage_of(const struct launch_exit *how)
 {
 	uint64_t all_ns = how->user_ns + how->system_ns, begin_ns = how->gate_cpu_ns;
 
-	return (struct kernel_usage){ begin_ns, all_ns > begin_ns ? all_ns - begin_ns : 0,
-				      how->minor_faults, how->major_faults };
+	return (struct kernel_usage){ all_ns > begin_ns ? all_ns - begin_ns : 0, how->minor_faults,
+				      how->major_faults };
 }
 
 static void least(uint64_t *value, uint64_t other)
@@ -308,18 +308,19 @@ static void note_usage(struct template *t, const struct launch_exit *how)
 {
 	struct kernel_usage usage = kernel_usage_of(how);
 
-	if (!t->knows_usage)
+	if (!t->empty_runs)
 		t->usage = usage;
-	t->knows_usage = true;
-	least(&t->usage.begin_ns, usage.begin_ns);
 	least(&t->usage.cpu_ns, usage.cpu_ns);
 	least(&t->usage.minor_faults, usage.minor_faults);
 	least(&t->usage.major_faults, usage.major_faults);
+	/* Not of all: with enough of them it is only a matter of time until one is slow. */
+	if (t->empty_runs++ < CALIBRATIONS && usage.cpu_ns > t->slowest_ns)
+		t->slowest_ns = usage.cpu_ns;
 }
 
 static bool knows_bases(const struct run *run)
 {
-	if (!run->template->knows_usage)
+	if (!run->template->empty_runs)
 		return false;
 	for (unsigned i = 0; i < run->order.nevents; i++) {
 		if (!template_base(run->template, &run->order.events[i]))

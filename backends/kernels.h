@@ -148,9 +148,8 @@ struct template_key {
 
 #define TEMPLATE_BASES_MAX 32
 
-struct kernel_usage {      /* what the kernel knows of a process */
-	uint64_t begin_ns; /* processor time to the gate */
-	uint64_t cpu_ns;   /* and from there on */
+struct kernel_usage {    /* what the kernel knows of a process */
+	uint64_t cpu_ns; /* from the gate on */
 	uint64_t minor_faults, major_faults;
 };
 
@@ -170,7 +169,8 @@ struct template
 	} bases[TEMPLATE_BASES_MAX]; /* what a run counts that calls an empty function */
 	unsigned nbases;
 	struct kernel_usage usage; /* the least that such a run used */
-	bool knows_usage;
+	unsigned empty_runs;       /* how many there were */
+	uint64_t slowest_ns;       /* the most processor time of the first of them */
 	/* Below: kernel_template.c's own, under its lock. */
 	int state;
 	bool forgotten; /* its codelet went away */

@@ -39,6 +39,7 @@ static void honest(void)
 	run.how.wall_ns = 12500000;
 	run.how.user_ns = 12000000;
 	arena.bytes = 65536;
+	template.usage.cpu_ns = template.slowest_ns = 25000;
 	template.plan = &plan;
 	template.claim = &claim;
 	template.link = &link_page;
