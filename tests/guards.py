@@ -12,10 +12,10 @@ fail then:
     -	a line that goes
     +	a line that comes
 
-"notice" names a test as tests/run does, then a part of the line "not ok" that is expected; of several, all have to fail. Where
-two guards stand one behind the other, a row has two breaks. The lines that stay and go have to be in the file, together, exactly
-once: else the row is stale, which is a failure as well, and so is a row that does not compile. The breaking is done in a copy of
-the source in a temporary folder, where every test that is named has to pass first.
+"notice" names a test as tests/run does, then a part of the line "not ok" that is expected; of several, all have to fail.
+Where two guards stand one behind the other, a row has two breaks. The lines that stay and go have to be in the file,
+together, exactly once: else the row is stale, which is a failure as well, and so is a row that does not compile. The
+breaking is done in a copy of the source in a temporary folder, where every test that is named has to pass first.
 """
 import argparse
 import ctypes
@@ -244,7 +244,6 @@ def main():
     begin = time.monotonic()
     ctypes.CDLL(None).prctl(onetest.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # tests send it: a shell's background job would have it ignored
     copy = Copy()
     try:
         if not pass_unbroken(copy, rows):
