@@ -394,7 +394,7 @@ static void publish(struct run *run, struct outcome *out)
 	atomic_fetch_add(&run->kernel->integrity_violations, out->is_violated);
 	kernel_publish(run->kernel, out);
 	for (unsigned i = 0; files[i]; i++)
-		sfs_changed(run->dir, files[i]);
+		sfs_changed_for(run->dir, files[i], run->who.uid);
 }
 
 /*

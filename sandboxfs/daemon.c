@@ -20,6 +20,7 @@
 #include "log.h"
 #include "node.h"
 #include "notify.h"
+#include "publish.h"
 #include "req.h"
 #include "top.h"
 
@@ -94,16 +95,24 @@ static void *await_end(void *unused)
 {
 	const struct timespec while_serving = { .tv_sec = 1 };
 	sigset_t set;
+	int signal;
 
 	(void)unused;
 	sigemptyset(&set);
 	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGUSR2);
 	while (!atomic_load(&ended)) {
-		if (sigtimedwait(&set, NULL, &while_serving) != SIGTERM)
+		signal = sigtimedwait(&set, NULL, &while_serving);
+		/* The mount has gone: nothing of ours may keep the file system alive. */
+		if (signal == SIGUSR2)
+			publish_stop();
+		if (signal != SIGTERM)
 			continue;
 		if (!atomic_exchange(&ended, true)) {
 			if (!req_drain(DRAIN_MS))
 				sfs_log(SFS_WARN, "some work has not ended in %d ms", DRAIN_MS);
+			/* While requests are still answered: its own are among them. */
+			publish_stop();
 			transport_stop(served);
 		}
 	}
@@ -136,6 +145,7 @@ static int run_planted(const struct daemon_start *start)
 	err = err ?: serve(start);
 	if (!err && !req_drain(DRAIN_MS))
 		sfs_log(SFS_WARN, "some work has not ended in %d ms", DRAIN_MS);
+	publish_stop();
 	notify_stop();
 	file_release_all();
 	stop_all(planted);

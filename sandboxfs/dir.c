@@ -7,8 +7,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "announce.h"
 #include "errors.h"
 #include "perm.h"
+#include "publish_call.h"
 #include "render.h"
 #include "upload.h"
 
@@ -45,6 +47,16 @@ static struct sfs_obj *dir_get(uint64_t id, int want, const struct sfs_cred *who
 
 /* ---- seeing ---------------------------------------------------------------------------------- */
 
+static bool is_announced(struct sfs_obj *dir)
+{
+	bool announced;
+
+	pthread_mutex_lock(&tree_lock);
+	announced = !announce_pending(dir) && !dir->gone;
+	pthread_mutex_unlock(&tree_lock);
+	return announced;
+}
+
 static void see(struct node *node, const struct sfs_cred *who, bool fresh, struct seen *out)
 {
 	struct sfs_blob *blob;
@@ -54,7 +66,8 @@ static void see(struct node *node, const struct sfs_cred *who, bool fresh, struc
 	out->entry_s = out->attr_s = 0;
 	node_stat(node, &out->st);
 	if (node->kind == NODE_DIR) {
-		out->entry_s = DIR_ENTRY_S;
+		/* The kernel has to ask again when the publisher comes to make it. */
+		out->entry_s = is_announced(node_obj(node)) ? DIR_ENTRY_S : 0;
 		out->attr_s = DIR_ATTR_S;
 	} else if (node->kind == NODE_ROW) {
 		/* A row that cannot be rendered now says so when it is read. */
@@ -79,19 +92,37 @@ static struct node *find(struct sfs_obj *dir, const char *name, const struct sfs
 	return (struct node *)node_row(dir, (unsigned)row, who);
 }
 
+/* For a publisher what it announces is not there yet, or still is. */
+static struct node *find_for_publisher(struct sfs_obj *dir, const char *name,
+				       const struct call_lookup *call, const struct sfs_cred *who)
+{
+	struct sfs_cred as = *who;
+
+	as.uid = call->as_uid;
+	if (call->result)
+		return NULL;
+	return call->node ?: find(dir, name, &as);
+}
+
 int dir_lookup(const struct where *where, const struct sfs_cred *who, struct seen *out)
 {
 	int err;
 	struct sfs_obj *dir = dir_get(where->dir, X_OK, who, &err);
+	struct call_lookup call;
 	struct node *node;
+	bool published;
 
 	if (!dir)
 		return err;
-	node = find(dir, where->name, who);
+	published = call_looks_up(where, who->pid, &call);
+	node = published ? find_for_publisher(dir, where->name, &call, who)
+			 : find(dir, where->name, who);
 	sfs_put_obj(dir);
 	if (!node)
 		return -ENOENT;
 	see(node, who, true, out);
+	if (published)
+		out->entry_s = 0;
 	node_lend(node);
 	return 0;
 }
@@ -155,7 +186,7 @@ int dir_setattr(uint64_t id, const struct change *change, const struct sfs_cred 
 
 	if (!node)
 		return stale();
-	err = change_apply(node, change, who, file);
+	err = call_truncates(who->pid) ? 0 : change_apply(node, change, who, file);
 	if (err) {
 		errors_note(node->kind == NODE_DIR ? node_obj(node) : node->dir, NULL, who, err);
 		node_put(node);
@@ -184,15 +215,30 @@ static int make(struct sfs_obj *dir, const char *name, mode_t mode, const struct
 	return bad_name(name) ?: dir->type->make(dir, name, mode & 01777, who);
 }
 
+/* What is there becomes known; whoever looks next is told for how long to believe it. */
+static int see_made(struct node *node, const struct sfs_cred *who, struct seen *out)
+{
+	announce_done(node_obj(node));
+	see(node, who, true, out);
+	out->entry_s = 0;
+	node_lend(node);
+	return 0;
+}
+
 int dir_mkdir(const struct where *where, mode_t mode, const struct sfs_cred *who, struct seen *out)
 {
+	struct node *node = call_makes(where, who->pid);
+	struct sfs_obj *dir;
 	int err;
-	struct sfs_obj *dir = dir_get(where->dir, W_OK | X_OK, who, &err);
-	struct node *node = NULL;
 
+	if (node)
+		return see_made(node, who, out);
+	dir = dir_get(where->dir, W_OK | X_OK, who, &err);
 	if (!dir)
 		return err;
+	announce_not_in = dir;
 	err = make(dir, where->name, mode, who);
+	announce_not_in = NULL;
 	if (!err) {
 		node = node_child(dir, where->name, who);
 		if (!node)
@@ -224,10 +270,13 @@ static int remove_dir(struct node *node, const struct sfs_cred *who)
 
 int dir_rmdir(const struct where *where, const struct sfs_cred *who)
 {
-	int err;
-	struct sfs_obj *dir = dir_get(where->dir, W_OK | X_OK, who, &err);
+	struct sfs_obj *dir;
 	struct node *node;
+	int err;
 
+	if (call_removes(where, who->pid))
+		return 0;
+	dir = dir_get(where->dir, W_OK | X_OK, who, &err);
 	if (!dir)
 		return err;
 	node = node_child(dir, where->name, who);
@@ -276,9 +325,12 @@ static int unlink_in(struct sfs_obj *dir, const char *name, const struct sfs_cre
 
 int dir_unlink(const struct where *where, const struct sfs_cred *who)
 {
+	struct sfs_obj *dir;
 	int err;
-	struct sfs_obj *dir = dir_get(where->dir, W_OK | X_OK, who, &err);
 
+	if (call_removes(where, who->pid))
+		return 0;
+	dir = dir_get(where->dir, W_OK | X_OK, who, &err);
 	if (!dir)
 		return err;
 	err = unlink_in(dir, where->name, who);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Open files: snapshots, answers, and specs that are gathered until a flush. */
-#include "file.h"
+/* Open files: opening, closing, and the snapshots that they read. */
+#include "file_priv.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -10,51 +10,22 @@
 #include <unistd.h>
 
 #include "account.h"
-#include "command.h"
 #include "errors.h"
 #include "perm.h"
+#include "poller.h"
 #include "render.h"
 #include "req.h"
 #include "upload.h"
-
-struct file {
-	atomic_uint refs;
-	struct file *next, *prev; /* of those that the kernel holds; open_lock */
-	struct node *node;        /* counted */
-	int flags;                /* of open(2) */
-	struct sfs_cred who;      /* who opened it: asks, commands and pays */
-	struct upload *upload;    /* owned; NULL for rows */
-	pthread_mutex_t lock;
-	/* All below under lock. */
-	struct sfs_blob *text; /* counted: what reads give; NULL: to be rendered */
-	uint64_t held;         /* bytes of text that are charged to who.uid */
-	off_t base;            /* the offset at which text begins */
-	bool unread;           /* text was made by open(2) and not read yet */
-	/* text is the answer of a command: reading again gives it again */
-	bool answered;
-	bool restart; /* a command came: the next read begins, wherever it is */
-	bool claimed; /* a command runs in the background */
-	size_t cut;   /* bytes of a line that was cut and may be sent again */
-	char *spec;   /* owned: what was written, SFS_WHOLE */
-	size_t spec_size;
-	bool spec_dirty;
-};
 
 /* What the kernel has open and may never release. */
 static pthread_mutex_t open_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct file *open_files;
 
-static struct row_node *row_of(const struct file *file)
-{
-	return node_as_row(file->node);
-}
-
 /* ---- what it holds in memory ----------------------------------------------------------------- */
 
 #define HELD_LEAST (64u << 10) /* shorter texts are within what an open file may cost */
 
-/* Under the lock, or before others know of the file. Takes the reference; 0, or -EDQUOT with a sentence. */
-static int set_text(struct file *file, struct sfs_blob *text, bool answered)
+int file_set_text(struct file *file, struct sfs_blob *text, bool answered)
 {
 	uint64_t bytes = text ? sfs_blob_size(text) : 0;
 	int err = bytes > HELD_LEAST ? account_hold(file->who.uid, bytes) : 0;
@@ -85,8 +56,10 @@ static int open_row(struct file *file)
 	if ((file->flags & O_ACCMODE) != O_RDONLY && !attr->store)
 		return sfs_fail(-EPERM, "'%s' cannot be written", attr->name);
 	if ((file->flags & O_ACCMODE) != O_WRONLY)
-		rc = set_text(file, render_measured(row_of(file), &file->who, false, &err), false);
+		rc = file_set_text(file, render_measured(row_of(file), &file->who, false, &err), false);
 	file->unread = file->text;
+	if (!rc)
+		poller_add(&file->poller, row_of(file));
 	return rc;
 }
 
@@ -161,8 +134,7 @@ static int open_any(struct node *node, int flags, const struct sfs_cred *who, st
 	return 0;
 }
 
-/* For what has no open file to read the sentence from, or none of the kind that gives it. */
-static void note_refusal(struct node *node, const struct sfs_cred *who, int err)
+void file_note_refusal(struct node *node, const struct sfs_cred *who, int err)
 {
 	char name[NODE_STAGING_MAX + 1];
 
@@ -184,7 +156,7 @@ int file_open(struct node *node, int flags, const struct sfs_cred *who, struct f
 		return -EISDIR;
 	err = open_any(node, flags, who, out);
 	if (err)
-		note_refusal(node, who, err);
+		file_note_refusal(node, who, err);
 	return err;
 }
 
@@ -200,7 +172,8 @@ void file_put(struct file *file)
 		return;
 	if (file->upload)
 		upload_close(file->upload);
-	(void)set_text(file, NULL, false);
+	poller_remove(&file->poller);
+	(void)file_set_text(file, NULL, false);
 	account_close(file->who.uid);
 	free(file->spec);
 	pthread_mutex_destroy(&file->lock);
@@ -256,6 +229,11 @@ const struct sfs_attr *file_attr(const struct file *file)
 
 /* ---- reading --------------------------------------------------------------------------------- */
 
+static bool is_stream(const struct file *file)
+{
+	return node_attr(row_of(file))->flags & SFS_STREAM;
+}
+
 /*
  * Under the lock: does a read at offset give what is there, and from where on? Else it renders
  * anew.
@@ -269,6 +247,8 @@ static bool continues(struct file *file, off_t offset)
 	}
 	if (offset < file->base)
 		file->base = 0;
+	if (is_stream(file))
+		return false;
 	if (offset != file->base)
 		return file->text;
 	if (file->answered)
@@ -304,189 +284,22 @@ int file_read(struct file *file, size_t size, off_t offset, struct file_piece *o
 	pthread_mutex_unlock(&file->lock);
 	if (have)
 		return 0;
+	/* Before it is rendered: a change meanwhile is news again. */
+	poller_seen(&file->poller);
 	text = render_row(row_of(file), &file->who, &err);
 	if (!text)
 		return err;
 	pthread_mutex_lock(&file->lock);
-	err = set_text(file, text, false);
+	err = file_set_text(file, text, false);
 	if (!err)
 		take_piece(file, size, offset, out);
 	pthread_mutex_unlock(&file->lock);
+	if (!err && is_stream(file) && out->offset + out->size < sfs_blob_size(out->blob))
+		poller_more(&file->poller);
 	return err;
 }
 
 ssize_t file_read_upload(struct file *file, void *data, size_t size, off_t offset)
 {
 	return upload_read(file->upload, data, size, offset);
-}
-
-/* ---- writing --------------------------------------------------------------------------------- */
-
-int64_t file_answer(struct file *file, int64_t rc, struct sfs_blob *answer)
-{
-	const char *sentence;
-	struct sfs_buf *buf;
-
-	if (rc < 0) {
-		sentence = errors_sentence(rc);
-		buf = sfs_buf_new();
-		sfs_put(buf, "%s\n", sentence);
-		sfs_blob_put(answer);
-		answer = sfs_buf_finish(buf);
-	}
-	pthread_mutex_lock(&file->lock);
-	if (set_text(file, answer, answer))
-		(void)set_text(file, NULL, false);
-	file->restart = true;
-	pthread_mutex_unlock(&file->lock);
-	errors_note(file->node->dir, node_attr(row_of(file))->name, &file->who, rc);
-	/* Also after a refusal: "error" is different now. */
-	node_touch(file->node->dir, rc < 0 ? -1 : (int)row_of(file)->row);
-	return rc;
-}
-
-bool file_nonblocking(const struct file *file)
-{
-	return file->flags & O_NONBLOCK;
-}
-
-bool file_claim(struct file *file)
-{
-	bool mine;
-
-	pthread_mutex_lock(&file->lock);
-	mine = !file->claimed;
-	file->claimed = true;
-	pthread_mutex_unlock(&file->lock);
-	return mine;
-}
-
-void file_unclaim(struct file *file)
-{
-	pthread_mutex_lock(&file->lock);
-	file->claimed = false;
-	pthread_mutex_unlock(&file->lock);
-}
-
-void file_set_cut(struct file *file, size_t size)
-{
-	pthread_mutex_lock(&file->lock);
-	file->cut = size;
-	pthread_mutex_unlock(&file->lock);
-}
-
-/*
- * The rest of a write that ended within a line, sent again because only its whole lines were taken.
- */
-static bool is_cut_again(struct file *file, const struct file_bytes *bytes)
-{
-	bool again;
-
-	pthread_mutex_lock(&file->lock);
-	again = file->cut && file->cut == bytes->size && !memchr(bytes->data, '\n', bytes->size);
-	file->cut = 0;
-	pthread_mutex_unlock(&file->lock);
-	return again;
-}
-
-static int judge_bytes(struct file *file, const struct file_bytes *bytes)
-{
-	if (node_gone(file->node->dir))
-		return sfs_fail(-ENODEV, "'%.64s' is gone", sfs_name(file->node->dir));
-	if (bytes->size > SFS_COMMAND_MAX)
-		return sfs_fail(-E2BIG, "a write here has at most %d bytes, not %zu",
-				SFS_COMMAND_MAX, bytes->size);
-	if (memchr(bytes->data, '\0', bytes->size))
-		return sfs_fail(-EINVAL, "a NUL byte is not text");
-	if (is_cut_again(file, bytes))
-		return sfs_fail(-EINVAL, "line cut: '%.*s' came without the rest of its line",
-				bytes->size < 40 ? (int)bytes->size : 40, bytes->data);
-	return 0;
-}
-
-static int64_t gather(struct file *file, const struct file_bytes *bytes)
-{
-	char *spec = NULL;
-
-	pthread_mutex_lock(&file->lock);
-	if (file->spec_size + bytes->size <= SFS_COMMAND_MAX)
-		spec = realloc(file->spec, file->spec_size + bytes->size + 1);
-	if (spec) {
-		memcpy(spec + file->spec_size, bytes->data, bytes->size);
-		file->spec = spec;
-		file->spec_size += bytes->size;
-		file->spec_dirty = true;
-	}
-	pthread_mutex_unlock(&file->lock);
-	if (!spec)
-		return sfs_fail(-E2BIG, "a specification has at most %d bytes", SFS_COMMAND_MAX);
-	return (int64_t)bytes->size;
-}
-
-static int64_t write_upload(struct file *file, const struct file_bytes *bytes)
-{
-	int64_t rc = upload_write(file->upload, bytes->data, bytes->size, bytes->offset);
-
-	if (rc < 0)
-		note_refusal(file->node, &file->who, (int)rc);
-	return rc;
-}
-
-int64_t file_write(struct file *file, const struct file_bytes *bytes, struct sfs_req *req)
-{
-	int64_t rc;
-
-	if (file->upload)
-		return write_upload(file, bytes);
-	rc = judge_bytes(file, bytes);
-	if (!rc && (node_attr(row_of(file))->flags & SFS_WHOLE)) {
-		rc = gather(file, bytes);
-		if (rc >= 0)
-			return rc;
-	}
-	if (rc < 0)
-		return file_answer(file, rc, NULL);
-	return command_lines(file, bytes, req);
-}
-
-static int64_t flush_spec(struct file *file, struct sfs_req *req)
-{
-	struct file_bytes bytes = { 0 };
-	char *copy = NULL;
-	bool dirty;
-	int64_t rc;
-
-	pthread_mutex_lock(&file->lock);
-	dirty = file->spec_dirty;
-	if (dirty)
-		copy = malloc(file->spec_size);
-	if (copy) {
-		memcpy(copy, file->spec, file->spec_size);
-		bytes.size = file->spec_size;
-		file->spec_dirty = false;
-	}
-	pthread_mutex_unlock(&file->lock);
-	if (!dirty)
-		return 0;
-	bytes.data = copy;
-	rc = copy ? command_whole(file, &bytes, req) : -ENOMEM;
-	free(copy);
-	return rc;
-}
-
-int64_t file_flush(struct file *file, struct sfs_req *req)
-{
-	if (file->upload)
-		return upload_flush(file->upload, &file->who, req);
-	return file_flushes(file) ? flush_spec(file, req) : 0;
-}
-
-int64_t file_sync(struct file *file, struct sfs_req *req)
-{
-	return file->upload ? upload_sync(file->upload, &file->who, req) : file_flush(file, req);
-}
-
-int file_truncate(struct file *file, off_t size)
-{
-	return file->upload ? upload_truncate(file->upload, size) : 0;
 }

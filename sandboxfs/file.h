@@ -41,6 +41,9 @@ struct file_piece {
 int file_read(struct file *file, size_t size, off_t offset, struct file_piece *out);
 ssize_t file_read_upload(struct file *file, void *data, size_t size, off_t offset);
 
+/* poll(2): what is ready, its bits. handle is taken over, NULL: nobody will wait. */
+unsigned file_poll(struct file *file, void *handle);
+
 struct file_bytes {
 	const char *data;
 	size_t size;

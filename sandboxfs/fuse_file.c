@@ -184,6 +184,18 @@ static void op_fsync(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_f
 	judge(req, file_of(fi), file_sync);
 }
 
+static void op_poll(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi,
+		    struct fuse_pollhandle *handle)
+{
+	unsigned events;
+
+	(void)ino;
+	fuse_begin(req, OP_OTHER);
+	events = file_poll(file_of(fi), handle);
+	stats_end(false);
+	fuse_reply_poll(req, events);
+}
+
 /* ---- directories ----------------------------------------------------------------------------- */
 
 static void op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
@@ -299,6 +311,7 @@ void fuse_file_ops(struct fuse_lowlevel_ops *ops)
 	ops->write = op_write;
 	ops->flush = op_flush;
 	ops->fsync = op_fsync;
+	ops->poll = op_poll;
 	ops->opendir = op_opendir;
 	ops->readdir = op_readdir;
 	ops->readdirplus = op_readdirplus;

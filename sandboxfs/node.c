@@ -109,6 +109,17 @@ static struct node *get_unless_dying(struct node *node)
 	return NULL;
 }
 
+/* Under tree_lock. */
+static void personal_remove(struct row_node *row)
+{
+	struct row_node **link = &row->node.dir->personal;
+
+	while (*link && *link != row)
+		link = &(*link)->next_personal;
+	if (*link)
+		*link = row->next_personal;
+}
+
 static void node_free(struct node *node)
 {
 	if (node->kind == NODE_DIR) {
@@ -136,6 +147,8 @@ void node_put(struct node *node)
 	while (node && atomic_fetch_sub_explicit(&node->refs, 1, memory_order_acq_rel) == 1) {
 		pthread_mutex_lock(&tree_lock);
 		id_remove(node);
+		if (node->kind == NODE_ROW)
+			personal_remove(node_as_row(node));
 		pthread_mutex_unlock(&tree_lock);
 		dir = node->dir ? &node->dir->node : NULL;
 		node_free(node);
@@ -247,6 +260,10 @@ static struct row_node *row_insert(struct row_node *fresh, unsigned flags)
 		there = id_find(fresh->node.id);
 		if (!there) {
 			id_insert(&fresh->node);
+			if (flags & SFS_PER_UID) {
+				fresh->next_personal = fresh->node.dir->personal;
+				fresh->node.dir->personal = fresh;
+			}
 			return fresh;
 		}
 		if (!(flags & SFS_WAITS) && same_row(there, fresh) && get_unless_dying(there))
@@ -276,4 +293,17 @@ struct row_node *node_row(struct sfs_obj *dir, unsigned row, const struct sfs_cr
 		free(fresh);
 	}
 	return found;
+}
+
+unsigned node_row_uids(struct sfs_obj *dir, unsigned row, uid_t *uids, unsigned max)
+{
+	const struct row_node *node;
+	unsigned n = 0;
+
+	pthread_mutex_lock(&tree_lock);
+	for (node = dir->personal; node && n < max; node = node->next_personal)
+		if (node->row == row && node->node.lookups)
+			uids[n++] = node->for_uid;
+	pthread_mutex_unlock(&tree_lock);
+	return n;
 }

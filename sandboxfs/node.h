@@ -23,6 +23,7 @@
 
 enum node_kind { NODE_DIR, NODE_ROW, NODE_FILE };
 
+struct poller;
 struct refusal;
 struct stage;
 
@@ -67,7 +68,10 @@ struct sfs_obj {
 	uint64_t changes;
 	unsigned ndirs;           /* children that are directories; tree_lock */
 	bool gone;                /* tree_lock */
+	bool unannounced;         /* its mkdir of the publisher is still to come; tree_lock */
 	struct refusal *refusals; /* owned; the lock of errors.c */
+	struct row_node *personal; /* rows that have an inode for each uid; tree_lock */
+	struct poller *pollers;    /* the lock of poller.c */
 };
 
 /*
@@ -77,6 +81,7 @@ struct row_node {
 	struct node node;
 	unsigned row;
 	uid_t for_uid; /* SFS_PER_UID: whose */
+	struct row_node *next_personal; /* SFS_PER_UID; tree_lock */
 	/* what LOOKUP or GETATTR rendered last; counted; tree_lock */
 	struct sfs_blob *measured;
 	uint64_t measured_ns, measured_changes;
@@ -141,6 +146,8 @@ bool node_unlink_staged(struct file_node *file, bool notify);
 int node_rename(struct file_node *file, const char *name);
 
 bool node_gone(const struct sfs_obj *dir);
+/* Whose inodes of a SFS_PER_UID row the kernel knows; how many, at most max. */
+unsigned node_row_uids(struct sfs_obj *dir, unsigned row, uid_t *uids, unsigned max);
 /*
  * dir was written to or changed: what was rendered before is old. row: its time changes too; -1:
  * none.

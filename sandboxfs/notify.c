@@ -118,3 +118,18 @@ void notify_stop(void)
 	}
 	queue.last = &queue.first;
 }
+
+void notify_poll(void *handle)
+{
+	if (!handle)
+		return;
+	/* The kernel may know it no more: then nobody waits. */
+	(void)fuse_lowlevel_notify_poll(handle);
+	fuse_pollhandle_destroy(handle);
+}
+
+void notify_poll_free(void *handle)
+{
+	if (handle)
+		fuse_pollhandle_destroy(handle);
+}

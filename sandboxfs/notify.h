@@ -21,4 +21,8 @@ void notify_stop(void);
 void notify_gone(uint64_t dir_id, const char *name); /* the entry is no longer what it was */
 void notify_attr(uint64_t id);                       /* owner, mode or times */
 
+/* Handles of poll(2), from the transport: wakes and frees; frees. NULL allowed. */
+void notify_poll(void *handle);
+void notify_poll_free(void *handle);
+
 #endif

@@ -131,11 +131,6 @@ void node_touch(struct sfs_obj *dir, int row)
 	pthread_mutex_unlock(&tree_lock);
 }
 
-void sfs_changed(struct sfs_obj *dir, const char *attr)
-{
-	node_touch(dir, object_row(dir, attr));
-}
-
 static void put_time(uint64_t ns, struct timespec *ts)
 {
 	ts->tv_sec = (time_t)(ns / 1000000000u);

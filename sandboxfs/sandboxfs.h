@@ -100,6 +100,8 @@ enum {
 	SFS_WAITS = 2,   /* store may return SFS_LATER; each lookup is an inode of its own */
 	/* a spec: many writes, judged together at each flush that brought new data */
 	SFS_WHOLE = 4,
+	/* grows at its end: an open file reads on in what comes, and poll(2) waits for that */
+	SFS_STREAM = 8,
 };
 
 struct sfs_attr {
@@ -226,9 +228,12 @@ void sfs_set_owner(struct sfs_obj *dir, uid_t uid, gid_t gid, mode_t mode);
 bool sfs_may(const struct sfs_cred *who, uid_t uid, gid_t gid, mode_t mode, int want);
 
 /*
- * Says that the row called attr changed by itself: mtime, and everybody who watches. Never waits.
+ * Says that the row called attr changed by itself: mtime, and everybody who watches (inotify,
+ * poll). Never waits. sfs_changed_for: of a SFS_PER_UID row, as uid sees it.
  */
+#define SFS_EVERYBODY ((uid_t)-1)
 void sfs_changed(struct sfs_obj *dir, const char *attr);
+void sfs_changed_for(struct sfs_obj *dir, const char *attr, uid_t uid);
 
 /* ---- answers that are put off ---------------------------------------------------------------- */
 

@@ -15,10 +15,12 @@
 #include <unistd.h>
 
 #include "daemon.h"
+#include "detached.h"
 #include "transport.h"
 #include "log.h"
 #include "perm.h"
 #include "privileges.h"
+#include "publish.h"
 #include "unmount.h"
 
 #define END_MS 5000 /* for a child to end by itself */
@@ -32,6 +34,7 @@ struct supervisor {
 	int channel[2];         /* the daemon's end, the launcher's end; -1: closed here */
 	int ready_fd;           /* read end; -1: closed */
 	int signal_fd;
+	struct detached detached;
 	bool ending; /* what ends now was told to */
 	int failed;
 };
@@ -52,6 +55,7 @@ static void our_signals(sigset_t *set)
 	sigaddset(set, SIGINT);
 	sigaddset(set, SIGHUP);
 	sigaddset(set, SIGCHLD);
+	sigaddset(set, SIGUSR2); /* the daemon's */
 }
 
 /*
@@ -123,10 +127,16 @@ static int daemon_role(struct supervisor *s, int ready_fd, pid_t parent)
 		.uid = geteuid(),
 		.gid = getegid(),
 	};
+	const struct publish_mount mount = {
+		.tree = s->detached.tree,
+		.place = s->options->place,
+		.device = s->detached.device,
+	};
 
 	be_child(s, "daemon");
 	close_fd(&s->ready_fd);
-	if (privileges_drop())
+	close_fd(&s->detached.list_fd);
+	if (privileges_drop_ids() || publish_create(&mount) || privileges_drop())
 		return EXIT_FAILURE;
 	/* After that, since a change of ids forgets it. */
 	if (!die_with(parent))
@@ -153,6 +163,7 @@ static enum role start_daemon(struct supervisor *s, int *status)
 	}
 	close(ready[1]);
 	close_fd(&s->channel[0]);
+	close_fd(&s->detached.tree);
 	if (s->daemon > 0)
 		return PARENT;
 	s->daemon = 0;
@@ -250,18 +261,31 @@ static void mount_answers(struct supervisor *s)
 		sfs_log(SFS_WARN, "nobody waits for the mount");
 }
 
+/* Once the mount is gone its copy, which the daemon holds, has to go too. */
+static void mounts_changed(struct supervisor *s)
+{
+	if (!detached_left(&s->detached))
+		return;
+	detached_close(&s->detached);
+	if (s->daemon)
+		kill(s->daemon, SIGUSR2);
+}
+
 static void watch(struct supervisor *s)
 {
 	struct signalfd_siginfo info;
 
 	while (s->daemon && s->launcher) {
-		struct pollfd fds[2] = { { .fd = s->signal_fd, .events = POLLIN },
-					 { .fd = s->ready_fd, .events = POLLIN } };
+		struct pollfd fds[3] = { { .fd = s->signal_fd, .events = POLLIN },
+					 { .fd = s->ready_fd, .events = POLLIN },
+					 { .fd = s->detached.list_fd, .events = POLLPRI } };
 
-		if (poll(fds, 2, -1) < 0)
+		if (poll(fds, 3, -1) < 0)
 			continue;
 		if (fds[1].revents)
 			mount_answers(s);
+		if (fds[2].revents)
+			mounts_changed(s);
 		if (!fds[0].revents || read(s->signal_fd, &info, sizeof(info)) != sizeof(info))
 			continue;
 		reap(s);
@@ -281,7 +305,9 @@ static void unmount(struct supervisor *s)
 
 	if (mount_id(place) != ours)
 		ours = 0;
-	transport_unmount(s->session);
+	/* The library does not know of the copy, and would take away whatever is there now. */
+	if (!s->detached.left)
+		transport_unmount(s->session);
 	if (!ours || mount_id(place) != ours || !unmount_place(place))
 		return;
 	sfs_log(SFS_ERROR,
@@ -303,6 +329,7 @@ static void end_all(struct supervisor *s)
 	end_child(s, &s->launcher, 0);
 	if (s->session)
 		transport_free(s->session);
+	detached_close(&s->detached);
 	close_fd(&s->ready_fd);
 	close_fd(&s->signal_fd);
 }
@@ -354,12 +381,14 @@ static enum role mount_and_start(struct supervisor *s, int *status)
 	s->mount_id = mount_id(s->options->place);
 	if (s->mount_id == below)
 		s->mount_id = 0;
+	detached_open(&s->detached, s->options->place);
 	return start_daemon(s, status);
 }
 
 int supervise(const struct options *options)
 {
-	struct supervisor s = { .options = options, .channel = { -1, -1 }, .ready_fd = -1 };
+	struct supervisor s = { .options = options, .channel = { -1, -1 }, .ready_fd = -1,
+				.detached = { .tree = -1, .list_fd = -1 } };
 	sigset_t set;
 	enum role role;
 	int status = EXIT_FAILURE;

@@ -13,6 +13,7 @@
 #include "errors.h"
 #include "transport.h"
 #include "node.h"
+#include "publish.h"
 #include "stats.h"
 
 #define STATUS_MAX       64 /* lines of status */
@@ -91,12 +92,14 @@ void sfs_status(const char *key, const char *format, ...)
 static int status_show(struct sfs_obj *dir, const struct sfs_cred *who, struct sfs_buf *out)
 {
 	const struct trouble *trouble;
+	bool any = false;
 
 	(void)dir, (void)who;
+	publish_show_stuck(out, &any);
 	pthread_mutex_lock(&status_lock);
 	for (trouble = troubles; trouble; trouble = trouble->next)
 		sfs_put(out, "%s: %s\n", trouble->key, trouble->text);
-	if (!troubles)
+	if (!troubles && !any)
 		sfs_put(out, "ok\n");
 	pthread_mutex_unlock(&status_lock);
 	return 0;

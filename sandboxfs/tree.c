@@ -5,9 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "announce.h"
 #include "node.h"
-#include "notify.h"
 #include "object.h"
+#include "poller.h"
 #include "stage.h"
 
 #define NAME_BUCKETS 16384 /* a power of two */
@@ -222,15 +223,12 @@ static void empty_dir(struct sfs_obj *dir)
 /* node is unlinked and had that name. */
 static void end_unlinked(struct node *node, const char *name, bool notify)
 {
-	if (notify) {
-		/*
-		 * Asking for its attributes shows at once that it is gone; the cached name follows.
-		 */
-		notify_attr(node->id);
-		notify_gone(node->dir->node.id, name);
-	}
-	if (node->kind == NODE_DIR)
+	if (notify)
+		announce_gone(node, name);
+	if (node->kind == NODE_DIR) {
 		empty_dir(node_obj(node));
+		poller_gone(node_obj(node));
+	}
 	node_put(node);
 }
 
@@ -411,8 +409,11 @@ int sfs_add_dir(struct sfs_obj *parent, const char *name, const struct sfs_dirty
 	obj->node.uid = uid;
 	obj->node.gid = gid;
 	obj->node.mode = mode & 07777;
+	announce_begin(obj);
 	err = publishable(name);
 	err = err ?: node_link(&obj->node);
+	if (!err)
+		announce_made(obj);
 	sfs_put_obj(obj);
 	return err;
 }

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: MIT */
+/* Changes of the tree, and who hears of them: pollers, publishers, the kernel's caches. */
+#include "announce.h"
+
+#include "notify.h"
+#include "object.h"
+#include "poller.h"
+#include "publish.h"
+
+_Thread_local const struct sfs_obj *announce_not_in;
+
+static bool is_known(struct sfs_obj *dir)
+{
+	bool known;
+
+	pthread_mutex_lock(&tree_lock);
+	known = dir->node.lookups && !dir->gone;
+	pthread_mutex_unlock(&tree_lock);
+	return known;
+}
+
+/* ---- rows ------------------------------------------------------------------------------------ */
+
+/* What anybody can open for writing is not truncated: a write that hangs would hold us up. */
+static bool is_publishable(const struct sfs_attr *attr)
+{
+	return !attr->store;
+}
+
+void sfs_changed_for(struct sfs_obj *dir, const char *attr, uid_t uid)
+{
+	int row = object_row(dir, attr);
+
+	node_touch(dir, row);
+	if (row < 0)
+		return;
+	poller_changed(dir, (unsigned)row, uid);
+	if (is_publishable(&dir->type->attrs[row]) && is_known(dir))
+		publish_row(dir, (unsigned)row, uid);
+}
+
+void sfs_changed(struct sfs_obj *dir, const char *attr)
+{
+	sfs_changed_for(dir, attr, SFS_EVERYBODY);
+}
+
+/* ---- names ----------------------------------------------------------------------------------- */
+
+void announce_begin(struct sfs_obj *dir)
+{
+	dir->unannounced = dir->node.dir != announce_not_in && is_known(dir->node.dir);
+}
+
+void announce_made(struct sfs_obj *dir)
+{
+	bool pending;
+
+	pthread_mutex_lock(&tree_lock);
+	pending = announce_pending(dir);
+	pthread_mutex_unlock(&tree_lock);
+	if (pending && !publish_made(dir))
+		announce_done(dir);
+}
+
+void announce_done(struct sfs_obj *dir)
+{
+	pthread_mutex_lock(&tree_lock);
+	dir->unannounced = false;
+	pthread_mutex_unlock(&tree_lock);
+}
+
+/* Nobody can have seen the name come. */
+static bool is_unseen(struct node *node)
+{
+	bool unseen;
+
+	pthread_mutex_lock(&tree_lock);
+	unseen = node->kind == NODE_DIR ? announce_pending(node_obj(node))
+					: !node_as_file(node)->committed;
+	pthread_mutex_unlock(&tree_lock);
+	return unseen;
+}
+
+void announce_gone(struct node *node, const char *name)
+{
+	/* Asking for its attributes shows at once that it is gone; the cached name follows. */
+	notify_attr(node->id);
+	if (!is_known(node->dir) || is_unseen(node) || !publish_gone(node, name))
+		notify_gone(node->dir->node.id, name);
+}

@@ -1,0 +1,421 @@
+/* SPDX-License-Identifier: MIT */
+/* The publishing threads: what each has to announce, and when. */
+#include "publish.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "announce.h"
+#include "notify.h"
+#include "publish_call.h"
+
+#define LANES_MAX  16
+#define ITEM_SLOTS 64       /* a power of two */
+#define REST_NS    10000000 /* between two announcements of one row */
+#define RESTS      4        /* each twice as long as the one before: for rows that never rest */
+#define STUCK_NS   2000000000u
+#define STOP_S     3  /* for a thread to come back from its system call */
+#define UIDS_MAX   64 /* inodes of one row that are announced for a change that concerns everybody */
+
+/* Something to announce: a row, for as long as it rests after that; or a name, once. */
+struct item {
+	struct item *next;      /* in a queue */
+	struct item *next_slot; /* rows only */
+	struct call call;       /* its node is counted */
+	unsigned row, rest;     /* which queue it rests in */
+	bool dirty;             /* it changed since it was announced */
+	uint64_t due_ns;        /* while it rests */
+};
+
+struct queue {
+	struct item *first, **last;
+};
+
+struct lane {
+	const char *name; /* of the directory at the top; "" for the top itself */
+	pthread_t thread;
+	pthread_mutex_t lock;
+	pthread_cond_t more;
+	/* All below under lock. */
+	struct queue ready, resting[RESTS];
+	struct item *slots[ITEM_SLOTS];
+	uint64_t busy_since_ns; /* it is in a system call; 0: not */
+	bool stopping, done;
+};
+
+static struct {
+	struct lane lanes[LANES_MAX];
+	unsigned count; /* constant while running */
+	struct publish_mount mount;
+	atomic_bool running;
+	pthread_mutex_t stop_lock;
+} all = { .mount = { .tree = -1 }, .stop_lock = PTHREAD_MUTEX_INITIALIZER };
+
+/* ---- queues ---------------------------------------------------------------------------------- */
+
+static void put(struct queue *queue, struct item *item)
+{
+	item->next = NULL;
+	*queue->last = item;
+	queue->last = &item->next;
+}
+
+static struct item *take(struct queue *queue)
+{
+	struct item *item = queue->first;
+
+	if (!item)
+		return NULL;
+	queue->first = item->next;
+	if (!queue->first)
+		queue->last = &queue->first;
+	return item;
+}
+
+static struct item **slot_of(struct lane *lane, const struct node *node, unsigned row, uid_t uid)
+{
+	uint64_t hash = (node->id ^ row * 0x9e3779b97f4a7c15u ^ uid) * 0x100000001b3u;
+	struct item **slot = &lane->slots[(hash >> 32) & (ITEM_SLOTS - 1)];
+
+	while (*slot && ((*slot)->call.node != node || (*slot)->row != row ||
+			 (*slot)->call.uid != uid))
+		slot = &(*slot)->next_slot;
+	return slot;
+}
+
+static void item_free(struct item *item)
+{
+	node_put(item->call.node);
+	free(item);
+}
+
+/* ---- what to announce ------------------------------------------------------------------------ */
+
+/* The thread for what is in dir. */
+static struct lane *lane_of(const struct sfs_obj *dir)
+{
+	unsigned i = 0;
+
+	while (dir->node.dir && dir->node.dir->node.dir)
+		dir = dir->node.dir;
+	if (dir->node.dir)
+		for (i = all.count - 1; i && strcmp(all.lanes[i].name, dir->node.name); i--)
+			;
+	return &all.lanes[i];
+}
+
+/* Under the lock. */
+static void make_dirty(struct lane *lane, struct item *item)
+{
+	bool rests = item->due_ns;
+
+	if (item->dirty)
+		return;
+	item->dirty = true;
+	if (rests)
+		return;
+	put(&lane->ready, item);
+	pthread_cond_signal(&lane->more);
+}
+
+static struct item *row_item(struct lane *lane, struct sfs_obj *dir, unsigned row, uid_t uid)
+{
+	struct item **slot = slot_of(lane, &dir->node, row, uid), *item = *slot;
+
+	if (item)
+		return item;
+	item = calloc(1, sizeof(*item));
+	if (!item)
+		return NULL;
+	item->call.kind = CALL_TRUNCATE;
+	item->call.node = node_get(&dir->node);
+	item->call.uid = uid;
+	item->row = row;
+	snprintf(item->call.name, sizeof(item->call.name), "%s", dir->type->attrs[row].name);
+	*slot = item;
+	return item;
+}
+
+void publish_row(struct sfs_obj *dir, unsigned row, uid_t uid)
+{
+	struct lane *lane;
+	struct item *item;
+
+	if (!atomic_load(&all.running))
+		return;
+	lane = lane_of(dir);
+	pthread_mutex_lock(&lane->lock);
+	item = lane->stopping ? NULL : row_item(lane, dir, row, uid);
+	if (item)
+		make_dirty(lane, item);
+	pthread_mutex_unlock(&lane->lock);
+}
+
+static bool publish_name(struct lane *lane, enum call_kind kind, struct node *node, const char *name)
+{
+	struct item *item = calloc(1, sizeof(*item));
+	bool taken;
+
+	if (!item)
+		return false;
+	item->call.kind = kind;
+	item->call.node = node_get(node);
+	snprintf(item->call.name, sizeof(item->call.name), "%s", name);
+	pthread_mutex_lock(&lane->lock);
+	taken = !lane->stopping;
+	if (taken) {
+		put(&lane->ready, item);
+		pthread_cond_signal(&lane->more);
+	}
+	pthread_mutex_unlock(&lane->lock);
+	if (!taken)
+		item_free(item);
+	return taken;
+}
+
+bool publish_made(struct sfs_obj *dir)
+{
+	return atomic_load(&all.running) &&
+	       publish_name(lane_of(dir), CALL_MKDIR, &dir->node, dir->node.name);
+}
+
+bool publish_gone(struct node *node, const char *name)
+{
+	return atomic_load(&all.running) &&
+	       publish_name(lane_of(node->dir), node->kind == NODE_DIR ? CALL_RMDIR : CALL_UNLINK,
+			    node, name);
+}
+
+/* ---- announcing ------------------------------------------------------------------------------ */
+
+static unsigned lane_number(const struct lane *lane)
+{
+	return (unsigned)(lane - all.lanes);
+}
+
+/* A change that concerns everybody, of a row that has an inode for each uid. */
+static void announce_to_all(struct lane *lane, const struct item *item)
+{
+	struct call call = item->call;
+	uid_t uids[UIDS_MAX];
+	unsigned n, i;
+
+	n = node_row_uids(node_obj(call.node), item->row, uids, UIDS_MAX);
+	if (!n)
+		uids[n++] = geteuid();
+	for (i = 0; i < n; i++) {
+		call.uid = uids[i];
+		(void)call_make(lane_number(lane), &all.mount, &call);
+	}
+}
+
+/* Without the lock. */
+static void announce(struct lane *lane, const struct item *item)
+{
+	const struct call *call = &item->call;
+	int err;
+
+	if (call->kind == CALL_TRUNCATE && node_gone(node_obj(call->node)))
+		return;
+	if (call->kind == CALL_TRUNCATE && call->uid == SFS_EVERYBODY &&
+	    (node_obj(call->node)->type->attrs[item->row].flags & SFS_PER_UID)) {
+		announce_to_all(lane, item);
+		return;
+	}
+	if (call->kind == CALL_MKDIR && node_gone(node_obj(call->node)))
+		return;
+	err = call_make(lane_number(lane), &all.mount, call);
+	if (call->kind == CALL_MKDIR)
+		announce_done(node_obj(call->node));
+	else if (err && call->kind != CALL_TRUNCATE)
+		notify_gone(call->node->dir->node.id, call->name);
+}
+
+/* Under the lock: those that have rested. Returns when the next will have, or UINT64_MAX. */
+static uint64_t wake_resting(struct lane *lane, struct queue *rested)
+{
+	uint64_t now = sfs_now_ns(), next = UINT64_MAX;
+	struct item *item;
+	unsigned i;
+
+	for (i = 0; i < RESTS; i++) {
+		while ((item = lane->resting[i].first) && item->due_ns <= now) {
+			take(&lane->resting[i]);
+			item->due_ns = 0;
+			if (item->dirty) {
+				item->rest += item->rest + 1 < RESTS;
+				put(&lane->ready, item);
+				continue;
+			}
+			*slot_of(lane, item->call.node, item->row, item->call.uid) = item->next_slot;
+			put(rested, item);
+		}
+		if (item && item->due_ns < next)
+			next = item->due_ns;
+	}
+	return next;
+}
+
+/* Under the lock, which is dropped around the system call. */
+static void serve_item(struct lane *lane, struct item *item)
+{
+	bool is_row = item->call.kind == CALL_TRUNCATE;
+
+	item->dirty = false;
+	lane->busy_since_ns = sfs_now_ns();
+	/* Until then what comes finds it neither resting nor waiting, and waits for its rest. */
+	item->due_ns = UINT64_MAX;
+	pthread_mutex_unlock(&lane->lock);
+	announce(lane, item);
+	if (!is_row)
+		item_free(item);
+	pthread_mutex_lock(&lane->lock);
+	lane->busy_since_ns = 0;
+	if (!is_row)
+		return;
+	item->due_ns = sfs_now_ns() + ((uint64_t)REST_NS << item->rest);
+	put(&lane->resting[item->rest], item);
+}
+
+static void wait_for_more(struct lane *lane, uint64_t until_ns)
+{
+	const struct timespec until = { (time_t)(until_ns / 1000000000u),
+					(long)(until_ns % 1000000000u) };
+
+	if (until_ns == UINT64_MAX)
+		pthread_cond_wait(&lane->more, &lane->lock);
+	else
+		pthread_cond_timedwait(&lane->more, &lane->lock, &until);
+}
+
+static void free_all(struct queue *queue)
+{
+	struct item *item;
+
+	while ((item = take(queue)))
+		item_free(item);
+}
+
+static void *publish(void *arg)
+{
+	struct lane *lane = arg;
+	struct queue rested = { NULL, &rested.first };
+	struct item *item;
+	uint64_t next;
+	unsigned i;
+
+	call_thread(lane_number(lane), all.mount.tree);
+	pthread_mutex_lock(&lane->lock);
+	while (!lane->stopping) {
+		next = wake_resting(lane, &rested);
+		item = take(&lane->ready);
+		if (rested.first) {
+			pthread_mutex_unlock(&lane->lock);
+			free_all(&rested);
+			pthread_mutex_lock(&lane->lock);
+		}
+		if (item)
+			serve_item(lane, item);
+		else if (!lane->stopping && !lane->ready.first)
+			wait_for_more(lane, next);
+	}
+	pthread_mutex_unlock(&lane->lock);
+	/* Nothing comes in any more. */
+	free_all(&lane->ready);
+	for (i = 0; i < RESTS; i++)
+		free_all(&lane->resting[i]);
+	return NULL;
+}
+
+/* ---- start and stop -------------------------------------------------------------------------- */
+
+static void lane_init(struct lane *lane, const char *name)
+{
+	pthread_condattr_t attr;
+	unsigned i;
+
+	memset(lane, 0, sizeof(*lane));
+	lane->name = name;
+	lane->ready.last = &lane->ready.first;
+	for (i = 0; i < RESTS; i++)
+		lane->resting[i].last = &lane->resting[i].first;
+	pthread_mutex_init(&lane->lock, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&lane->more, &attr);
+	pthread_condattr_destroy(&attr);
+}
+
+int publish_create(const struct publish_mount *mount)
+{
+	sigset_t every, before;
+	unsigned i;
+	int err = 0;
+
+	all.mount = *mount;
+	lane_init(&all.lanes[0], "");
+	for (i = 0; sfs_backends[i] && i + 1 < LANES_MAX; i++)
+		lane_init(&all.lanes[i + 1], sfs_backends[i]->name);
+	all.count = i + 1;
+	sigfillset(&every);
+	pthread_sigmask(SIG_SETMASK, &every, &before);
+	for (i = 0; i < all.count && !err; i++)
+		err = pthread_create(&all.lanes[i].thread, NULL, publish, &all.lanes[i]);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	if (err)
+		all.count = i - 1;
+	atomic_store(&all.running, !err);
+	return -err;
+}
+
+static void lane_stop(struct lane *lane)
+{
+	pthread_mutex_lock(&lane->lock);
+	lane->stopping = true;
+	pthread_cond_signal(&lane->more);
+	pthread_mutex_unlock(&lane->lock);
+}
+
+void publish_stop(void)
+{
+	struct timespec end;
+	unsigned i;
+
+	pthread_mutex_lock(&all.stop_lock);
+	if (atomic_exchange(&all.running, false)) {
+		for (i = 0; i < all.count; i++)
+			lane_stop(&all.lanes[i]);
+		clock_gettime(CLOCK_REALTIME, &end);
+		end.tv_sec += STOP_S;
+		for (i = 0; i < all.count; i++)
+			if (pthread_timedjoin_np(all.lanes[i].thread, NULL, &end))
+				sfs_log(SFS_WARN, "the publisher of '%s' hangs in the kernel",
+					all.lanes[i].name);
+		if (all.mount.tree >= 0)
+			close(all.mount.tree);
+		all.mount.tree = -1;
+	}
+	pthread_mutex_unlock(&all.stop_lock);
+}
+
+void publish_show_stuck(struct sfs_buf *out, bool *any)
+{
+	uint64_t since;
+	unsigned i;
+
+	for (i = 0; atomic_load(&all.running) && i < all.count; i++) {
+		pthread_mutex_lock(&all.lanes[i].lock);
+		since = all.lanes[i].busy_since_ns;
+		pthread_mutex_unlock(&all.lanes[i].lock);
+		if (!since || sfs_now_ns() - since < STUCK_NS)
+			continue;
+		*any = true;
+		sfs_put(out, "publisher: no events of inotify from /%s: its thread hangs\n",
+			all.lanes[i].name);
+	}
+}

@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: MIT */
+/* Real system calls on our own mount, and their requests seen from the other side. */
+#include "publish_call.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#define LANES_MAX 16
+
+/* What each thread is doing. The number is 0 until the thread runs. */
+static struct {
+	atomic_int tid;
+	struct call call; /* call_lock */
+} lanes[LANES_MAX];
+static pthread_mutex_t call_lock = PTHREAD_MUTEX_INITIALIZER;
+
+/* ---- on the publishing thread ---------------------------------------------------------------- */
+
+void call_thread(unsigned lane, int tree)
+{
+	/* A working directory of its own: within the detached copy, where it hinders nobody. */
+	if (tree >= 0 && (unshare(CLONE_FS) || fchdir(tree)))
+		sfs_log(SFS_WARN, "a publisher cannot enter the mount: no events of inotify");
+	else
+		atomic_store(&lanes[lane].tid, gettid());
+}
+
+/* The mount, opened by its path; -errno, also when something else is there. */
+static int open_place(const struct publish_mount *mount)
+{
+	int fd = open(mount->place, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	struct statx st;
+
+	if (fd < 0)
+		return -errno;
+	if (!statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE, &st) &&
+	    makedev(st.stx_dev_major, st.stx_dev_minor) == mount->device)
+		return fd;
+	close(fd);
+	return -ENODEV;
+}
+
+/* truncate(2) goes by path only: through a descriptor, where one leads to the mount. */
+static int truncate_at(int at, const char *path)
+{
+	char own[64];
+	int fd, rc;
+
+	if (at == AT_FDCWD)
+		return truncate(path, 0);
+	fd = openat(at, path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return -1;
+	snprintf(own, sizeof(own), "/proc/self/fd/%d", fd);
+	rc = truncate(own, 0);
+	close(fd);
+	return rc;
+}
+
+static int act(int at, const struct call *call, const char *path)
+{
+	int rc;
+
+	switch (call->kind) {
+	case CALL_TRUNCATE:
+		rc = truncate_at(at, path);
+		break;
+	case CALL_MKDIR:
+		rc = mkdirat(at, path, 0755);
+		break;
+	case CALL_RMDIR:
+		rc = unlinkat(at, path, AT_REMOVEDIR);
+		break;
+	default:
+		rc = unlinkat(at, path, 0);
+	}
+	return rc ? -errno : 0;
+}
+
+static struct sfs_obj *parent_of(const struct call *call)
+{
+	return call->kind == CALL_TRUNCATE ? node_obj(call->node) : call->node->dir;
+}
+
+static void set_call(unsigned lane, const struct call *call)
+{
+	pthread_mutex_lock(&call_lock);
+	lanes[lane].call = *call;
+	pthread_mutex_unlock(&call_lock);
+}
+
+int call_make(unsigned lane, const struct publish_mount *mount, const struct call *call)
+{
+	static const struct call none = { .kind = CALL_NONE };
+	char path[NODE_PATH_MAX];
+	int at = AT_FDCWD, rc;
+
+	if (!atomic_load(&lanes[lane].tid))
+		return -EOPNOTSUPP;
+	node_path(parent_of(call), call->name, path, sizeof(path));
+	if (mount->tree < 0)
+		at = open_place(mount);
+	if (at < 0 && at != AT_FDCWD)
+		return at;
+	set_call(lane, call);
+	rc = act(at, call, path);
+	set_call(lane, &none);
+	if (at >= 0)
+		close(at);
+	return rc;
+}
+
+/* ---- on the serving threads ------------------------------------------------------------------ */
+
+/* What the thread of that number is doing; its node is counted. False: it is none of ours. */
+static bool call_of(pid_t pid, struct call *out)
+{
+	unsigned i;
+
+	for (i = 0; i < LANES_MAX && atomic_load(&lanes[i].tid) != pid; i++)
+		;
+	if (!pid || i == LANES_MAX)
+		return false;
+	pthread_mutex_lock(&call_lock);
+	*out = lanes[i].call;
+	node_get(out->node);
+	pthread_mutex_unlock(&call_lock);
+	return true;
+}
+
+static bool is_target(const struct call *call, const struct where *where)
+{
+	return call->kind != CALL_NONE && parent_of(call)->node.id == where->dir &&
+	       !strcmp(call->name, where->name);
+}
+
+bool call_looks_up(const struct where *where, pid_t pid, struct call_lookup *out)
+{
+	struct call call;
+	bool ours = call_of(pid, &call);
+
+	if (!ours)
+		return false;
+	ours = is_target(&call, where);
+	*out = (struct call_lookup){ .as_uid = call.uid };
+	if (ours && call.kind == CALL_MKDIR)
+		out->result = -ENOENT;
+	if (ours && (call.kind == CALL_RMDIR || call.kind == CALL_UNLINK))
+		out->node = node_get(call.node);
+	node_put(call.node);
+	return ours;
+}
+
+struct node *call_makes(const struct where *where, pid_t pid)
+{
+	struct call call;
+
+	if (!call_of(pid, &call))
+		return NULL;
+	if (call.kind == CALL_MKDIR && is_target(&call, where))
+		return call.node;
+	node_put(call.node);
+	return NULL;
+}
+
+bool call_removes(const struct where *where, pid_t pid)
+{
+	struct call call;
+	bool ours = call_of(pid, &call);
+
+	if (!ours)
+		return false;
+	ours = (call.kind == CALL_RMDIR || call.kind == CALL_UNLINK) && is_target(&call, where);
+	node_put(call.node);
+	return ours;
+}
+
+bool call_truncates(pid_t pid)
+{
+	struct call call;
+
+	if (!call_of(pid, &call))
+		return false;
+	node_put(call.node);
+	return call.kind == CALL_TRUNCATE;
+}
