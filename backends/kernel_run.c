@@ -13,7 +13,7 @@
 #define QUEUE_MS         10000 /* that a run may wait for its template, on top of its own time */
 #define CALIBRATIONS     3
 #define CALIBRATION_MS   2000
-#define REMEASURE_MAX    4           /* times that a run whose claims do not hold is made again */
+#define REMEASURE_MAX    8           /* times that a run whose claims do not hold is made again */
 #define ARENA_KEEP_BYTES (16u << 20) /* larger buffers are not kept for the next run */
 
 static void prepare(void *arg);

@@ -306,7 +306,7 @@ static void unmount(struct supervisor *s)
 	if (mount_id(place) != ours)
 		ours = 0;
 	/* The library does not know of the copy, and would take away whatever is there now. */
-	if (!s->detached.left)
+	if (!s->detached.left || !transport_mounted(s->session))
 		transport_unmount(s->session);
 	if (!ours || mount_id(place) != ours || !unmount_place(place))
 		return;

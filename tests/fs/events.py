@@ -110,7 +110,9 @@ w = Watcher("kernels/ev_add", mask=MODIFY)
 begin, last = time.monotonic(), ""
 fd = os.open(place("kernels/ev_add/run"), os.O_WRONLY)
 for i in range(300):
-    os.write(fd, b"reps=1\n")
+    error = sfs.error_of(os.write, fd, b"reps=1\n")
+    if error:
+        print("# ", error, sfs.flat("kernels/ev_add/result"), sfs.read("kernels/ev_add/error"), flush=True)
     for _, _, name in w.take():
         last = sfs.read("kernels/ev_add/activity") if name == "activity" else last
 os.close(fd)
