@@ -44,6 +44,7 @@ struct lane {
 	/* All below under lock. */
 	struct queue ready, resting[RESTS];
 	struct item *slots[ITEM_SLOTS];
+	struct item *serving;
 	uint64_t busy_since_ns; /* it is in a system call; 0: not */
 	bool stopping, done;
 };
@@ -156,6 +157,40 @@ void publish_row(struct sfs_obj *dir, unsigned row, uid_t uid)
 	pthread_mutex_unlock(&lane->lock);
 }
 
+/* Under the lock: takes the items of node out of the slots; how many references they held. */
+static unsigned forget_in_slot(struct lane *lane, struct item **slot, const struct node *node)
+{
+	struct item *item;
+	unsigned n = 0;
+
+	while ((item = *slot)) {
+		if (item->call.node != node || item == lane->serving) {
+			slot = &item->next_slot;
+			continue;
+		}
+		*slot = item->next_slot;
+		item->call.node = NULL;
+		n++;
+	}
+	return n;
+}
+
+void publish_forget(struct sfs_obj *dir)
+{
+	struct lane *lane;
+	unsigned i, n = 0;
+
+	if (!atomic_load(&all.running))
+		return;
+	lane = lane_of(dir);
+	pthread_mutex_lock(&lane->lock);
+	for (i = 0; i < ITEM_SLOTS; i++)
+		n += forget_in_slot(lane, &lane->slots[i], &dir->node);
+	pthread_mutex_unlock(&lane->lock);
+	while (n--)
+		sfs_put_obj(dir);
+}
+
 static bool publish_name(struct lane *lane, enum call_kind kind, struct node *node, const char *name)
 {
 	struct item *item = calloc(1, sizeof(*item));
@@ -252,7 +287,9 @@ static uint64_t wake_resting(struct lane *lane, struct queue *rested)
 				put(&lane->ready, item);
 				continue;
 			}
-			*slot_of(lane, item->call.node, item->row, item->call.uid) = item->next_slot;
+			if (item->call.node)
+				*slot_of(lane, item->call.node, item->row, item->call.uid) =
+					item->next_slot;
 			put(rested, item);
 		}
 		if (item && item->due_ns < next)
@@ -266,7 +303,12 @@ static void serve_item(struct lane *lane, struct item *item)
 {
 	bool is_row = item->call.kind == CALL_TRUNCATE;
 
+	if (!item->call.node) { /* it went meanwhile */
+		free(item);
+		return;
+	}
 	item->dirty = false;
+	lane->serving = item;
 	lane->busy_since_ns = sfs_now_ns();
 	/* Until then what comes finds it neither resting nor waiting, and waits for its rest. */
 	item->due_ns = UINT64_MAX;
@@ -276,6 +318,7 @@ static void serve_item(struct lane *lane, struct item *item)
 		item_free(item);
 	pthread_mutex_lock(&lane->lock);
 	lane->busy_since_ns = 0;
+	lane->serving = NULL;
 	if (!is_row)
 		return;
 	item->due_ns = sfs_now_ns() + ((uint64_t)REST_NS << item->rest);

@@ -37,6 +37,9 @@ void publish_row(struct sfs_obj *dir, unsigned row, uid_t uid);
 bool publish_made(struct sfs_obj *dir);
 bool publish_gone(struct node *node, const char *name);
 
+/* dir has gone: its rows are not announced any more, and not kept for that. */
+void publish_forget(struct sfs_obj *dir);
+
 /* A line of /status for each thread that has hung for long. */
 void publish_show_stuck(struct sfs_buf *out, bool *any);
 

@@ -9,6 +9,7 @@
 #include "node.h"
 #include "object.h"
 #include "poller.h"
+#include "publish.h"
 #include "stage.h"
 
 #define NAME_BUCKETS 16384 /* a power of two */
@@ -228,6 +229,7 @@ static void end_unlinked(struct node *node, const char *name, bool notify)
 	if (node->kind == NODE_DIR) {
 		empty_dir(node_obj(node));
 		poller_gone(node_obj(node));
+		publish_forget(node_obj(node));
 	}
 	node_put(node);
 }
