@@ -55,12 +55,14 @@ READERS = (
     ("busybox tar", 'busybox tar -cf - -C "${f%/*}" "${f##*/}" 2>/dev/null | tar -xOf -'),
 )
 TEXT_READERS = (("sed", 'sed p -n "$f"'), ("awk", 'awk "{print}" "$f"'), ("grep", 'grep "" "$f"'), ("mapfile",
-                'mapfile -t a <"$f"; printf "%s\\n" "${a[@]}"'), ("while read", 'while IFS= read -r l; do printf "%s\\n" "$l"; done <"$f"'))
+                'mapfile -t a <"$f"; printf "%s\\n" "${a[@]}"'),
+                ("while read", 'while IFS= read -r l; do printf "%s\\n" "$l"; done <"$f"'))
 # Nothing but yes or no. -1 is where GNU head asks for the size and believes it.
 JUDGES = (
     ("wc -c", 'test "$(wc -c <"$f")" = "$(wc -c <"$w")"'), ("cmp", 'cmp "$f" "$w"'), ("diff", 'diff -q "$f" "$w"'),
     ("head -c -1", 'head -c -1 "$f" | cmp - <(head -c -1 <"$w" )'), ("tail -c 5", 'tail -c 5 "$f" | cmp - <(tail -c 5 "$w")'),
-    ("sha256sum", 'test "$(sha256sum <"$f")" = "$(sha256sum <"$w")"'), ("stat", 'test "$(stat -c %s "$f")" = "$(stat -c %s "$w")"'),
+    ("sha256sum", 'test "$(sha256sum <"$f")" = "$(sha256sum <"$w")"'),
+    ("stat", 'test "$(stat -c %s "$f")" = "$(stat -c %s "$w")"'),
     ("node readFileSync", 'node -e \'const fs = require("fs"), [f, w] = process.argv.slice(1); '
      'process.exit(fs.readFileSync(f).equals(fs.readFileSync(w)) ? 0 : 1)\' "$f" "$w"'),
     ("node copyFileSync", 'node -e \'const fs = require("fs"), [f, w, o] = process.argv.slice(1); fs.copyFileSync(f, o); '
@@ -144,7 +146,8 @@ def following():
         except subprocess.TimeoutExpired:
             ended = False
             tail.kill()
-        sfs.ok(f"tail -f {path} shows it, stays, and ends when killed", got == want and alive and ended, (len(got), len(want), alive, ended))
+        sfs.ok(f"tail -f {path} shows it, stays, and ends when killed", got == want and alive and ended,
+            (len(got), len(want), alive, ended))
 
 
 # ---- the whole mount -------------------------------------------------------------------------------------------------------
@@ -163,10 +166,12 @@ def everything():
 
 SWEEPS = (
     ("grep -r", "grep -r 'no such word' '{m}'", (1, 2)), ("grep -rc", "grep -rc . '{m}' >/dev/null", (0, 1, 2)),
-    ("find", "find '{m}' -ls >/dev/null", (0,)), ("find -exec", "find '{m}/kernels/tool' -type f -perm -004 -exec cat {{}} + >/dev/null", (0,)),
+    ("find", "find '{m}' -ls >/dev/null", (0,)), ("find -exec",
+    "find '{m}/kernels/tool' -type f -perm -004 -exec cat {{}} + >/dev/null", (0,)),
     ("du", "du -a '{m}' >/dev/null", (0,)), ("du --apparent-size", "du -s --apparent-size '{m}' >/dev/null", (0,)),
     ("ls -lR", "ls -lRa '{m}' >/dev/null", (0,)), ("tar", "tar -cf all.tar -C '{m}' kernels/tool codelets config store", (0, 2)),
-    ("rsync", "rsync -a '{m}/kernels/tool' '{m}/codelets' back/", (0, 23)), ("cp -a", "cp -a '{m}/codelets' '{m}/events' copy/", (0, 1)),
+    ("rsync", "rsync -a '{m}/kernels/tool' '{m}/codelets' back/", (0, 23)),
+    ("cp -a", "cp -a '{m}/codelets' '{m}/events' copy/", (0, 1)),
     ("updatedb's stat", "find '{m}' -printf '%s %m %T@\\n' >/dev/null", (0,)),
 )
 
@@ -180,7 +185,8 @@ def sweeping():
         result = sh(words.format(m=MNT), 120)
         after = everything()
         changed = [p for p in {*before, *after} if before.get(p) != after.get(p) and p not in COUNTED]
-        sfs.ok(f"{name} over the mount ends and alters nothing", result[0] in statuses and not changed, (changed[:5], tell(result)))
+        sfs.ok(f"{name} over the mount ends and alters nothing", result[0] in statuses and not changed,
+            (changed[:5], tell(result)))
 
 
 # ---- the store -------------------------------------------------------------------------------------------------------------
@@ -198,12 +204,16 @@ def moving(one, two):
         sfs.ok(name, result[0] == 0 and true(), tell(result))
     for n, source in (("one", one), ("two", two)):
         shutil.copy(source, os.path.join(TMP, f"{n}.mv"))
-    step("mv from another file system loads", f"mv one.mv '{STORE}/m.o'", lambda: loaded("m.o", one) and not os.path.exists(f"{TMP}/one.mv"))
+    step("mv from another file system loads", f"mv one.mv '{STORE}/m.o'",
+        lambda: loaded("m.o", one) and not os.path.exists(f"{TMP}/one.mv"))
     step("mv from another file system over a name replaces", f"mv two.mv '{STORE}/m.o'", lambda: loaded("m.o", two))
-    step("mv within the store", f"mv '{STORE}/m.o' '{STORE}/n.o'", lambda: loaded("n.o", two) and not os.path.exists(f"{STORE}/m.o"))
-    step("mv -n leaves what is there", f"mv -n '{STORE}/n.o' '{STORE}/one.o'", lambda: loaded("n.o", two) and loaded("one.o", one))
+    step("mv within the store", f"mv '{STORE}/m.o' '{STORE}/n.o'",
+        lambda: loaded("n.o", two) and not os.path.exists(f"{STORE}/m.o"))
+    step("mv -n leaves what is there", f"mv -n '{STORE}/n.o' '{STORE}/one.o'",
+        lambda: loaded("n.o", two) and loaded("one.o", one))
     step("mv -f", f"mv -f '{STORE}/n.o' '{STORE}/m.o'", lambda: loaded("m.o", two))
-    step("mv out of the store unloads", f"mv '{STORE}/m.o' back.o", lambda: open(f"{TMP}/back.o", "rb").read() == open(two, "rb").read()
+    step("mv out of the store unloads", f"mv '{STORE}/m.o' back.o",
+        lambda: open(f"{TMP}/back.o", "rb").read() == open(two, "rb").read()
          and "m.o" not in os.listdir(f"{MNT}/codelets"))
     for name, words, text in (("ln", f"ln '{STORE}/one.o' '{STORE}/hard.o'", b"not permitted"),
                               ("ln -s", f"ln -s one.o '{STORE}/soft.o'", b"not permitted"),
@@ -211,25 +221,31 @@ def moving(one, two):
                               ("mkfifo", f"mkfifo '{STORE}/fifo'", b"not permitted"),
                               ("mknod", f"mknod '{STORE}/null' p", b"not permitted")):
         result = sh(words)
-        sfs.ok(f"{name} is refused in words", result[0] == 1 and text in result[2] and sorted(os.listdir(STORE)) == ["error", "one.o"],
+        sfs.ok(f"{name} is refused in words", result[0] == 1 and text in result[2] and sorted(os.listdir(STORE)) == ["error",
+            "one.o"],
                f"{tell(result)} {os.listdir(STORE)}")
     os.makedirs(os.path.join(TMP, "set"))
     for n, source in (("a", one), ("b", two), ("c", one)):
         shutil.copy(source, os.path.join(TMP, "set", f"{n}.o"))
     step("rsync -a of a folder loads all", f"rsync -a --omit-dir-times --no-perms set/ '{STORE}/'",
          lambda: loaded("a.o", one) and loaded("b.o", two) and loaded("c.o", one))
-    step("rsync again finds nothing to do", f"rsync -ain --omit-dir-times --no-perms set/ '{STORE}/' | tee said; test ! -s said", lambda: True)
-    step("rsync out of the store", f"rsync -a '{STORE}/' out-of-store/", lambda: plain("store/b.o") == open(f"{TMP}/out-of-store/b.o", "rb").read())
+    step("rsync again finds nothing to do", f"rsync -ain --omit-dir-times --no-perms set/ '{STORE}/' | tee said; test ! -s said",
+        lambda: True)
+    step("rsync out of the store", f"rsync -a '{STORE}/' out-of-store/",
+        lambda: plain("store/b.o") == open(f"{TMP}/out-of-store/b.o", "rb").read())
     step("rm of some", f"rm '{STORE}'/[abc].o", lambda: os.listdir(STORE) and not loaded("b.o", two))
     step("tar into the store", f"tar -cf in.tar -C set . && tar -xf in.tar -C '{STORE}' --no-overwrite-dir ./a.o ./b.o",
          lambda: loaded("a.o", one) and loaded("b.o", two))
     step("cp -a into the store", f"cp -a set/c.o '{STORE}/'", lambda: loaded("c.o", one))
     step("cp of several", f"cp set/a.o set/b.o '{STORE}/'", lambda: loaded("a.o", one) and loaded("b.o", two))
     step("busybox cp", f"busybox cp set/b.o '{STORE}/bb.o'", lambda: loaded("bb.o", two))
-    step("node copyFileSync loads", f"node -e 'require(\"fs\").copyFileSync(\"set/a.o\", \"{STORE}/node.o\")'", lambda: loaded("node.o", one))
-    step("node writeFileSync loads", "node -e 'const fs = require(\"fs\"); fs.writeFileSync(\"{0}/node.o\", fs.readFileSync(\"set/b.o\"))'"
+    step("node copyFileSync loads", f"node -e 'require(\"fs\").copyFileSync(\"set/a.o\", \"{STORE}/node.o\")'",
+        lambda: loaded("node.o", one))
+    step("node writeFileSync loads",
+        "node -e 'const fs = require(\"fs\"); fs.writeFileSync(\"{0}/node.o\", fs.readFileSync(\"set/b.o\"))'"
          .format(STORE), lambda: loaded("node.o", two))
-    step("tee to two names", f"tee '{STORE}/t1.o' '{STORE}/t2.o' <set/a.o >/dev/null", lambda: loaded("t1.o", one) and loaded("t2.o", one))
+    step("tee to two names", f"tee '{STORE}/t1.o' '{STORE}/t2.o' <set/a.o >/dev/null",
+        lambda: loaded("t1.o", one) and loaded("t2.o", one))
     step("dd bs=1", f"dd if=set/a.o of='{STORE}/slow.o' bs=1 count=100000 status=none", lambda: loaded("slow.o", one))
     for name in os.listdir(STORE):
         if name not in ("error", "one.o"):
@@ -281,28 +297,36 @@ def runs():
 def commanding():
     """One write is one command: what tools make of it in pieces is refused, never half run."""
     table = (
-        ("echo", f"echo n=3 reps=1 >'{KERNEL}/run'", 0, 1), ("printf without a newline", f"printf 'n=3 reps=1' >'{KERNEL}/run'", 0, 1),
-        ("echo >>", f"echo n=3 reps=1 >>'{KERNEL}/run'", 0, 1), ("dd", f"echo n=3 reps=1 | dd of='{KERNEL}/run' status=none", 0, 1),
+        ("echo", f"echo n=3 reps=1 >'{KERNEL}/run'", 0, 1), ("printf without a newline", f"printf 'n=3 reps=1' >'{KERNEL}/run'",
+        0, 1),
+        ("echo >>", f"echo n=3 reps=1 >>'{KERNEL}/run'", 0, 1),
+        ("dd", f"echo n=3 reps=1 | dd of='{KERNEL}/run' status=none", 0, 1),
         ("dd conv=notrunc", f"echo n=3 reps=1 | dd of='{KERNEL}/run' conv=notrunc status=none", 0, 1),
-        ("tee", f"echo n=3 reps=1 | tee '{KERNEL}/run' >/dev/null", 0, 1), ("cp", f"echo n=3 reps=1 >cmd; cp cmd '{KERNEL}/run'", 0, 1),
+        ("tee", f"echo n=3 reps=1 | tee '{KERNEL}/run' >/dev/null", 0, 1),
+        ("cp", f"echo n=3 reps=1 >cmd; cp cmd '{KERNEL}/run'", 0, 1),
         ("cat", f"cat cmd >'{KERNEL}/run'", 0, 1), ("three lines", f"cat cmd cmd cmd | tee '{KERNEL}/run' >/dev/null", 0, 3),
         ("python", f"python3 -c 'open(\"{KERNEL}/run\", \"w\").write(\"n=3 reps=1\\n\")'", 0, 1),
         ("node", f"node -e 'require(\"fs\").writeFileSync(\"{KERNEL}/run\", \"n=3 reps=1\\n\")'", 0, 1),
         ("awk", f"awk 'BEGIN {{ print \"n=3 reps=1\" > \"{KERNEL}/run\" }}'", 0, 1),
-        ("sed w", f"sed -n 'w {KERNEL}/run' cmd", 0, 1), ("busybox echo", f"busybox sh -c \"echo n=3 reps=1 >'{KERNEL}/run'\"", 0, 1),
+        ("sed w", f"sed -n 'w {KERNEL}/run' cmd", 0, 1), ("busybox echo", f"busybox sh -c \"echo n=3 reps=1 >'{KERNEL}/run'\"", 0,
+        1),
         ("dd bs=1", f"echo n=3 reps=1 | dd of='{KERNEL}/run' bs=1 status=none", 1, 0),
         ("dd bs=5", f"echo n=3 reps=1 | dd of='{KERNEL}/run' bs=5 status=none", 1, 0),
         ("a line that is cut", f"printf 'n=3 reps=1\\nn=4 re' >'{KERNEL}/run'", 1, 1),
-        ("truncate", f"truncate -s 0 '{KERNEL}/run'", 0, 0), ("touch", f"touch '{KERNEL}/run'", 0, 0), (": >", f": >'{KERNEL}/run'", 0, 0),
-        ("a NUL byte", f"printf 'n=3\\0\\n' >'{KERNEL}/run'", 1, 0), ("/dev/zero", f"dd if=/dev/zero of='{KERNEL}/run' bs=1M count=1", 1, 0),
+        ("truncate", f"truncate -s 0 '{KERNEL}/run'", 0, 0), ("touch", f"touch '{KERNEL}/run'", 0, 0),
+        (": >", f": >'{KERNEL}/run'", 0, 0),
+        ("a NUL byte", f"printf 'n=3\\0\\n' >'{KERNEL}/run'", 1, 0),
+        ("/dev/zero", f"dd if=/dev/zero of='{KERNEL}/run' bs=1M count=1", 1, 0),
     )
     for name, words, status, ran in table:
         before = runs()
         result = sh(words)
-        sfs.ok(f"{name} to run: {'refused' if status else 'taken'}, {ran} runs", result[0] == status and runs() - before == ran and
+        sfs.ok(f"{name} to run: {'refused' if status else 'taken'}, {ran} runs",
+            result[0] == status and runs() - before == ran and
                (not status or result[2]), f"{tell(result)} {runs() - before} runs, {sfs.read('kernels/tool/error')}")
     sh(f"echo n=3 reps=1 | dd of='{KERNEL}/run' bs=1 status=none")
-    sfs.ok("dd bs=1 is told which word was refused", " EINVAL " in sfs.read("kernels/tool/error") and "'n'" in sfs.read("kernels/tool/error"),
+    sfs.ok("dd bs=1 is told which word was refused",
+        " EINVAL " in sfs.read("kernels/tool/error") and "'n'" in sfs.read("kernels/tool/error"),
            sfs.read("kernels/tool/error"))
     before = runs()
     result = sh(f"exec 3<>'{KERNEL}/run'; echo n=4 reps=1 events=tsc >&3 && cat <&3; echo bogus=1 >&3 2>/dev/null || cat <&3")
@@ -317,7 +341,8 @@ def looking():
     sfs.ok("ls -l tells the owner", len(lines) == len(os.listdir(KERNEL)) and all(x[2] == owner for x in lines), lines)
     now = time.time()
     sfs.ok("and times of today", all(now - 600 < int(x[5]) <= now + 1 for x in lines), (now, lines))
-    for typed, want in (("kernels/sd", {"kernels/sdot"}), ("kernels/tool/res", {"kernels/tool/result", "kernels/tool/result.json"}),
+    for typed, want in (("kernels/sd", {"kernels/sdot"}), ("kernels/tool/res",
+        {"kernels/tool/result", "kernels/tool/result.json"}),
                         ("codelets/on", {"codelets/one.o"}), ("store/o", {"store/one.o"}), ("ver", {"version"})):
         got = set(sh(f"cd '{MNT}' && compgen -f {typed}")[1].decode().split())
         sfs.ok(f"the shell completes {typed}", got == want, got)
