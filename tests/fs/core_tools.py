@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 # deadline: 240
-"""The tools that people use, on files of every kind: what they read is what read(2) gives, what they write is taken or refused whole."""
+"""The tools that people use, on files of every kind: they read what read(2) gives, and write it whole or are refused."""
 import mmap, os, shutil, signal, subprocess, sys, time
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))
 import sfs
