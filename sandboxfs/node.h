@@ -141,6 +141,8 @@ bool node_unlink_staged(struct file_node *file, bool notify);
 int node_rename(struct file_node *file, const char *name);
 
 bool node_gone(const struct sfs_obj *dir);
+/* 0, or -ENODEV with a sentence: what descriptors of an object that is gone answer. */
+int node_check(const struct sfs_obj *dir);
 /*
  * dir was written to or changed: what was rendered before is old. row: its time changes too; -1:
  * none.
