@@ -90,13 +90,16 @@ static bool ask_directory(struct node *node, const struct change *change, int *e
 static int judge_change(struct node *node, const struct change *change, const struct sfs_cred *who)
 {
 	struct stat st;
+	int err = 0;
 
 	node_stat(node, &st);
 	if (change->uid_set && change->uid != st.st_uid && who->uid != 0)
 		return sfs_fail(-EPERM, "only root can give this to uid %u", change->uid);
 	if (change->mode_set || change->uid_set || change->gid_set || change->mtime_set)
-		return perm_owner(who, &st);
-	return 0;
+		err = perm_owner(who, &st);
+	if (!err && change->gid_set && change->gid != st.st_gid)
+		err = perm_give(who, change->gid);
+	return err;
 }
 
 static int change_size(struct node *node, const struct change *change, struct file *file)

@@ -22,6 +22,11 @@ static int stale(void)
 	return sfs_fail(-ESTALE, "what this was is gone");
 }
 
+static bool is_gone(struct node *node)
+{
+	return node_gone(node->kind == NODE_DIR ? node_obj(node) : node->dir);
+}
+
 /* The directory of that id, counted, if who may do want in it. NULL with *err. */
 static struct sfs_obj *dir_get(uint64_t id, int want, const struct sfs_cred *who, int *err)
 {
@@ -133,7 +138,7 @@ int dir_getattr(uint64_t id, const struct sfs_cred *who, struct seen *out)
 
 	if (!node)
 		return stale();
-	if (node_gone(node->kind == NODE_DIR ? node_obj(node) : node->dir)) {
+	if (is_gone(node)) {
 		node_put(node);
 		return stale();
 	}
@@ -186,6 +191,11 @@ int dir_setattr(uint64_t id, const struct change *change, const struct sfs_cred 
 
 	if (!node)
 		return stale();
+	if (is_gone(node)) {
+		node_put(node);
+		/* By name the kernel looks again after ESTALE. */
+		return file ? sfs_fail(-ENODEV, "what this was is gone") : stale();
+	}
 	err = call_truncates(who->pid) ? 0 : change_apply(node, change, who, file);
 	if (err) {
 		errors_note(node->kind == NODE_DIR ? node_obj(node) : node->dir, NULL, who, err);

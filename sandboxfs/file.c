@@ -71,7 +71,8 @@ static int open_checked(struct file *file)
 
 	node_stat(file->node, &st);
 	err = perm_access(&file->who, &st, wants[(file->flags & O_ACCMODE) % 3]);
-	if (err)
+	/* The mode of what this very call has made is for the calls after it. */
+	if (err && !(file->flags & O_CREAT))
 		return err;
 	if (file->node->kind == NODE_ROW)
 		return open_row(file);
@@ -272,11 +273,11 @@ static void take_piece(struct file *file, size_t size, off_t offset, struct file
 int file_read(struct file *file, size_t size, off_t offset, struct file_piece *out)
 {
 	struct sfs_blob *text;
+	int err = node_check(file->node->dir);
 	bool have;
-	int err;
 
-	if (node_gone(file->node->dir))
-		return sfs_fail(-ENODEV, "'%.64s' is gone", sfs_name(file->node->dir));
+	if (err)
+		return err;
 	pthread_mutex_lock(&file->lock);
 	have = continues(file, offset) && file->text;
 	if (have)

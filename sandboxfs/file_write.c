@@ -95,8 +95,10 @@ static bool is_cut_again(struct file *file, const struct file_bytes *bytes)
 
 static int judge_bytes(struct file *file, const struct file_bytes *bytes)
 {
-	if (node_gone(file->node->dir))
-		return sfs_fail(-ENODEV, "'%.64s' is gone", sfs_name(file->node->dir));
+	int err = node_check(file->node->dir);
+
+	if (err)
+		return err;
 	if (bytes->size > SFS_COMMAND_MAX)
 		return sfs_fail(-E2BIG, "a write here has at most %d bytes, not %zu",
 				SFS_COMMAND_MAX, bytes->size);
@@ -173,7 +175,8 @@ static int64_t flush_spec(struct file *file, struct sfs_req *req)
 	if (!dirty)
 		return 0;
 	bytes.data = copy;
-	rc = copy ? command_whole(file, &bytes, req) : -ENOMEM;
+	rc = copy ? node_check(file->node->dir) : -ENOMEM;
+	rc = rc ?: command_whole(file, &bytes, req);
 	free(copy);
 	return rc;
 }

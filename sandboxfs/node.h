@@ -148,6 +148,8 @@ int node_rename(struct file_node *file, const char *name);
 bool node_gone(const struct sfs_obj *dir);
 /* Whose inodes of a SFS_PER_UID row the kernel knows; how many, at most max. */
 unsigned node_row_uids(struct sfs_obj *dir, unsigned row, uid_t *uids, unsigned max);
+/* 0, or -ENODEV with a sentence: what descriptors of an object that is gone answer. */
+int node_check(const struct sfs_obj *dir);
 /*
  * dir was written to or changed: what was rendered before is old. row: its time changes too; -1:
  * none.

@@ -99,6 +99,11 @@ bool node_gone(const struct sfs_obj *dir)
 	return gone;
 }
 
+int node_check(const struct sfs_obj *dir)
+{
+	return node_gone(dir) ? sfs_fail(-ENODEV, "'%.64s' is gone", sfs_name(dir)) : 0;
+}
+
 /* ---- owners and times ------------------------------------------------------------------------ */
 
 void sfs_owner(const struct sfs_obj *dir, uid_t *uid, gid_t *gid, mode_t *mode)

@@ -100,3 +100,10 @@ int perm_owner(const struct sfs_cred *who, const struct stat *st)
 		return 0;
 	return sfs_fail(-EPERM, "this belongs to uid %u", st->st_uid);
 }
+
+int perm_give(const struct sfs_cred *who, gid_t gid)
+{
+	if (!check_here || who->uid == 0 || in_group(who, gid))
+		return 0;
+	return sfs_fail(-EPERM, "uid %u is not in group %u", who->uid, gid);
+}

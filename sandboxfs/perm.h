@@ -17,5 +17,7 @@ void perm_check_here(bool here);
 int perm_access(const struct sfs_cred *who, const struct stat *st, int want);
 /* Who may change modes and times of st: 0 or -EPERM. */
 int perm_owner(const struct sfs_cred *who, const struct stat *st);
+/* To which group an owner may give what is his: 0 or -EPERM. */
+int perm_give(const struct sfs_cred *who, gid_t gid);
 
 #endif

@@ -230,6 +230,13 @@ void upload_set_mtime(struct file_node *file, uint64_t mtime_ns)
 
 /* ---- names ----------------------------------------------------------------------------------- */
 
+static int bad_name(const char *name)
+{
+	return sfs_fail(strlen(name) > SFS_NAME_MAX ? -ENAMETOOLONG : -EINVAL,
+			"'%.80s' is no name: 1 to %d of A-Z a-z 0-9 . _ + - are", name,
+			SFS_NAME_MAX);
+}
+
 /* The kernel has found no such name; somebody may have committed one since. */
 static int check_free(struct sfs_obj *dir, const struct creation *want, const struct sfs_cred *who)
 {
@@ -237,9 +244,7 @@ static int check_free(struct sfs_obj *dir, const struct creation *want, const st
 	bool taken;
 
 	if (!node_name_ok(want->name) && !node_name_staging(want->name))
-		return sfs_fail(strlen(want->name) > SFS_NAME_MAX ? -ENAMETOOLONG : -EINVAL,
-				"'%.80s' is no name: 1 to %d of A-Z a-z 0-9 . _ + - are",
-				want->name, SFS_NAME_MAX);
+		return bad_name(want->name);
 	there = node_child(dir, want->name, who);
 	taken = object_row(dir, want->name) >= 0 ||
 		(there && ((want->flags & O_EXCL) || there->kind != NODE_FILE));
@@ -293,7 +298,7 @@ static int64_t rename_committed(const struct rename *rename, const struct sfs_cr
 	char from[NODE_STAGING_MAX + 1];
 
 	if (!node_name_ok(rename->to))
-		return sfs_fail(-EINVAL, "'%.80s' is no name for a committed file", rename->to);
+		return bad_name(rename->to);
 	if (!uploads->rename)
 		return sfs_fail(-EPERM, "files here cannot be renamed");
 	name_of(rename->file, from, sizeof(from));
@@ -319,8 +324,7 @@ static int64_t rename_staged(const struct rename *rename, const struct sfs_cred 
 	if (node_name_staging(rename->to))
 		return check_staged(rename, who) ?: node_rename(rename->file, rename->to);
 	if (!node_name_ok(rename->to))
-		return sfs_fail(-EINVAL, "'%.80s' is no name: 1 to %d of A-Z a-z 0-9 . _ + - are",
-				rename->to, SFS_NAME_MAX);
+		return bad_name(rename->to);
 	what.stage = own_stage(rename->file);
 	if (!what.stage)
 		return sfs_fail(-EIO, "the staged bytes of '%.80s' are gone", rename->to);
@@ -329,17 +333,29 @@ static int64_t rename_staged(const struct rename *rename, const struct sfs_cred 
 	return result;
 }
 
+/* Files replace files, not the rows that each directory of this kind has. */
+static int check_place(const struct rename *rename)
+{
+	struct sfs_obj *dir = rename->file->node.dir;
+	struct node *there = node_child(dir, rename->to, NULL);
+	bool row = object_row(dir, rename->to) >= 0;
+
+	node_put(there);
+	if ((row || there) && (rename->flags & RENAME_NOREPLACE))
+		return sfs_fail(-EEXIST, "'%.64s' exists already", rename->to);
+	return row ? sfs_fail(-EPERM, "'%.64s' cannot be replaced", rename->to) : 0;
+}
+
 int64_t upload_rename(const struct rename *rename, const struct sfs_cred *who, struct sfs_req *req)
 {
-	struct node *there;
 	char name[NODE_STAGING_MAX + 1];
+	int err;
 
 	if (rename->flags & ~(unsigned)RENAME_NOREPLACE)
 		return sfs_fail(-EINVAL, "names here cannot be exchanged");
-	there = node_child(rename->file->node.dir, rename->to, NULL);
-	node_put(there);
-	if (there && (rename->flags & RENAME_NOREPLACE))
-		return sfs_fail(-EEXIST, "'%.64s' exists already", rename->to);
+	err = check_place(rename);
+	if (err)
+		return err;
 	if (file_committed(rename->file))
 		return rename_committed(rename, who);
 	name_of(rename->file, name, sizeof(name));
