@@ -81,7 +81,7 @@ static bool work_next(struct work *work)
 /* Notes how a line ended. True: the next may run. */
 static bool work_took(struct work *work, int rc, struct sfs_blob *answer)
 {
-	if (rc < 0 && work->lines > 1 && !work->whole)
+	if (rc < 0 && work->line && work->lines > 1 && !work->whole)
 		errors_in_line(rc, work->line);
 	file_answer(work->file, &work->cmd, rc, answer);
 	work->rc = rc;
@@ -189,8 +189,11 @@ static int64_t begin_waiting(struct work *work, struct sfs_req *req)
 	if (!file_nonblocking(work->file) || work->whole)
 		return run_waiting(work, req);
 	if (!file_claim(work->file)) {
-		work_free(work);
-		return sfs_fail(-EAGAIN, "the command before this one has not ended");
+		work->cmd.text = work->text;
+		work->cmd.len = work->size;
+		work_took(work, sfs_fail(-EAGAIN, "the command before this one has not ended"),
+			  NULL);
+		return work_end(work);
 	}
 	work->background = true;
 	req_detach(req, (int64_t)work->size);

@@ -21,7 +21,7 @@ int64_t errors_note(struct sfs_obj *dir, const char *name, const struct sfs_cred
 int64_t errors_note_command(struct sfs_obj *dir, const char *name, const struct sfs_cred *who,
 			    int64_t rc, const struct sfs_cmd *cmd);
 
-/* A command begins: a sentence that this thread noted before is not about it. */
+/* An operation or a command begins: a sentence that this thread noted before is not about it. */
 void errors_begin(void);
 /* Puts "line N: " before the sentence for err. */
 void errors_in_line(int64_t err, unsigned line);
