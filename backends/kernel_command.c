@@ -16,23 +16,30 @@
 #define DEFAULT_MAX_MS                                                                             \
 	1000 /* no further sample begins this long after the first, unless reps asks for so many */
 
-static int refuse_word(const struct spec_error *err)
+/* text: of the command, which err->column counts in. */
+static int refuse_word(const char *text, const struct spec_error *err)
 {
-	return sfs_fail(err->err ? err->err : -EINVAL, "%s", err->text);
+	int rc = sfs_fail(err->err ? err->err : -EINVAL, "%s", err->text);
+
+	return err->column < 0
+		       ? rc
+		       : sfs_blame(rc, text + err->column, strcspn(text + err->column, " \t\r\n&"));
 }
 
 static int number(const struct spec_word *word, uint64_t min, uint64_t max, uint64_t *out)
 {
 	struct spec_error err = { 0 };
 
-	return spec_number(word, min, max, out, &err) ? refuse_word(&err) : 0;
+	return spec_number(word, min, max, out, &err) ? refuse_word(word->key - word->column, &err)
+						      : 0;
 }
 
 static int copy_word(const struct spec_word *word, char *out, size_t size)
 {
 	if (!word->value_len || word->value_len >= size)
-		return sfs_fail(-EINVAL, "'%.*s=' takes 1 to %zu bytes", (int)word->key_len,
-				word->key, size - 1);
+		return sfs_fail_at(-EINVAL, word->value, word->value_len,
+				   "'%.*s=' takes 1 to %zu bytes", (int)word->key_len, word->key,
+				   size - 1);
 	memcpy(out, word->value, word->value_len);
 	out[word->value_len] = 0;
 	return 0;
@@ -53,8 +60,9 @@ static int set_symbol(struct run *run, const struct spec_word *word)
 static int set_rocker(struct run *run, const struct spec_word *word)
 {
 	(void)run;
-	return sfs_fail(-EOPNOTSUPP, "rocker '%.*s': kernels do not run in rockers yet",
-			(int)(word->value_len > 40 ? 40 : word->value_len), word->value);
+	return sfs_fail_at(-EOPNOTSUPP, word->value, word->value_len,
+			   "rocker '%.*s': kernels do not run in rockers yet",
+			   (int)(word->value_len > 40 ? 40 : word->value_len), word->value);
 }
 
 static int set_events(struct run *run, const struct spec_word *word)
@@ -123,11 +131,12 @@ static int set_cache(struct run *run, const struct spec_word *word)
 	int which = parse_choice(word->value, word->value_len, words);
 
 	if (which < 0)
-		return sfs_fail(-EINVAL, "cache '%.*s' is not one of hot flush l2 l3",
-				(int)(word->value_len > 40 ? 40 : word->value_len), word->value);
+		return sfs_fail_at(-EINVAL, word->value, word->value_len,
+				   "cache '%.*s' is not one of hot flush l2 l3",
+				   (int)(word->value_len > 40 ? 40 : word->value_len), word->value);
 	if (which > 1)
-		return sfs_fail(-EOPNOTSUPP, "cache '%s': only hot and flush are possible yet",
-				words[which]);
+		return sfs_fail_at(-EOPNOTSUPP, word->value, word->value_len,
+				   "cache '%s': only hot and flush are possible yet", words[which]);
 	run->options.cache = which ? WIRE_FLUSH : WIRE_HOT;
 	run->options.cache_given = true;
 	return 0;
@@ -140,8 +149,9 @@ static int set_check(struct run *run, const struct spec_word *word)
 	int which = parse_choice(word->value, word->value_len, words);
 
 	if (which < 0)
-		return sfs_fail(-EINVAL, "check '%.*s' is not one of on strict off",
-				(int)(word->value_len > 40 ? 40 : word->value_len), word->value);
+		return sfs_fail_at(-EINVAL, word->value, word->value_len,
+				   "check '%.*s' is not one of on strict off",
+				   (int)(word->value_len > 40 ? 40 : word->value_len), word->value);
 	run->options.check = checks[which];
 	return 0;
 }
@@ -150,7 +160,7 @@ static int set_tag(struct run *run, const struct spec_word *word)
 {
 	for (size_t i = 0; i < word->value_len; i++) {
 		if (word->value[i] <= ' ' || word->value[i] > '~')
-			return sfs_fail(-EINVAL, "a tag is printable ASCII");
+			return sfs_fail_at(-EINVAL, word->value + i, 1, "a tag is printable ASCII");
 	}
 	return copy_word(word, run->options.tag, sizeof(run->options.tag));
 }
@@ -251,14 +261,14 @@ static void choose_sets(struct run *run)
 		run->nsets++;
 }
 
-static int bind_words(struct run *run, const struct spec_word *words, int count)
+static int bind_words(struct run *run, const char *text, const struct spec_word *words, int count)
 {
 	struct spec_error err = { 0 };
 	uint64_t bytes = 0;
 
 	if (spec_bind(run->spec->spec, words, (unsigned)count, memory_limit(run) / 2, &run->bound,
 		      &err))
-		return refuse_word(&err);
+		return refuse_word(text, &err);
 	run->is_bound = true;
 	if (spec_bound_text(&run->bound, run->words, sizeof(run->words)) >= sizeof(run->words))
 		return sfs_fail(-E2BIG, "the parameters need more than %zu bytes as text",
@@ -295,6 +305,19 @@ static int make_key(struct run *run)
 	return 0;
 }
 
+int kernel_blame_word(int rc, const char *text, size_t len, const char *key)
+{
+	struct spec_word words[WORDS_MAX];
+	struct spec_error err = { 0 };
+	int count = spec_split(text, len, words, WORDS_MAX, &err);
+
+	for (int i = 0; i < count; i++) {
+		if (parse_equal(words[i].key, words[i].key_len, key))
+			return sfs_blame(rc, words[i].value, words[i].value_len);
+	}
+	return rc;
+}
+
 int kernel_command_parse(struct run *run, const char *text, size_t len)
 {
 	struct spec_word words[WORDS_MAX];
@@ -302,11 +325,11 @@ int kernel_command_parse(struct run *run, const char *text, size_t len)
 	int count = spec_split(text, len, words, WORDS_MAX, &err), rc;
 
 	if (count < 0)
-		return refuse_word(&err);
+		return refuse_word(text, &err);
 	rc = set_defaults(run);
 	for (int i = 0; i < count && !rc; i++)
 		rc = set_option(run, &words[i]);
 	if (!rc)
-		rc = bind_words(run, words, count);
+		rc = bind_words(run, text, words, count);
 	return rc ?: make_key(run);
 }

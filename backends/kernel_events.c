@@ -14,13 +14,14 @@ static int add(struct kernel_events *events, const char *name, size_t len)
 	char text[200];
 
 	if (events->count == KERNEL_EVENTS_MAX)
-		return sfs_fail(-E2BIG, "more than %d events", KERNEL_EVENTS_MAX);
+		return sfs_fail_at(-E2BIG, name, len, "more than %d events", KERNEL_EVENTS_MAX);
 	if (perf_resolve(name, len, &events->names[events->count], text, sizeof(text)))
-		return sfs_fail(-EINVAL, "%s", text);
+		return sfs_fail_at(-EINVAL, name, len, "%s", text);
 	for (unsigned i = 0; i < events->count; i++) {
 		if (parse_equal(name, len, events->names[i].name))
-			return sfs_fail(-EINVAL, "event '%.60s' stands in the list twice",
-					events->names[i].name);
+			return sfs_fail_at(-EINVAL, name, len,
+					   "event '%.60s' stands in the list twice",
+					   events->names[i].name);
 	}
 	events->count++;
 	return 0;

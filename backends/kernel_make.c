@@ -9,11 +9,29 @@
 #include <string.h>
 
 #include "kernels.h"
+#include "parse.h"
 
 /* borrowed: the backend's own; set before there are threads */
 static struct sfs_obj *kernels_dir;
 
 /* ---- specifications, counted ----------------------------------------------------------------- */
+
+/* The refusal just noted is about that line of text, from one; 0: about none. */
+static void blame_line(int rc, const char *text, size_t size, int line)
+{
+	const char *end = text + size, *stop = text;
+
+	for (int i = 1; i < line && stop; i++) {
+		stop = memchr(text, '\n', (size_t)(end - text));
+		text = stop ? stop + 1 : end;
+	}
+	if (line < 1 || text == end)
+		return;
+	stop = memchr(text, '\n', (size_t)(end - text));
+	size = (size_t)((stop ?: end) - text);
+	parse_trim(&text, &size);
+	(void)sfs_blame(rc, text, size);
+}
 
 struct kernel_spec *kernel_spec_new(const char *text, size_t size, const char *name, int *err_out)
 {
@@ -29,6 +47,8 @@ struct kernel_spec *kernel_spec_new(const char *text, size_t size, const char *n
 	if (!spec->text) {
 		*err_out = spec->spec ? -ENOMEM : err.err ? err.err : -EINVAL;
 		sfs_fail(*err_out, "%s", spec->spec ? "no memory for the specification" : err.text);
+		if (!spec->spec)
+			blame_line(*err_out, text, size, err.line);
 		kernel_spec_put(spec);
 		return NULL;
 	}

@@ -450,7 +450,11 @@ static int accept(struct run *run, const char *text, size_t len)
 	memcpy(chosen, run->kernel->codelet, sizeof(chosen));
 	pthread_mutex_unlock(&run->kernel->lock);
 	rc = kernel_command_parse(run, text, len);
-	return rc ? rc : kernel_choose_codelet(run, chosen);
+	if (rc)
+		return rc;
+	rc = kernel_choose_codelet(run, chosen);
+	return rc ? kernel_blame_word(rc, text, len, run->options.codelet[0] ? "codelet" : "symbol")
+		  : 0;
 }
 
 int kernel_run_store(struct sfs_obj *dir, struct sfs_cmd *cmd)

@@ -108,13 +108,13 @@ static int codelet_store(struct sfs_obj *dir, struct sfs_cmd *cmd)
 	int rc = 0;
 
 	if (cmd->len > SFS_NAME_MAX)
-		return sfs_fail(-ENAMETOOLONG, "a codelet's name has at most %d bytes",
-				SFS_NAME_MAX);
+		return sfs_fail_at(-ENAMETOOLONG, cmd->text, cmd->len,
+				   "a codelet's name has at most %d bytes", SFS_NAME_MAX);
 	if (strcmp(cmd->text, "auto")) {
 		struct codelet *codelet = store_find(cmd->text, &cmd->who, &rc);
 
 		if (!codelet)
-			return rc ? rc : -ENOENT;
+			return sfs_blame(rc ? rc : -ENOENT, cmd->text, cmd->len);
 		store_put(codelet);
 	}
 	memcpy(choice.text, cmd->text, cmd->len + 1);
@@ -154,7 +154,7 @@ static int take_event_lines(const char *text, char *out, size_t size)
 			return -EINVAL;
 		if (word != line && (one.count != 1 ||
 				     strncmp(state, perf_works(&one.names[0], &works), state_len)))
-			return sfs_fail(-EINVAL,
+			return sfs_fail_at(-EINVAL, state, state_len,
 					"'%.40s': events are separated by commas or newlines",
 					state);
 		if (used + word + 2 > size)

@@ -297,6 +297,8 @@ int kernel_run_store(struct sfs_obj *dir, struct sfs_cmd *cmd);
 void kernel_end_runs(struct kernel *kernel);
 /* Words into options and binding: 0 or -errno with sfs_fail. */
 int kernel_command_parse(struct run *run, const char *text, size_t len);
+/* The refusal just noted is about the value of key, if the command has it. Returns rc. */
+int kernel_blame_word(int rc, const char *text, size_t len, const char *key);
 /* Picks the codelet and says why it cannot be used: 0 or -errno with sfs_fail. */
 int kernel_choose_codelet(struct run *run, const char *chosen);
 /* Writes the plan of this run, or of the empty one that calibrates. */

@@ -60,7 +60,7 @@ int bound_eval(const struct bound_env *env, const struct formula *f, const char 
 
 	if (!expr_eval(f->expr, &names, out, &error))
 		return 0;
-	return bound_refuse(err, error.err, error.column, "%s: %s, in column %d of '%.120s'", what,
+	return bound_refuse(err, error.err, -1, "%s: %s, in column %d of '%.120s'", what,
 			    error.text, error.column + 1, f->text);
 }
 

@@ -3,7 +3,6 @@
 #include "command.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -82,13 +81,9 @@ static bool work_next(struct work *work)
 /* Notes how a line ended. True: the next may run. */
 static bool work_took(struct work *work, int rc, struct sfs_blob *answer)
 {
-	char sentence[SFS_SENTENCE_MAX];
-
-	if (rc < 0 && work->lines > 1 && !work->whole) {
-		snprintf(sentence, sizeof(sentence), "%s", errors_sentence(rc));
-		sfs_fail(rc, "line %u: %s", work->line, sentence);
-	}
-	file_answer(work->file, rc, answer);
+	if (rc < 0 && work->line && work->lines > 1 && !work->whole)
+		errors_in_line(rc, work->line);
+	file_answer(work->file, &work->cmd, rc, answer);
 	work->rc = rc;
 	return rc >= 0;
 }
@@ -124,6 +119,7 @@ static void run_line(struct work *work)
 	int rc;
 
 	work->cmd.answer = buf;
+	errors_begin();
 	rc = buf ? attr->store(file_dir(work->file), &work->cmd)
 		 : sfs_fail(-ENOMEM, "out of memory");
 	answer = sfs_buf_finish(buf);
@@ -154,6 +150,7 @@ static int64_t run_waiting(struct work *work, struct sfs_req *req)
 	while (work_next(work)) {
 		req_begin(req, line_finished, work);
 		work->cmd.req = req;
+		errors_begin();
 		rc = file_attr(work->file)->store(file_dir(work->file), &work->cmd);
 		if (rc == SFS_LATER)
 			return REQ_LATER; /* neither work nor req are ours any more */
@@ -192,8 +189,11 @@ static int64_t begin_waiting(struct work *work, struct sfs_req *req)
 	if (!file_nonblocking(work->file) || work->whole)
 		return run_waiting(work, req);
 	if (!file_claim(work->file)) {
-		work_free(work);
-		return sfs_fail(-EAGAIN, "the command before this one has not ended");
+		work->cmd.text = work->text;
+		work->cmd.len = work->size;
+		work_took(work, sfs_fail(-EAGAIN, "the command before this one has not ended"),
+			  NULL);
+		return work_end(work);
 	}
 	work->background = true;
 	req_detach(req, (int64_t)work->size);

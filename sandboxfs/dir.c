@@ -43,6 +43,9 @@ static struct sfs_obj *dir_get(uint64_t id, int want, const struct sfs_cred *who
 	if (!*err) {
 		node_stat(node, &st);
 		*err = perm_access(who, &st, want);
+		/* Not what a mere search meets. */
+		if (*err && (want & W_OK))
+			errors_note(node_obj(node), NULL, who, *err);
 	}
 	if (!*err)
 		return node_obj(node);

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "history.h"
 #include "node.h"
 
 #define OBJECT_UIDS_MAX 16   /* refusals kept for one object */
@@ -26,11 +27,12 @@ static struct refusal *mount_refusals;
 
 static _Thread_local struct {
 	int err;
+	const char *word; /* borrowed, perhaps dead: to be compared only; NULL: none */
+	size_t word_len;
 	char text[SFS_SENTENCE_MAX];
 } noted;
 
-/* Bytes outside of the printable ones become \xNN: the sentence may quote what anybody wrote. */
-static void escape(char *out, size_t room, const char *text)
+void errors_escape(char *out, size_t room, const char *text)
 {
 	size_t n = 0;
 
@@ -43,17 +45,60 @@ static void escape(char *out, size_t room, const char *text)
 	out[n] = '\0';
 }
 
-int sfs_fail(int err, const char *format, ...)
+static void note(int err, const char *format, va_list args)
 {
 	char text[SFS_SENTENCE_MAX];
+
+	vsnprintf(text, sizeof(text), format, args);
+	errors_escape(noted.text, sizeof(noted.text), text);
+	noted.err = err;
+	noted.word = NULL;
+}
+
+int sfs_fail(int err, const char *format, ...)
+{
 	va_list args;
 
 	va_start(args, format);
-	vsnprintf(text, sizeof(text), format, args);
+	note(err, format, args);
 	va_end(args);
-	escape(noted.text, sizeof(noted.text), text);
-	noted.err = err;
 	return err;
+}
+
+int sfs_fail_at(int err, const char *word, size_t len, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	note(err, format, args);
+	va_end(args);
+	return sfs_blame(err, word, len);
+}
+
+int sfs_blame(int err, const char *word, size_t len)
+{
+	if (noted.err == err) {
+		noted.word = word;
+		noted.word_len = len;
+	}
+	return err;
+}
+
+void errors_begin(void)
+{
+	noted.err = 0;
+	noted.word = NULL;
+	noted.text[0] = '\0';
+}
+
+void errors_in_line(int64_t err, unsigned line)
+{
+	char text[SFS_SENTENCE_MAX];
+	const char *word = noted.err == err ? noted.word : NULL;
+
+	snprintf(text, sizeof(text), "%s", errors_sentence(err));
+	(void)sfs_fail((int)err, "line %u: %s", line, text);
+	noted.word = word;
 }
 
 const char *sfs_sentence(void)
@@ -140,17 +185,47 @@ static void remember(struct refusal **list, uid_t uid, unsigned max, const char 
 		refusal_free(refusal);
 }
 
+/* What is told in /errors besides. */
+static void note_history(const char *path, const struct sfs_cred *who, int64_t rc,
+			 const struct sfs_cmd *cmd)
+{
+	struct history_refusal refusal = {
+		.path = path,
+		.uid = who->uid,
+		.name = errors_name(rc),
+		.sentence = errors_sentence(rc),
+	};
+
+	if (cmd) {
+		refusal.text = cmd->text;
+		refusal.len = cmd->len;
+	}
+	if (noted.err == rc) {
+		refusal.word = noted.word;
+		refusal.word_len = noted.word_len;
+	}
+	history_add(&refusal);
+	noted.word = NULL;
+}
+
 int64_t errors_note(struct sfs_obj *dir, const char *name, const struct sfs_cred *who, int64_t rc)
+{
+	return errors_note_command(dir, name, who, rc, NULL);
+}
+
+int64_t errors_note_command(struct sfs_obj *dir, const char *name, const struct sfs_cred *who,
+			    int64_t rc, const struct sfs_cmd *cmd)
 {
 	char path[NODE_PATH_MAX], line[NODE_PATH_MAX + SFS_SENTENCE_MAX + 64], shown[NODE_PATH_MAX];
 	const char *text = NULL;
 
 	if (rc < 0) {
 		node_path(dir, name, path, sizeof(path));
-		escape(shown, sizeof(shown), path);
+		errors_escape(shown, sizeof(shown), path);
 		snprintf(line, sizeof(line), "%s %s %s", shown, errors_name(rc),
 			 errors_sentence(rc));
 		text = line;
+		note_history(shown, who, rc, cmd);
 	}
 	remember(node_refusals(dir), who->uid, OBJECT_UIDS_MAX, text);
 	remember(&mount_refusals, who->uid, MOUNT_UIDS_MAX, text);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The last refusal of each uid: of one object, and of the whole mount.
+ * The last refusal of each uid: of one object, and of the whole mount; history.h keeps more of them.
  *
  * Lists of refusals are bounded: when one is full the oldest goes. All functions may be called from
  * any thread.
@@ -17,6 +17,19 @@ struct refusal;
  * more is a success. The sentence is this thread's, if it was noted for rc. Returns rc.
  */
 int64_t errors_note(struct sfs_obj *dir, const char *name, const struct sfs_cred *who, int64_t rc);
+/* The same for a command, which /errors quotes; NULL: there was none. */
+int64_t errors_note_command(struct sfs_obj *dir, const char *name, const struct sfs_cred *who,
+			    int64_t rc, const struct sfs_cmd *cmd);
+
+/* An operation or a command begins: a sentence that this thread noted before is not about it. */
+void errors_begin(void);
+/* Puts "line N: " before the sentence for err. */
+void errors_in_line(int64_t err, unsigned line);
+
+/*
+ * Bytes outside of the printable ones become \xNN, since text may be what anybody wrote. room: of out, with the NUL.
+ */
+void errors_escape(char *out, size_t room, const char *text);
 
 /* The sentence for a refusal: the one noted by this thread for err, else a plain one. */
 const char *errors_sentence(int64_t err);

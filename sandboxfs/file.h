@@ -56,8 +56,9 @@ int64_t file_sync(struct file *file, struct sfs_req *req); /* fsync(2) */
 /* ftruncate(2): means something for uploads only. */
 int file_truncate(struct file *file, off_t size);
 
-/* For command.c: how a command of this file ended. The answer is taken over. Returns rc. */
-int64_t file_answer(struct file *file, int64_t rc, struct sfs_blob *answer);
+/* For command.c: how cmd, given to this file, ended. The answer is taken over. Returns rc. */
+int64_t file_answer(struct file *file, const struct sfs_cmd *cmd, int64_t rc,
+		    struct sfs_blob *answer);
 const struct sfs_cred *file_who(const struct file *file);
 struct sfs_obj *file_dir(const struct file *file);
 const struct sfs_attr *file_attr(const struct file *file);

@@ -14,7 +14,8 @@
 #include "notify.h"
 #include "upload.h"
 
-int64_t file_answer(struct file *file, int64_t rc, struct sfs_blob *answer)
+int64_t file_answer(struct file *file, const struct sfs_cmd *cmd, int64_t rc,
+		    struct sfs_blob *answer)
 {
 	const char *sentence;
 	struct sfs_buf *buf;
@@ -31,7 +32,7 @@ int64_t file_answer(struct file *file, int64_t rc, struct sfs_blob *answer)
 		(void)file_set_text(file, NULL, false);
 	file->restart = true;
 	pthread_mutex_unlock(&file->lock);
-	errors_note(file->node->dir, node_attr(row_of(file))->name, &file->who, rc);
+	errors_note_command(file->node->dir, node_attr(row_of(file))->name, &file->who, rc, cmd);
 	/* Also after a refusal: "error" is different now. */
 	node_touch(file->node->dir, rc < 0 ? -1 : (int)row_of(file)->row);
 	return rc;
@@ -140,6 +141,7 @@ static int64_t write_upload(struct file *file, const struct file_bytes *bytes)
 
 int64_t file_write(struct file *file, const struct file_bytes *bytes, struct sfs_req *req)
 {
+	const struct sfs_cmd cmd = { .text = bytes->data, .len = bytes->size };
 	int64_t rc;
 
 	if (file->upload)
@@ -151,7 +153,7 @@ int64_t file_write(struct file *file, const struct file_bytes *bytes, struct sfs
 			return rc;
 	}
 	if (rc < 0)
-		return file_answer(file, rc, NULL);
+		return file_answer(file, &cmd, rc, NULL);
 	return command_lines(file, bytes, req);
 }
 

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "errors.h"
 #include "file.h"
 #include "fuse_ops.h"
 
@@ -14,6 +15,7 @@ struct sfs_cred fuse_begin(fuse_req_t req, enum stats_op op)
 	const struct fuse_ctx *ctx = fuse_req_ctx(req);
 
 	stats_begin(op);
+	errors_begin();
 	return (struct sfs_cred){ .uid = ctx->uid, .gid = ctx->gid, .pid = ctx->pid };
 }
 

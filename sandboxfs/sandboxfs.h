@@ -53,6 +53,16 @@ struct sfs_owner {
 int sfs_fail(int err, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /*
+ * The same for a word of a command: /errors shows a caret under it. word points into cmd->text (one
+ * that does not is ignored; it is compared, never read) and has len bytes; 0: something is missing
+ * there.
+ */
+int sfs_fail_at(int err, const char *word, size_t len, const char *format, ...)
+	__attribute__((format(printf, 4, 5)));
+/* The same for what this thread has just noted, err with a sentence. Returns err. */
+int sfs_blame(int err, const char *word, size_t len);
+
+/*
  * The sentence last noted by this thread, "" when there is none. Valid until its next sfs_fail().
  */
 const char *sfs_sentence(void);

@@ -11,6 +11,7 @@
 
 #include "config.h"
 #include "errors.h"
+#include "history.h"
 #include "transport.h"
 #include "node.h"
 #include "publish.h"
@@ -114,6 +115,13 @@ static int error_show(struct sfs_obj *dir, const struct sfs_cred *who, struct sf
 	return 0;
 }
 
+static int errors_row_show(struct sfs_obj *dir, const struct sfs_cred *who, struct sfs_buf *out)
+{
+	(void)dir;
+	history_show(who, out);
+	return 0;
+}
+
 static int conf_show(struct sfs_obj *dir, const struct sfs_cred *who, struct sfs_buf *out)
 {
 	(void)dir, (void)who;
@@ -212,6 +220,8 @@ static const struct sfs_attr core_rows[] = {
 	{ "status", 0444, status_show, .help = "ok, or one line for each check that fails" },
 	{ "error", 0444, error_show, .flags = SFS_PER_UID,
 	  .help = "the reader's last refusal: path, errno and sentence; ok after a success" },
+	{ "errors", 0444, errors_row_show, .flags = SFS_PER_UID,
+	  .help = "the reader's last refusals: the command, a caret under the bad word, the sentence" },
 	{ "config", 0444, conf_show,
 	  .help = "the configuration in effect, as the INI that sets it" },
 	{ "stats", 0444, counters_show,
