@@ -14,7 +14,8 @@ static bool is_known(struct sfs_obj *dir)
 	bool known;
 
 	pthread_mutex_lock(&tree_lock);
-	known = dir->node.lookups && !dir->gone;
+	/* The top is never looked up. */
+	known = (dir->node.lookups || !dir->node.dir) && !dir->gone;
 	pthread_mutex_unlock(&tree_lock);
 	return known;
 }

@@ -81,6 +81,7 @@ static void stop_all(size_t n)
 
 static void tell_ready(void)
 {
+	publish_begin();
 	if (!started->foreground) {
 		log_to_syslog();
 		log_silence();

@@ -148,10 +148,12 @@ void errors_stop(void)
 
 /*
  * Under errors_lock: takes uid's refusal out of the list, and the oldest if there are max others.
+ * True: there was something to take.
  */
-static void forget(struct refusal **list, uid_t uid, unsigned max)
+static bool forget(struct refusal **list, uid_t uid, unsigned max)
 {
 	struct refusal *refusal;
+	bool taken = false;
 	unsigned kept = 0;
 
 	while ((refusal = *list)) {
@@ -162,19 +164,23 @@ static void forget(struct refusal **list, uid_t uid, unsigned max)
 		}
 		*list = refusal->next;
 		refusal_free(refusal);
+		taken = true;
 	}
+	return taken;
 }
 
-static void remember(struct refusal **list, uid_t uid, unsigned max, const char *line)
+/* True: what is shown is different now. */
+static bool remember(struct refusal **list, uid_t uid, unsigned max, const char *line)
 {
 	struct refusal *refusal = line ? calloc(1, sizeof(*refusal)) : NULL;
+	bool changed;
 
 	if (refusal) {
 		refusal->uid = uid;
 		refusal->line = strdup(line);
 	}
 	pthread_mutex_lock(&errors_lock);
-	forget(list, uid, max - 1);
+	changed = forget(list, uid, max - 1) || line;
 	if (refusal && refusal->line) {
 		refusal->next = *list;
 		*list = refusal;
@@ -183,6 +189,15 @@ static void remember(struct refusal **list, uid_t uid, unsigned max, const char 
 	pthread_mutex_unlock(&errors_lock);
 	if (refusal)
 		refusal_free(refusal);
+	return changed;
+}
+
+/* The user whose refusal it was, and root, who is shown those of others. */
+static void tell(struct sfs_obj *dir, const char *row, uid_t uid)
+{
+	sfs_changed_for(dir, row, uid);
+	if (uid != 0)
+		sfs_changed_for(dir, row, 0);
 }
 
 /* What is told in /errors besides. */
@@ -227,8 +242,12 @@ int64_t errors_note_command(struct sfs_obj *dir, const char *name, const struct 
 		text = line;
 		note_history(shown, who, rc, cmd);
 	}
-	remember(node_refusals(dir), who->uid, OBJECT_UIDS_MAX, text);
-	remember(&mount_refusals, who->uid, MOUNT_UIDS_MAX, text);
+	if (remember(node_refusals(dir), who->uid, OBJECT_UIDS_MAX, text) && dir != node_root())
+		tell(dir, "error", who->uid);
+	if (remember(&mount_refusals, who->uid, MOUNT_UIDS_MAX, text))
+		tell(node_root(), "error", who->uid);
+	if (rc < 0)
+		tell(node_root(), "errors", who->uid);
 	return rc;
 }
 

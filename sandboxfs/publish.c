@@ -51,9 +51,10 @@ struct lane {
 
 static struct {
 	struct lane lanes[LANES_MAX];
-	unsigned count; /* constant while running */
+	unsigned count; /* constant once created */
 	struct publish_mount mount;
-	atomic_bool running;
+	atomic_bool running; /* something can be announced */
+	bool created;        /* stop_lock */
 	pthread_mutex_t stop_lock;
 } all = { .mount = { .tree = -1 }, .stop_lock = PTHREAD_MUTEX_INITIALIZER };
 
@@ -412,8 +413,13 @@ int publish_create(const struct publish_mount *mount)
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	if (err)
 		all.count = i - 1;
-	atomic_store(&all.running, !err);
+	all.created = true;
 	return -err;
+}
+
+void publish_begin(void)
+{
+	atomic_store(&all.running, true);
 }
 
 static void lane_stop(struct lane *lane)
@@ -430,7 +436,9 @@ void publish_stop(void)
 	unsigned i;
 
 	pthread_mutex_lock(&all.stop_lock);
-	if (atomic_exchange(&all.running, false)) {
+	atomic_store(&all.running, false);
+	if (all.created) {
+		all.created = false;
 		for (i = 0; i < all.count; i++)
 			lane_stop(&all.lanes[i]);
 		clock_gettime(CLOCK_REALTIME, &end);

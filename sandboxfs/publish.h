@@ -23,11 +23,10 @@ struct publish_mount {
 	uint64_t device;   /* of the mount: whatever else is at that path is not touched */
 };
 
-/*
- * Starts the threads, with the privileges of the caller, which they keep. 0 or -errno. Until the
- * kernel has looked something up there is nothing to do, so they never act before the mount answers.
- */
+/* Starts the threads, with the privileges of the caller, which they keep. 0 or -errno. */
 int publish_create(const struct publish_mount *mount);
+/* The mount answers: what changes from now on is announced. */
+void publish_begin(void);
 /* From now on nothing is announced, and nothing of ours is in the mount. Idempotent. */
 void publish_stop(void);
 

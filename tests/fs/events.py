@@ -133,6 +133,14 @@ sfs.ok("not more than one event in 10 ms", 1 <= count <= elapsed / 0.010 + 2, f"
 sfs.ok("nothing was lost to a full queue", not any(mask & OVERFLOW for _, mask, _ in w.seen))
 w.close()
 
+# A refusal changes error beside it, and error and errors at the top.
+w = Watcher("kernels/ev_add", "")
+error, answer = sfs.run("ev_add", "bogus=1")
+sfs.ok("a refusal is one", error == errno.EINVAL, answer)
+for where, name in (("kernels/ev_add", "error"), ("", "error"), ("", "errors")):
+    sfs.ok(f"a refusal is seen in {where}/{name}", wait_for(lambda: w.saw(where, MODIFY, name)), w.seen)
+w.close()
+
 # Truncation by the publisher changes nothing: what is read is whole at any moment.
 sfs.ok("files are whole", os.stat(place("kernels/ev_add/result")).st_size == len(sfs.read("kernels/ev_add/result")))
 
