@@ -7,6 +7,7 @@
 
 #include "file.h"
 #include "perm.h"
+#include "rows.h"
 #include "upload.h"
 
 static void change_row(struct row_node *row, const struct change *change)
@@ -25,6 +26,25 @@ static void change_row(struct row_node *row, const struct change *change)
 		state->uid = change->uid;
 	if (change->gid_set)
 		state->gid = change->gid;
+}
+
+static int keep_row(struct row_node *row, const struct change *change, const struct sfs_cred *who)
+{
+	struct row_state *state = &row->node.dir->rows[row->row], old;
+	int err = 0;
+
+	pthread_mutex_lock(&tree_lock);
+	old = *state;
+	change_row(row, change);
+	pthread_mutex_unlock(&tree_lock);
+	if (change->mode_set || change->uid_set || change->gid_set)
+		err = rows_keep(row->node.dir, row->row, who);
+	if (!err)
+		return 0;
+	pthread_mutex_lock(&tree_lock);
+	*state = old;
+	pthread_mutex_unlock(&tree_lock);
+	return err;
 }
 
 static void change_node(struct node *node, const struct change *change)
@@ -129,11 +149,10 @@ int change_apply(struct node *node, const struct change *change, const struct sf
 		return err;
 	if (node->kind == NODE_FILE && change->mtime_set)
 		upload_set_mtime(node_as_file(node), change->mtime_ns);
-	pthread_mutex_lock(&tree_lock);
 	if (node->kind == NODE_ROW)
-		change_row(node_as_row(node), change);
-	else
-		change_node(node, change);
+		return keep_row(node_as_row(node), change, who);
+	pthread_mutex_lock(&tree_lock);
+	change_node(node, change);
 	pthread_mutex_unlock(&tree_lock);
 	return 0;
 }

@@ -22,6 +22,7 @@
 #include "notify.h"
 #include "publish.h"
 #include "req.h"
+#include "rows.h"
 #include "top.h"
 
 #define SHARES   4 /* at least so many users' open files have descriptors */
@@ -139,15 +140,21 @@ static int serve(const struct daemon_start *start)
 
 static int run_planted(const struct daemon_start *start)
 {
-	size_t planted = plant_all(start);
-	int err = sfs_backends[planted] ? -EIO : 0;
+	int err = rows_start();
+	size_t planted = 0;
 
+	if (!err) {
+		rows_apply(node_root());
+		planted = plant_all(start);
+		err = sfs_backends[planted] ? -EIO : 0;
+	}
 	err = err ?: notify_start(start->session);
 	err = err ?: serve(start);
 	if (!err && !req_drain(DRAIN_MS))
 		sfs_log(SFS_WARN, "some work has not ended in %d ms", DRAIN_MS);
 	publish_stop();
 	notify_stop();
+	rows_stop();
 	file_release_all();
 	stop_all(planted);
 	return err;

@@ -12,6 +12,7 @@
 #include "perm.h"
 #include "publish_call.h"
 #include "render.h"
+#include "rows.h"
 #include "upload.h"
 
 #define DIR_ENTRY_S 3600.0 /* a directory's name: its removal is told to the kernel */
@@ -304,7 +305,7 @@ int dir_rmdir(const struct where *where, const struct sfs_cred *who)
 }
 
 /* rm of a control file: hidden until its object goes, so that rm -rf works. */
-static int hide_row(struct sfs_obj *dir, int row)
+static int hide_row(struct sfs_obj *dir, int row, const struct sfs_cred *who)
 {
 	int err = 0;
 
@@ -318,6 +319,8 @@ static int hide_row(struct sfs_obj *dir, int row)
 	pthread_mutex_lock(&tree_lock);
 	dir->rows[row].hidden = true;
 	pthread_mutex_unlock(&tree_lock);
+	/* Most likely its object goes next: no reason to refuse that where nothing can be kept. */
+	(void)rows_keep(dir, (unsigned)row, who);
 	return 0;
 }
 
@@ -327,7 +330,7 @@ static int unlink_in(struct sfs_obj *dir, const char *name, const struct sfs_cre
 	struct node *node;
 
 	if (row >= 0)
-		return hide_row(dir, row);
+		return hide_row(dir, row, who);
 	node = node_child(dir, name, who);
 	if (!node)
 		return -ENOENT;

@@ -4,6 +4,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <linux/close_range.h>
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
@@ -12,6 +14,7 @@
 #include <unistd.h>
 
 #define LANES_MAX 16
+#define FIRST_FD  3 /* after the standard ones */
 
 /* What each thread is doing. The number is 0 until the thread runs. */
 static struct {
@@ -22,13 +25,24 @@ static pthread_mutex_t call_lock = PTHREAD_MUTEX_INITIALIZER;
 
 /* ---- on the publishing thread ---------------------------------------------------------------- */
 
+/*
+ * A working directory of its own, within the detached copy, where it hinders nobody; and
+ * descriptors of its own, none: were the daemon killed while this thread waits in the kernel for an
+ * answer of the daemon, the transport's would keep it waiting for ever.
+ */
+static bool stand_alone(int tree)
+{
+	if (tree >= 0 && (unshare(CLONE_FS) || fchdir(tree)))
+		return false;
+	return !close_range(FIRST_FD, UINT_MAX, CLOSE_RANGE_UNSHARE);
+}
+
 void call_thread(unsigned lane, int tree)
 {
-	/* A working directory of its own: within the detached copy, where it hinders nobody. */
-	if (tree >= 0 && (unshare(CLONE_FS) || fchdir(tree)))
-		sfs_log(SFS_WARN, "a publisher cannot enter the mount: no events of inotify");
-	else
+	if (stand_alone(tree))
 		atomic_store(&lanes[lane].tid, gettid());
+	else
+		sfs_log(SFS_WARN, "a publisher cannot stand alone: no events of inotify");
 }
 
 /* The mount, opened by its path; -errno, also when something else is there. */

@@ -10,6 +10,7 @@
 #include "object.h"
 #include "poller.h"
 #include "publish.h"
+#include "rows.h"
 #include "stage.h"
 
 #define NAME_BUCKETS 16384 /* a power of two */
@@ -230,6 +231,7 @@ static void end_unlinked(struct node *node, const char *name, bool notify)
 		empty_dir(node_obj(node));
 		poller_gone(node_obj(node));
 		publish_forget(node_obj(node));
+		rows_forget(node_obj(node));
 	}
 	node_put(node);
 }
@@ -411,6 +413,7 @@ int sfs_add_dir(struct sfs_obj *parent, const char *name, const struct sfs_dirty
 	obj->node.uid = uid;
 	obj->node.gid = gid;
 	obj->node.mode = mode & 07777;
+	rows_apply(obj);
 	announce_begin(obj);
 	err = publishable(name);
 	err = err ?: node_link(&obj->node);
