@@ -84,7 +84,7 @@ help:
 	@echo 'all demo check check-root check-nobody check-units check-debian soak fuzz bench install uninstall clean deps'
 	@echo 'guards: breaks each guard on purpose, in a copy, and sees that a test notices; long, as root (ROWS=part-of-a-name)'
 	@echo 'unit/NAME fuzz/NAME: one program of tests/unit, tests/fuzz'
-	@echo 'variables: BUILD CC SAN=1 TSAN=1 FAULTS=1 WERROR=1 PREFIX DESTDIR V=1 SECONDS (soak, fuzz) RUNS (fuzz)'
+	@echo 'variables: BUILD CC SAN=1 TSAN=1 FAULTS=1 WERROR=1 PREFIX DESTDIR V=1 SECONDS (soak, fuzz) RUNS (fuzz) NAMES (bench)'
 
 deps:
 	scripts/bootstrap
@@ -115,7 +115,7 @@ soak: all $(PRELOADED)
 	tests/soak.py --build $(O) --seconds $(or $(SECONDS),300)
 
 bench: all $(BENCH:%=$(O)/bench/%)
-	tests/bench/run $(O)
+	tests/bench/run $(O) $(NAMES)
 
 objects: $(LIB_OBJ)
 

@@ -102,7 +102,7 @@ def descriptors():
     make("k")
     sfs.run("k", "n=3 reps=1")
     held = []
-    for row in os.listdir(path("k")):
+    for row in filter(lambda name: os.path.isfile(path("k", name)), os.listdir(path("k"))):
         for flags, call in ((os.O_RDONLY, reading), (os.O_WRONLY, lambda fd: os.write(fd, b"n=1\n")), (os.O_RDWR, reading)):
             try:
                 held.append((row, os.open(path("k", row), flags), call))

@@ -259,7 +259,10 @@ def fanotify():
 
 if sfs.ROLE == "root":
     why = fanotify()
-    sfs.ok("fanotify sees the change", not why, why)
+    if why.endswith(os.strerror(errno.ENODEV)):
+        print("skip fanotify sees the change: this kernel has no marks on FUSE files", flush=True)
+    else:
+        sfs.ok("fanotify sees the change", not why, why)
 
 sfs.ok("status is well", sfs.read("status") == "ok\n", sfs.read("status"))
 sfs.done()

@@ -9,18 +9,19 @@ import sfs
 
 STORE = os.path.join(sfs.MNT, "store")
 GONE_S = 5
-NR_CLOSE, NR_FSYNC = 3, 74
+SYSTEM_CALLS = {"close": 3, "fsync": 74, "rename": 82}
 good = sfs.compile_c("int answer(void) { return 42; }", "good")
 # Loads what it is given under a name and says how that ended; how: what waits for the verdict.
 WRITER = """
 import errno, os, signal, sys
 path, how, source = sys.argv[1:]
-fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+staged = os.path.join(os.path.dirname(path), ".held") if "rename" in how else path
+fd = os.open(staged, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
 os.write(fd, open(source, "rb").read())
 if "handler" in how:
     signal.signal(signal.SIGINT, lambda number, frame: None)
 try:
-    os.fsync(fd) if how == "fsync" else os.close(fd)
+    os.rename(staged, path) if "rename" in how else os.fsync(fd) if how == "fsync" else os.close(fd)
     print("ok")
 except OSError as e:
     print(errno.errorcode[e.errno])
@@ -83,7 +84,8 @@ def attempt(number, how):
     all_of(stopped, signal.SIGSTOP)
     writer = started("held.o", how)
     try:
-        waits = wait_for(lambda: waits_in(writer.pid, NR_FSYNC if how == "fsync" else NR_CLOSE) or writer.poll() is not None)
+        number_of = SYSTEM_CALLS[how.split()[0]]
+        waits = wait_for(lambda: waits_in(writer.pid, number_of) or writer.poll() is not None)
         waits = waits and writer.poll() is None
         begin = time.monotonic()
         writer.send_signal(number)
@@ -108,6 +110,10 @@ def interrupted(label, number, how, expected):
     sfs.ok(f"{label} ends a waiting {how}", waits and said == expected and took < GONE_S, f"{waits} {said!r} {took:.2f} s")
     sfs.ok(f"{label} of a waiting {how}: error tells that it was given up", told, sfs.read("store/error"))
     sfs.ok(f"{label} of a waiting {how}: there is no such name", not there("held.o"))
+    if "rename" in how:
+        with open(os.path.join(STORE, ".held"), "rb") as f:
+            sfs.ok(f"{label} of a waiting {how}: what was staged is there still", f.read() == open(good, "rb").read())
+        os.unlink(os.path.join(STORE, ".held"))
     sfs.ok(f"{label} of a waiting {how}: the next load is right",
         wait_for(lambda: sfs.load(good, "next.o") == 0) and there("next.o"),
            sfs.read("store/error"))
@@ -119,8 +125,37 @@ before = len(sfs.processes())
 for label, number, how, expected in (
         ("SIGKILL", signal.SIGKILL, "close", ""), ("SIGTERM", signal.SIGTERM, "close", ""),
         ("SIGHUP", signal.SIGHUP, "close", ""),
-        ("SIGKILL", signal.SIGKILL, "fsync", ""), ("SIGINT", signal.SIGINT, "close with a handler", "EINTR")):
+        ("SIGKILL", signal.SIGKILL, "fsync", ""), ("SIGINT", signal.SIGINT, "close with a handler", "EINTR"),
+        ("SIGKILL", signal.SIGKILL, "rename", ""), ("SIGINT", signal.SIGINT, "rename with a handler", "EINTR")):
     interrupted(label, number, how, expected)
+
+
+def others_meanwhile():
+    """While one's close waits nobody else does: the tree is read, and another user loads."""
+    stopped = named("inspector")
+    all_of(stopped, signal.SIGSTOP)
+    writer = started("held.o")
+    try:
+        wait_for(lambda: waits_in(writer.pid, SYSTEM_CALLS["close"]) or writer.poll() is not None)
+        waits = writer.poll() is None
+        seen = not there("held.o") and bool(sfs.read("store/error")) and os.path.exists(os.path.join(STORE, "first.o"))
+        sfs.load(good, ".other")
+        os.unlink(os.path.join(STORE, ".other"))
+        still = writer.poll() is None
+    finally:
+        all_of(stopped, signal.SIGCONT)
+        said = writer.communicate()[0].strip()
+        if there("held.o"):
+            os.unlink(os.path.join(STORE, "held.o"))
+    return waits and seen and still, said
+
+
+for _ in range(5):
+    aside, said = others_meanwhile()
+    if aside:
+        break
+sfs.ok("others list, read, stage and remove while one waits", aside, said)
+sfs.ok("and he is answered in the end", said in ("ok", "ENOEXEC", "EIO", "ETIMEDOUT", "EAGAIN"), said)
 sfs.ok("the first codelet is there all along", sfs.flat("codelets/first.o/info")["state"] == "loaded")
 sfs.ok("no process is left of it", wait_for(lambda: len(sfs.processes()) <= before), (before, sfs.processes()))
 sfs.ok("interruptions are counted", int(sfs.flat("stats")["interrupted"]) >= 5, sfs.read("stats"))
