@@ -118,6 +118,8 @@ static int remove_file(struct sfs_obj *dir, const char *name, const struct sfs_c
 			sfs_changed(entry->dir, "state");
 	}
 	pthread_mutex_unlock(&store.names);
+	if (!rc)
+		sfs_event(store.dir, who->uid, "unload", "%.64s", name);
 	pthread_mutex_lock(&store.lock);
 	load_put(load);
 	if (!rc && !runs)
@@ -257,8 +259,10 @@ static int rename_file(struct sfs_obj *dir, const char *from, const char *to, bo
 	rc = rc ?: move(&m, from, to);
 	rc = rc ?: sfs_move_file(dir, from, to);
 	pthread_mutex_unlock(&store.names);
-	if (!rc)
+	if (!rc) {
 		entry_status(to, NULL);
+		sfs_event(dir, who->uid, "rename", "%.64s %.64s", from, to);
+	}
 	pthread_mutex_lock(&store.lock);
 	load_put(m.replaced);
 	entry_put(m.from);

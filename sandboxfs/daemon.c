@@ -132,6 +132,8 @@ static int run_planted(const struct daemon_start *start)
 	size_t planted = plant_all(start);
 	int err = sfs_backends[planted] ? -EIO : 0;
 
+	if (!err)
+		sfs_event(node_root(), start->uid, "start", "release %s", SANDBOXFS_VERSION);
 	err = err ?: notify_start(start->session);
 	err = err ?: serve(start);
 	if (!err && !req_drain(DRAIN_MS))

@@ -33,6 +33,7 @@ struct file {
 	/* text is the answer of a command: reading again gives it again */
 	bool answered;
 	bool restart; /* a command came: the next read begins, wherever it is */
+	bool ended;   /* SFS_STREAM: a read has met the end of text */
 	bool claimed; /* a command runs in the background */
 	size_t cut;   /* bytes of a line that was cut and may be sent again */
 	char *spec;   /* owned: what was written, SFS_WHOLE */
@@ -267,6 +268,8 @@ static bool continues(struct file *file, off_t offset)
 		file->base = offset;
 		return file->answered;
 	}
+	if (file->ended)
+		return file->ended = false;
 	if (offset < file->base)
 		file->base = 0;
 	if (offset != file->base)
@@ -287,6 +290,7 @@ static void take_piece(struct file *file, size_t size, off_t offset, struct file
 	out->offset = at < have ? at : have;
 	out->size = have - out->offset < size ? have - out->offset : size;
 	out->blob = sfs_blob_get(file->text);
+	file->ended = !out->size && (node_attr(row_of(file))->flags & SFS_STREAM);
 }
 
 int file_read(struct file *file, size_t size, off_t offset, struct file_piece *out)

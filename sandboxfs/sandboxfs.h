@@ -110,6 +110,8 @@ enum {
 	SFS_WAITS = 2,   /* store may return SFS_LATER; each lookup is an inode of its own */
 	/* a spec: many writes, judged together at each flush that brought new data */
 	SFS_WHOLE = 4,
+	/* grows at its end: after a read has met the end, the next one gives what came since */
+	SFS_STREAM = 8,
 };
 
 struct sfs_attr {
@@ -266,6 +268,15 @@ void sfs_req_done(struct sfs_req *req, int rc, struct sfs_blob *answer);
  * again.
  */
 void sfs_status(const char *key, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/*
+ * A line in /log: obj, whose uid it concerns (he and root may read it; what concerns uid 0 is for
+ * everybody), a word for what happened, and the rest of the line, "" for none. What is not
+ * printable is escaped, what is too long is cut. Cheap: a copy under a lock of its own, so that it
+ * may be called under any other; when what it tells of can be seen already.
+ */
+void sfs_event(struct sfs_obj *obj, uid_t uid, const char *event, const char *format, ...)
+	__attribute__((format(printf, 4, 5)));
 
 enum sfs_stat { SFS_RUNS, SFS_RUNS_FAILED, SFS_LOADS, SFS_LOADS_FAILED, SFS_STATS };
 void sfs_stat_add(enum sfs_stat which, uint64_t n);

@@ -12,6 +12,7 @@
 #include "config.h"
 #include "errors.h"
 #include "history.h"
+#include "journal.h"
 #include "transport.h"
 #include "node.h"
 #include "stats.h"
@@ -119,6 +120,13 @@ static int errors_row_show(struct sfs_obj *dir, const struct sfs_cred *who, stru
 	return 0;
 }
 
+static int log_show(struct sfs_obj *dir, const struct sfs_cred *who, struct sfs_buf *out)
+{
+	(void)dir;
+	journal_show(who, out);
+	return 0;
+}
+
 static int conf_show(struct sfs_obj *dir, const struct sfs_cred *who, struct sfs_buf *out)
 {
 	(void)dir, (void)who;
@@ -219,6 +227,8 @@ static const struct sfs_attr core_rows[] = {
 	  .help = "the reader's last refusal: path, errno and sentence; ok after a success" },
 	{ "errors", 0444, errors_row_show, .flags = SFS_PER_UID,
 	  .help = "the reader's last refusals: the command, a caret under the bad word, the sentence" },
+	{ "log", 0444, log_show, .flags = SFS_PER_UID | SFS_STREAM,
+	  .help = "what happened to the reader's objects, and to root's; grows, for tail -f" },
 	{ "config", 0444, conf_show,
 	  .help = "the configuration in effect, as the INI that sets it" },
 	{ "stats", 0444, counters_show,
