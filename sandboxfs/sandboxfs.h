@@ -278,6 +278,12 @@ void sfs_status(const char *key, const char *format, ...) __attribute__((format(
 void sfs_event(struct sfs_obj *obj, uid_t uid, const char *event, const char *format, ...)
 	__attribute__((format(printf, 4, 5)));
 
+/*
+ * Something optional is there on this machine: a line in /features. word is a constant; saying it
+ * again does nothing. While the daemon starts.
+ */
+void sfs_feature(const char *word);
+
 enum sfs_stat { SFS_RUNS, SFS_RUNS_FAILED, SFS_LOADS, SFS_LOADS_FAILED, SFS_STATS };
 void sfs_stat_add(enum sfs_stat which, uint64_t n);
 

@@ -11,6 +11,7 @@
 
 #include "config.h"
 #include "errors.h"
+#include "feature.h"
 #include "history.h"
 #include "journal.h"
 #include "transport.h"
@@ -127,6 +128,13 @@ static int log_show(struct sfs_obj *dir, const struct sfs_cred *who, struct sfs_
 	return 0;
 }
 
+static int features_show(struct sfs_obj *dir, const struct sfs_cred *who, struct sfs_buf *out)
+{
+	(void)dir, (void)who;
+	feature_show(out);
+	return 0;
+}
+
 static int conf_show(struct sfs_obj *dir, const struct sfs_cred *who, struct sfs_buf *out)
 {
 	(void)dir, (void)who;
@@ -233,6 +241,8 @@ static const struct sfs_attr core_rows[] = {
 	  .help = "the configuration in effect, as the INI that sets it" },
 	{ "stats", 0444, counters_show,
 	  .help = "operations, runs, loads, failures since the start; latencies in ns" },
+	{ "features", 0444, features_show,
+	  .help = "a word for each optional feature that is there on this machine" },
 	{ "version", 0444, version_show, .help = "release, library and kernel" },
 	{ 0 },
 };
