@@ -305,6 +305,8 @@ struct sfs_config {
 	uid_t daemon_uid;     /* account of the daemon when started by root */
 	gid_t daemon_gid;
 	uint32_t threads; /* FUSE worker threads, at least 2 */
+	/* [users] */
+	char users_group[256]; /* name or gid: who may make objects; empty: everybody */
 	/* [store] */
 	uint64_t store_max_bytes;       /* of one codelet */
 	uint32_t store_max_codelets;    /* of one uid */
