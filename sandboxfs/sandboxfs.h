@@ -361,6 +361,12 @@ extern const struct sfs_backend *const sfs_backends[]; /* ends with NULL */
 extern const struct sfs_attr *const sfs_top_attrs[];
 
 /*
+ * With what README begins: a session of one screen. Lines that begin with "  $ " are typed where
+ * the tree is mounted; those that are to be refused say "refused" in a comment.
+ */
+extern const char sfs_session[];
+
+/*
  * The one process that keeps its privileges: forked first in main(), before any thread and any
  * input, with one end of a SOCK_SEQPACKET pair. main runs in that process and returns its exit
  * status. The daemon's end is sfs_privileged_fd(). It gets the configuration and the uid and gid
