@@ -8,10 +8,10 @@ import refusals, sfs
 NOT_HERE = {
     "EKEYREJECTED": "needs a policy: tests/fs/errors_policy.py",
     "ECANCELED": "a run that is killed from outside or when the daemon ends: tests/unit/launch_run.c",
-    "ENOSPC": "needs a full disk: tests/unit/store_wrong.c",
+    "ENOSPC": "needs a full disk: tests/fs/store_restart.py",
     "EIO": "our own fault",
     "ENOMEM": "memory is short",
-    "EMFILE": "the daemon has no descriptors left: tests/fs/core_descriptors.py takes them by limits",
+    "EMFILE": "the daemon has no descriptors left: tests/fs/core_descriptors.py sees that one user cannot take them all",
     "EBUSY": "a name that is still being written leads nobody to its file: seen only within the daemon",
     "ENOSYS": "the kernel asks once, and answers EOPNOTSUPP or ENOTTY from then on",
     "ENOTEMPTY": "rmdir removes a directory with its files",
