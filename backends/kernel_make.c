@@ -174,6 +174,8 @@ static int make(struct sfs_obj *parent, const char *name, mode_t mode, const str
 	rc = kernel_keep(dir, NULL);
 	if (rc)
 		sfs_remove_dir(dir);
+	else
+		sfs_event(dir, who->uid, "make", "%s", "");
 	sfs_put_obj(dir);
 	return rc;
 }
@@ -237,18 +239,20 @@ static int loading(struct codelet *codelet)
 	int rc;
 	struct kernel_spec *spec = kernel_spec_new(sfs_blob_data(codelet->spec),
 						   sfs_blob_size(codelet->spec), NULL, &rc);
+	char name[SFS_NAME_MAX + 1];
 	struct kernel *kernel;
 	struct sfs_obj *dir;
 
 	if (!spec)
 		return rc;
-	dir = sfs_find(kernels_dir, spec_name(spec->spec));
+	snprintf(name, sizeof(name), "%s", spec_name(spec->spec));
+	dir = sfs_find(kernels_dir, name);
 	if (dir) {
 		rc = renew(dir, codelet, spec);
 		sfs_put_obj(dir);
 		return rc;
 	}
-	kernel = kernel_new(spec_name(spec->spec));
+	kernel = kernel_new(name);
 	if (kernel) {
 		kernel->spec = spec;
 		kernel->embedded = codelet->sequence;
@@ -257,7 +261,12 @@ static int loading(struct codelet *codelet)
 	} else {
 		kernel_spec_put(spec);
 	}
-	return add(kernel, &kernel_user_type, codelet->uid, codelet->gid, 0755);
+	rc = add(kernel, &kernel_user_type, codelet->uid, codelet->gid, 0755);
+	dir = rc ? NULL : sfs_find(kernels_dir, name);
+	if (dir)
+		sfs_event(dir, codelet->uid, "make", "by %s", codelet->name);
+	sfs_put_obj(dir);
+	return rc;
 }
 
 static void gone(struct codelet *codelet)
@@ -275,8 +284,10 @@ static void gone(struct codelet *codelet)
 		is_its_own = kernel->embedded && kernel->embedded == codelet->sequence;
 		pthread_mutex_unlock(&kernel->lock);
 	}
-	if (is_its_own)
+	if (is_its_own) {
 		sfs_remove_dir(dir);
+		sfs_event(dir, codelet->uid, "remove", "by %s", codelet->name);
+	}
 	sfs_put_obj(dir);
 	spec_free(spec);
 	template_forget_codelet(codelet);

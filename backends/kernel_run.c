@@ -395,6 +395,8 @@ static void publish(struct run *run, struct outcome *out)
 	kernel_publish(run->kernel, out);
 	for (unsigned i = 0; files[i]; i++)
 		sfs_changed_for(run->dir, files[i], run->who.uid);
+	sfs_event(run->dir, run->who.uid, "run", "%llu %s", (unsigned long long)out->number,
+		  outcome_status(out));
 }
 
 /*

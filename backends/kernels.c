@@ -370,11 +370,11 @@ static int kernel_unmake(struct sfs_obj *dir, const struct sfs_cred *who)
 	struct kernel *kernel = sfs_priv(dir);
 	int rc = kernel_removable(dir);
 
-	(void)who;
 	if (rc)
 		return rc;
 	kernel_unkeep(kernel);
 	kernel_end_runs(kernel);
+	sfs_event(dir, who->uid, "remove", "%s", "");
 	return 0;
 }
 

@@ -28,7 +28,7 @@ struct spec;
 
 struct spec_error {
 	int line;   /* of the file, from 1; 0: none */
-	int column; /* in the run words or the expression, from 0; -1: none */
+	int column; /* in the run words, from 0; -1: none, that of a formula is in the text */
 	int err;    /* -EINVAL, -ERANGE, -E2BIG, ... */
 	/* a sentence that quotes the offending word and, for a file, begins "line N: " */
 	char text[320];

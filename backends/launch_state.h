@@ -59,6 +59,9 @@ void *launch_listen(void *unused); /* the launch thread */
 /* The first message, within a deadline: 0 or -errno. */
 int launch_hello(void);
 
+/* launch_features.c: says which features there are, from lines of "key value". */
+void launch_features(const char *facts);
+
 /* launch_events.c; with the lock held */
 void launch_event_learn(const struct lm_probed *probed);
 void launch_event_ask_usual(void);

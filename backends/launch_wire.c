@@ -61,6 +61,7 @@ int launch_hello(void)
 		return -EIO;
 	hello.text[sizeof hello.text - 1] = '\0';
 	memcpy(launch_client.machine, hello.text, sizeof hello.text);
+	launch_features(launch_client.machine);
 	return 0;
 }
 

@@ -87,6 +87,23 @@ static int check_owner(const struct store_entry *entry, const struct sfs_cred *w
 	return sfs_fail(-EPERM, "'%.64s' belongs to uid %u", entry->name, uid);
 }
 
+/* Out of the index; true: it runs still, and goes when that ends. */
+static bool take_out(struct store_entry *entry, struct store_load **load, struct store_held **held)
+{
+	bool runs;
+
+	pthread_mutex_lock(&store.lock);
+	runs = entry->load->running > 0;
+	if (runs) {
+		entry_unload(entry, held);
+	} else {
+		*load = entry_set(entry, NULL, false, held);
+		entry_drop(entry);
+	}
+	pthread_mutex_unlock(&store.lock);
+	return runs;
+}
+
 static int remove_file(struct sfs_obj *dir, const char *name, const struct sfs_cred *who)
 {
 	struct store_held *held = NULL;
@@ -100,15 +117,7 @@ static int remove_file(struct sfs_obj *dir, const char *name, const struct sfs_c
 	entry = find(name);
 	rc = entry ? check_owner(entry, who) ?: db_remove_name(name) : -ENOENT;
 	if (!rc) {
-		pthread_mutex_lock(&store.lock);
-		runs = entry->load->running > 0;
-		if (runs) {
-			entry_unload(entry, &held);
-		} else {
-			load = entry_set(entry, NULL, false, &held);
-			entry_drop(entry);
-		}
-		pthread_mutex_unlock(&store.lock);
+		runs = take_out(entry, &load, &held);
 		tell_gone(held);
 		sfs_forget_file(store.dir, name);
 		/* What still runs is shown as unloading; its end takes the directory away. */
@@ -118,6 +127,8 @@ static int remove_file(struct sfs_obj *dir, const char *name, const struct sfs_c
 			sfs_changed(entry->dir, "state");
 	}
 	pthread_mutex_unlock(&store.names);
+	if (!rc)
+		sfs_event(store.dir, who->uid, "unload", "%.64s", name);
 	pthread_mutex_lock(&store.lock);
 	load_put(load);
 	if (!rc && !runs)
@@ -257,8 +268,10 @@ static int rename_file(struct sfs_obj *dir, const char *from, const char *to, bo
 	rc = rc ?: move(&m, from, to);
 	rc = rc ?: sfs_move_file(dir, from, to);
 	pthread_mutex_unlock(&store.names);
-	if (!rc)
+	if (!rc) {
 		entry_status(to, NULL);
+		sfs_event(dir, who->uid, "rename", "%.64s %.64s", from, to);
+	}
 	pthread_mutex_lock(&store.lock);
 	load_put(m.replaced);
 	entry_put(m.from);

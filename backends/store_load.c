@@ -307,13 +307,23 @@ static void finish_again(struct upload *u, int rc)
 	next_again();
 }
 
+static void tell(const struct upload *u, int rc)
+{
+	sfs_stat_add(rc ? SFS_LOADS_FAILED : SFS_LOADS, 1);
+	if (rc)
+		sfs_event(store.dir, u->who.uid, "refuse", "%.64s %s", u->name,
+			  strerrorname_np(-rc));
+	else
+		sfs_event(store.dir, u->who.uid, "load", "%.64s %zu", u->name, u->size);
+}
+
 static void finish(struct upload *u, int rc)
 {
 	if (u->again) {
 		finish_again(u, rc);
 		return;
 	}
-	sfs_stat_add(rc ? SFS_LOADS_FAILED : SFS_LOADS, 1);
+	tell(u, rc);
 	/*
 	 * The answer may free what u refers to, but not u: cancel() neither runs nor will after it.
 	 */
@@ -394,7 +404,7 @@ int load_commit(struct sfs_obj *dir, const char *name, int memfd, size_t size, m
 	rc = policy_upload(name, size, who) ?: upload_seal(memfd, size);
 	rc = rc ?: here ? upload_hash(memfd, size, u->sha256) : 0;
 	if (rc) {
-		sfs_stat_add(SFS_LOADS_FAILED, 1);
+		tell(u, rc);
 		free_upload(u);
 		return rc;
 	}

@@ -49,6 +49,9 @@ static const struct row rows[] = {
 	  "group id of the daemon" },
 	{ "daemon", "threads", NUMBER32, AT(threads), "4", 2, 64, "",
 	  "threads that serve requests" },
+	{ "users", "group", TEXT, AT(users_group), "", 0, 0, "",
+	  "group, by name or id, whose members may enter the directories where users make objects; "
+	  "empty: everybody" },
 	{ "store", "max_bytes", NUMBER64, AT(store_max_bytes), "67108864", 1, 64 * GIB, "bytes",
 	  "size of one codelet" },
 	{ "store", "max_codelets", NUMBER32, AT(store_max_codelets), "256", 1, 1000000, "",

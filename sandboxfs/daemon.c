@@ -3,6 +3,7 @@
 #include "daemon.h"
 
 #include <errno.h>
+#include <grp.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -10,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -25,8 +27,9 @@
 #include "rows.h"
 #include "top.h"
 
-#define SHARES   4 /* at least so many users' open files have descriptors */
-#define DRAIN_MS 3000
+#define SHARES      4 /* at least so many users' open files have descriptors */
+#define DRAIN_MS    3000
+#define GROUP_BYTES (64 << 10) /* of an entry of the group database, its members among them */
 
 static int privileged_fd = -1;
 static const struct daemon_start *started;
@@ -40,13 +43,44 @@ int sfs_privileged_fd(void)
 
 /* ---- planting -------------------------------------------------------------------------------- */
 
+static int find_group(const char *name, gid_t *out)
+{
+	char buf[GROUP_BYTES], *end;
+	struct group group, *found = NULL;
+	unsigned long gid = strtoul(name, &end, 10);
+
+	if (name[0] >= '0' && name[0] <= '9' && !*end && gid < UINT32_MAX) {
+		*out = (gid_t)gid;
+		return 0;
+	}
+	if (getgrnam_r(name, &group, buf, sizeof(buf), &found) || !found)
+		return sfs_fail(-EINVAL, "[users] group: no group '%.40s'", name);
+	*out = group.gr_gid;
+	return 0;
+}
+
+/* Where users make objects is for the members of one group alone, if the configuration names one. */
+static int owner_of(const struct sfs_backend *backend, const struct daemon_start *start,
+		    struct sfs_owner *out)
+{
+	const char *group = sfs_config()->users_group;
+
+	*out = (struct sfs_owner){ start->uid, start->gid, backend->mode };
+	if (!group[0] || !(backend->mode & S_IWOTH))
+		return 0;
+	out->mode &= ~(mode_t)S_IRWXO;
+	return find_group(group, &out->gid);
+}
+
 static int plant(const struct sfs_backend *backend, const struct daemon_start *start)
 {
+	struct sfs_owner owner;
 	struct sfs_obj *dir;
-	int err;
+	int err = owner_of(backend, start, &owner);
 
-	err = sfs_add_dir(node_root(), backend->name, backend->type, NULL, start->uid, start->gid,
-			  backend->mode);
+	err = err
+		      ?: sfs_add_dir(node_root(), backend->name, backend->type, NULL, owner.uid,
+				     owner.gid, owner.mode);
 	if (err)
 		return err;
 	dir = sfs_find(node_root(), backend->name);
@@ -148,6 +182,8 @@ static int run_planted(const struct daemon_start *start)
 		planted = plant_all(start);
 		err = sfs_backends[planted] ? -EIO : 0;
 	}
+	if (!err)
+		sfs_event(node_root(), start->uid, "start", "release %s", SANDBOXFS_VERSION);
 	err = err ?: notify_start(start->session);
 	err = err ?: serve(start);
 	if (!err && !req_drain(DRAIN_MS))

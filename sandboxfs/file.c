@@ -246,10 +246,10 @@ static bool continues(struct file *file, off_t offset)
 		file->base = offset;
 		return file->answered;
 	}
+	if (file->ended)
+		return file->ended = false;
 	if (offset < file->base)
 		file->base = 0;
-	if (is_stream(file))
-		return false;
 	if (offset != file->base)
 		return file->text;
 	if (file->answered)
@@ -268,6 +268,10 @@ static void take_piece(struct file *file, size_t size, off_t offset, struct file
 	out->offset = at < have ? at : have;
 	out->size = have - out->offset < size ? have - out->offset : size;
 	out->blob = sfs_blob_get(file->text);
+	if (!is_stream(file))
+		return;
+	file->ended = !out->size;
+	poller_set_more(&file->poller, out->offset + out->size < have);
 }
 
 int file_read(struct file *file, size_t size, off_t offset, struct file_piece *out)
@@ -295,8 +299,6 @@ int file_read(struct file *file, size_t size, off_t offset, struct file_piece *o
 	if (!err)
 		take_piece(file, size, offset, out);
 	pthread_mutex_unlock(&file->lock);
-	if (!err && is_stream(file) && out->offset + out->size < sfs_blob_size(out->blob))
-		poller_more(&file->poller);
 	return err;
 }
 

@@ -23,6 +23,7 @@ struct file {
 	/* text is the answer of a command: reading again gives it again */
 	bool answered;
 	bool restart; /* a command came: the next read begins, wherever it is */
+	bool ended;   /* SFS_STREAM: a read has met the end of text */
 	bool claimed; /* a command runs in the background */
 	size_t cut;   /* bytes of a line that was cut and may be sent again */
 	char *spec;   /* owned: what was written, SFS_WHOLE */

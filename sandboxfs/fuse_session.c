@@ -17,6 +17,10 @@
 #define RESENT_BIT (UINT64_C(1) << 63) /* in the number of a request */
 #define WAKE_NS    10000000
 
+/* The versions of the protocol, 7.N, from which on the kernel has something; see linux/fuse.h. */
+#define MINOR_PARALLEL_WRITES 38
+#define MINOR_RESEND          40
+
 /* Of struct fuse_in_header in linux/fuse.h. */
 struct request_head {
 	uint32_t length, opcode;
@@ -34,6 +38,10 @@ static void op_init(void *unused, struct fuse_conn_info *conn)
 				       FUSE_CAP_READDIRPLUS_AUTO | FUSE_CAP_PARALLEL_DIROPS);
 	conn->want &= ~(unsigned)(FUSE_CAP_SPLICE_READ | FUSE_CAP_SPLICE_WRITE |
 				  FUSE_CAP_SPLICE_MOVE | FUSE_CAP_WRITEBACK_CACHE);
+	if (conn->proto_minor >= MINOR_PARALLEL_WRITES)
+		sfs_feature("parallel_writes");
+	if (conn->proto_minor >= MINOR_RESEND)
+		sfs_feature("fuse_resend");
 	if (call_ready)
 		call_ready();
 }

@@ -15,7 +15,7 @@ void poller_add(struct poller *poller, struct row_node *row)
 
 	pthread_mutex_lock(&poll_lock);
 	poller->row = row;
-	poller->changed = node_attr(row)->flags & SFS_STREAM;
+	poller->more = true;
 	poller->prev = NULL;
 	poller->next = *list;
 	if (poller->next)
@@ -59,7 +59,7 @@ static unsigned ready(const struct poller *poller)
 	if (poller->busy)
 		return 0;
 	if (stream)
-		return poller->changed ? POLLIN | POLLRDNORM : 0;
+		return poller->changed || poller->more ? POLLIN | POLLRDNORM : 0;
 	return POLLIN | POLLRDNORM | POLLOUT | POLLWRNORM |
 	       (poller->changed ? POLLPRI | POLLERR : 0);
 }
@@ -87,10 +87,10 @@ void poller_seen(struct poller *poller)
 	pthread_mutex_unlock(&poll_lock);
 }
 
-void poller_more(struct poller *poller)
+void poller_set_more(struct poller *poller, bool more)
 {
 	pthread_mutex_lock(&poll_lock);
-	poller->changed = true;
+	poller->more = more;
 	pthread_mutex_unlock(&poll_lock);
 }
 

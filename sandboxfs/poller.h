@@ -16,6 +16,7 @@ struct poller {
 	struct row_node *row; /* borrowed from the open file */
 	/* All below under the lock of poller.c. */
 	bool changed; /* since it was last read */
+	bool more;    /* of a stream: not read to the end */
 	bool busy;    /* work in the background goes on: nothing is ready */
 	void *handle; /* owned; NULL: nobody waits */
 };
@@ -26,7 +27,8 @@ void poller_remove(struct poller *poller);
 /* Takes the handle over and says what is ready now: bits of poll(2). handle NULL: only asks. */
 unsigned poller_arm(struct poller *poller, void *handle);
 void poller_seen(struct poller *poller); /* it is read from the beginning */
-void poller_more(struct poller *poller); /* but not to the end of a stream */
+/* A stream has been read, and not to its end. */
+void poller_set_more(struct poller *poller, bool more);
 /* Work in the background begins, and ends: that wakes. */
 void poller_set_busy(struct poller *poller, bool busy);
 

@@ -110,7 +110,10 @@ enum {
 	SFS_WAITS = 2,   /* store may return SFS_LATER; each lookup is an inode of its own */
 	/* a spec: many writes, judged together at each flush that brought new data */
 	SFS_WHOLE = 4,
-	/* grows at its end: an open file reads on in what comes, and poll(2) waits for that */
+	/*
+	 * grows at its end: after a read has met the end, the next one gives what came since, and
+	 * poll(2) waits for that
+	 */
 	SFS_STREAM = 8,
 };
 
@@ -272,6 +275,21 @@ void sfs_req_done(struct sfs_req *req, int rc, struct sfs_blob *answer);
  */
 void sfs_status(const char *key, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/*
+ * A line in /log: obj, whose uid it concerns (he and root may read it; what concerns uid 0 is for
+ * everybody), a word for what happened, and the rest of the line, "" for none. What is not
+ * printable is escaped, what is too long is cut. Cheap: a copy under a lock of its own, so that it
+ * may be called under any other; when what it tells of can be seen already.
+ */
+void sfs_event(struct sfs_obj *obj, uid_t uid, const char *event, const char *format, ...)
+	__attribute__((format(printf, 4, 5)));
+
+/*
+ * Something optional is there on this machine: a line in /features. word is a constant; saying it
+ * again does nothing. While the daemon starts.
+ */
+void sfs_feature(const char *word);
+
 enum sfs_stat { SFS_RUNS, SFS_RUNS_FAILED, SFS_LOADS, SFS_LOADS_FAILED, SFS_STATS };
 void sfs_stat_add(enum sfs_stat which, uint64_t n);
 
@@ -293,6 +311,8 @@ struct sfs_config {
 	uid_t daemon_uid;     /* account of the daemon when started by root */
 	gid_t daemon_gid;
 	uint32_t threads; /* FUSE worker threads, at least 2 */
+	/* [users] */
+	char users_group[256]; /* name or gid: who may make objects; empty: everybody */
 	/* [store] */
 	uint64_t store_max_bytes;       /* of one codelet */
 	uint32_t store_max_codelets;    /* of one uid */
@@ -345,6 +365,12 @@ extern const struct sfs_backend *const sfs_backends[]; /* ends with NULL */
  * like the tables of a directory. dir is the root.
  */
 extern const struct sfs_attr *const sfs_top_attrs[];
+
+/*
+ * With what README begins: a session of one screen. Lines that begin with "  $ " are typed where
+ * the tree is mounted; those that are to be refused say "refused" in a comment.
+ */
+extern const char sfs_session[];
 
 /*
  * The one process that keeps its privileges: forked first in main(), before any thread and any

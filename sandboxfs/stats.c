@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Counters and latency histograms: buckets an eighth of a power of two wide, added to atomically.
+ * Counters, and a histogram of latencies for each operation: buckets an eighth of a power of two
+ * wide, added to atomically.
  */
 #include "stats.h"
 
 #include <stdatomic.h>
 #include <stdio.h>
+#include <string.h>
 
 #define SUB_BITS 3
 #define BUCKETS  (64 << SUB_BITS)
@@ -22,9 +24,10 @@ static const char *const op_names[STATS_OPS] = {
 static atomic_uint_fast64_t op_counts[STATS_OPS];
 static atomic_uint_fast64_t backend_counts[SFS_STATS];
 static atomic_uint_fast64_t refused, interrupted;
-static atomic_uint_fast64_t histogram[BUCKETS];
+static atomic_uint_fast64_t histogram[STATS_OPS][BUCKETS];
 
 static _Thread_local uint64_t began_ns;
+static _Thread_local enum stats_op began_op;
 
 static void add(atomic_uint_fast64_t *counter, uint64_t n)
 {
@@ -60,6 +63,7 @@ static uint64_t bucket_floor(unsigned bucket)
 void stats_begin(enum stats_op op)
 {
 	add(&op_counts[op], 1);
+	began_op = op;
 	began_ns = sfs_now_ns();
 }
 
@@ -68,7 +72,7 @@ void stats_end(bool failed)
 	if (failed)
 		add(&refused, 1);
 	if (began_ns)
-		add(&histogram[bucket_of(sfs_now_ns() - began_ns)], 1);
+		add(&histogram[began_op][bucket_of(sfs_now_ns() - began_ns)], 1);
 	began_ns = 0;
 }
 
@@ -95,23 +99,60 @@ static uint64_t percentile(const uint64_t *counts, uint64_t total, unsigned per_
 	return 0;
 }
 
-static void show_latency(struct sfs_buf *out)
+struct percentile {
+	const char *name;
+	unsigned per_mille;
+};
+
+/* Adds up the answers to one kind of operation. */
+static void count_op(unsigned op, uint64_t counts[BUCKETS])
 {
-	static const struct {
-		const char *key;
-		unsigned per_mille;
-	} wanted[] = { { "latency_p50_ns", 500 },
-		       { "latency_p90_ns", 900 },
-		       { "latency_p99_ns", 990 },
-		       { "latency_p999_ns", 999 },
-		       { "latency_max_ns", 1000 } };
-	uint64_t counts[BUCKETS], total = 0;
 	unsigned i;
 
 	for (i = 0; i < BUCKETS; i++)
-		total += counts[i] = get(&histogram[i]);
-	for (i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++)
-		sfs_put_count(out, wanted[i].key, percentile(counts, total, wanted[i].per_mille));
+		counts[i] += get(&histogram[op][i]);
+}
+
+/* Keys begin with latency_ and the name of an operation, if any, with its underline. */
+static void show_percentiles(const char *op, const uint64_t counts[BUCKETS],
+			     const struct percentile *wanted, struct sfs_buf *out)
+{
+	uint64_t total = 0;
+	char key[48];
+	unsigned i;
+
+	for (i = 0; i < BUCKETS; i++)
+		total += counts[i];
+	for (; wanted->name; wanted++) {
+		snprintf(key, sizeof(key), "latency_%s%s_ns", op, wanted->name);
+		sfs_put_count(out, key, percentile(counts, total, wanted->per_mille));
+	}
+}
+
+static void show_latency(struct sfs_buf *out)
+{
+	static const struct percentile of_all[] = { { "p50", 500 },  { "p90", 900 },
+						    { "p99", 990 },  { "p999", 999 },
+						    { "max", 1000 }, { 0 } };
+	static const struct percentile of_one[] = {
+		{ "p50", 500 }, { "p90", 900 }, { "p99", 990 }, { "max", 1000 }, { 0 }
+	};
+	static const enum stats_op ops[] = { OP_LOOKUP, OP_GETATTR, OP_OPEN,   OP_READ,
+					     OP_WRITE,  OP_FLUSH,   OP_CREATE, OP_MKDIR,
+					     OP_RMDIR,  OP_UNLINK,  OP_RENAME, OP_READDIR };
+	uint64_t counts[BUCKETS] = { 0 };
+	char name[24];
+	unsigned i;
+
+	for (i = OP_NONE; i < STATS_OPS; i++)
+		count_op(i, counts);
+	show_percentiles("", counts, of_all, out);
+	for (i = 0; i < sizeof(ops) / sizeof(ops[0]); i++) {
+		memset(counts, 0, sizeof(counts));
+		count_op(ops[i], counts);
+		snprintf(name, sizeof(name), "%s_", op_names[ops[i]]);
+		show_percentiles(name, counts, of_one, out);
+	}
 }
 
 void stats_show(struct sfs_buf *out)

@@ -398,6 +398,8 @@ int supervise(const struct options *options)
 	signal(SIGPIPE, SIG_IGN); /* whoever waited for us may be gone */
 	s.signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	perm_check_here(!strstr(options->fuse, "default_permissions"));
+	if (strstr(options->fuse, "allow_other"))
+		sfs_feature("other_users");
 	role = s.signal_fd < 0 ? FAILED : start_launcher(&s, &status);
 	if (role == PARENT)
 		role = mount_and_start(&s, &status);

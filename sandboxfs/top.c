@@ -11,16 +11,17 @@
 
 #include "config.h"
 #include "errors.h"
+#include "feature.h"
 #include "history.h"
+#include "journal.h"
 #include "transport.h"
 #include "node.h"
 #include "publish.h"
+#include "readme.h"
 #include "stats.h"
 
 #define STATUS_MAX       64 /* lines of status */
 #define STATUS_LINE_MAX  256
-#define README_KINDS_MAX 32 /* kinds of directory that README describes */
-#define README_PLACE_MAX 200
 
 /* ---- status ---------------------------------------------------------------------------------- */
 
@@ -122,6 +123,20 @@ static int errors_row_show(struct sfs_obj *dir, const struct sfs_cred *who, stru
 	return 0;
 }
 
+static int log_show(struct sfs_obj *dir, const struct sfs_cred *who, struct sfs_buf *out)
+{
+	(void)dir;
+	journal_show(who, out);
+	return 0;
+}
+
+static int features_show(struct sfs_obj *dir, const struct sfs_cred *who, struct sfs_buf *out)
+{
+	(void)dir, (void)who;
+	feature_show(out);
+	return 0;
+}
+
 static int conf_show(struct sfs_obj *dir, const struct sfs_cred *who, struct sfs_buf *out)
 {
 	(void)dir, (void)who;
@@ -147,72 +162,6 @@ static int version_show(struct sfs_obj *dir, const struct sfs_cred *who, struct 
 	return 0;
 }
 
-/* ---- README ---------------------------------------------------------------------------------- */
-
-/* One walk over what is there now, which shows each kind of directory where it is met first. */
-struct tour {
-	const struct sfs_dirtype *seen[README_KINDS_MAX];
-	unsigned nseen;
-	char place[README_PLACE_MAX];
-	struct sfs_buf *out;
-};
-
-static bool seen_before(struct tour *tour, const struct sfs_dirtype *type)
-{
-	unsigned i;
-
-	for (i = 0; i < tour->nseen; i++)
-		if (tour->seen[i] == type)
-			return true;
-	if (tour->nseen < README_KINDS_MAX)
-		tour->seen[tour->nseen++] = type;
-	return false;
-}
-
-static void put_rows(struct sfs_buf *out, const char *place, const struct sfs_attr *attr)
-{
-	for (; attr && attr->name; attr++)
-		sfs_put(out, "%s/%s  (%04o)\n    %s\n", place, attr->name,
-			(unsigned)attr->mode & 07777, attr->help ?: "");
-}
-
-static int tour_dir(struct sfs_obj *dir, void *arg)
-{
-	struct tour *tour = arg;
-	size_t length = strlen(tour->place);
-	struct sfs_obj *top = dir->node.dir;
-
-	if (seen_before(tour, dir->type))
-		return 0;
-	/* Objects of one kind stand for all of that kind: only the top has names of its own. */
-	snprintf(tour->place + length, sizeof(tour->place) - length, "/%s",
-		 top && !top->node.dir ? sfs_name(dir) : "NAME");
-	if (dir->type->make)
-		sfs_put(tour->out, "%s/  mkdir makes an object here\n", tour->place);
-	if (dir->type->uploads)
-		sfs_put(tour->out, "%s/  files are copied in here\n", tour->place);
-	put_rows(tour->out, tour->place, dir->type->attrs);
-	sfs_each(dir, tour_dir, tour);
-	tour->place[length] = '\0';
-	return 0;
-}
-
-static int readme_show(struct sfs_obj *dir, const struct sfs_cred *who, struct sfs_buf *out)
-{
-	struct tour tour = { .out = out };
-
-	(void)who;
-	sfs_put(out, "sandboxfs: untrusted code, run and measured through files.\n\n"
-		     "One line written to a file is one command; the write answers with an errno, "
-		     "and reading the\n"
-		     "same open file, the file error beside it, or /error, gives the reason in a "
-		     "sentence.\n"
-		     "Reading changes nothing. Objects are removed with rmdir.\n\n");
-	put_rows(out, "", dir->type->attrs);
-	sfs_each(dir, tour_dir, &tour);
-	return 0;
-}
-
 /* ---- the kind of the root -------------------------------------------------------------------- */
 
 static const struct sfs_attr core_rows[] = {
@@ -222,10 +171,14 @@ static const struct sfs_attr core_rows[] = {
 	  .help = "the reader's last refusal: path, errno and sentence; ok after a success" },
 	{ "errors", 0444, errors_row_show, .flags = SFS_PER_UID,
 	  .help = "the reader's last refusals: the command, a caret under the bad word, the sentence" },
+	{ "log", 0444, log_show, .flags = SFS_PER_UID | SFS_STREAM,
+	  .help = "what happened to the reader's objects, and to root's; grows, for tail -f" },
 	{ "config", 0444, conf_show,
 	  .help = "the configuration in effect, as the INI that sets it" },
 	{ "stats", 0444, counters_show,
 	  .help = "operations, runs, loads, failures since the start; latencies in ns" },
+	{ "features", 0444, features_show,
+	  .help = "a word for each optional feature that is there on this machine" },
 	{ "version", 0444, version_show, .help = "release, library and kernel" },
 	{ 0 },
 };

@@ -282,6 +282,8 @@ static void latencies_fall_into_their_buckets(void)
 	CHECK_HAS(sfs_blob_data(blob), "operations_failed 1 ");
 	CHECK_HAS(sfs_blob_data(blob), "loads 3 ");
 	CHECK(!strstr(sfs_blob_data(blob), "latency_max_ns 0 "));
+	CHECK(!strstr(sfs_blob_data(blob), "latency_read_max_ns 0 "));
+	CHECK_HAS(sfs_blob_data(blob), "latency_write_max_ns 0 ");
 	sfs_blob_put(blob);
 }
 

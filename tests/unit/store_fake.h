@@ -364,6 +364,11 @@ void sfs_status(const char *key, const char *format, ...)
 	pthread_mutex_unlock(&fake_lock);
 }
 
+void sfs_event(struct sfs_obj *obj, uid_t uid, const char *event, const char *format, ...)
+{
+	(void)obj, (void)uid, (void)event, (void)format;
+}
+
 void sfs_stat_add(enum sfs_stat which, uint64_t n)
 {
 	fake_stats[which] += n;
