@@ -60,7 +60,10 @@ static int open_place(const struct publish_mount *mount)
 	return -ENODEV;
 }
 
-/* truncate(2) goes by path only: through a descriptor, where one leads to the mount. */
+/*
+ * truncate(2) goes by path only: through a descriptor, where one leads to the mount. It is in the
+ * table of this thread alone.
+ */
 static int truncate_at(int at, const char *path)
 {
 	char own[64];
@@ -71,7 +74,7 @@ static int truncate_at(int at, const char *path)
 	fd = openat(at, path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
 		return -1;
-	snprintf(own, sizeof(own), "/proc/self/fd/%d", fd);
+	snprintf(own, sizeof(own), "/proc/thread-self/fd/%d", fd);
 	rc = truncate(own, 0);
 	close(fd);
 	return rc;
