@@ -35,6 +35,7 @@ static struct run *run_new(struct sfs_obj *dir, const struct sfs_cmd *cmd)
 	run->who = cmd->who;
 	run->spec = kernel_get_spec(run->kernel);
 	run->started_at_ns = sfs_wall_ns();
+	run->number = outcome_number();
 	return run;
 }
 
@@ -393,6 +394,7 @@ static void publish(struct run *run, struct outcome *out)
 	atomic_fetch_add(&run->kernel->checks_failed, out->check == CHECK_FAILED);
 	atomic_fetch_add(&run->kernel->integrity_violations, out->is_violated);
 	kernel_publish(run->kernel, out);
+	kernel_history_add(run->dir, out);
 	for (unsigned i = 0; files[i]; i++)
 		sfs_changed(run->dir, files[i]);
 }

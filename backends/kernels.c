@@ -375,6 +375,7 @@ static int kernel_unmake(struct sfs_obj *dir, const struct sfs_cred *who)
 		return rc;
 	kernel_unkeep(kernel);
 	kernel_end_runs(kernel);
+	kernel_history_end(kernel);
 	return 0;
 }
 

@@ -83,6 +83,8 @@ struct kernel {
 	unsigned nviews;
 	bool gone;             /* its directory is being removed */
 	struct run *in_flight; /* a list through next_run; each leaves it before it is freed */
+	struct shelf *shelves; /* with the next kernel_history.c's own, under its lock */
+	bool forgets;          /* no run is kept any more */
 	atomic_uint running;
 	atomic_ullong runs, errors, timeouts, checks_failed, integrity_violations;
 };
@@ -96,6 +98,13 @@ void kernel_free(void *kernel);
 struct kernel_spec *kernel_get_spec(struct kernel *kernel); /* counted; NULL */
 /* The events that a run counts when its words say nothing. 0 or -errno with sfs_fail. */
 int kernel_get_events(struct kernel *kernel, struct kernel_events *out);
+
+/*
+ * Adds the directory of a kernel, with runs and jobs in it; kernel is taken over, also on failure. 0
+ * or -errno with sfs_fail.
+ */
+int kernel_plant(struct sfs_obj *parent, struct kernel *kernel, const struct sfs_dirtype *type,
+		 const struct sfs_owner *owner);
 
 /* ---- kernels that users made, on disk -------------------------------------------------------- */
 
@@ -289,6 +298,7 @@ struct run {
 	char refused[KERNEL_EVENTS_MAX][96]; /* why an event is not among them */
 	struct launch_exit how;
 	uint64_t started_at_ns;
+	uint64_t number;
 };
 
 /* The row "run". */
@@ -347,8 +357,10 @@ struct outcome {
 	atomic_uint refs;
 	pthread_mutex_t lock;              /* of files */
 	struct sfs_blob *files[OUT_FILES]; /* owned, rendered at the first question */
+	bool is_past;                      /* under lock: files are rendered each time */
 	uint64_t number, started_at_ns, seed;
 	uid_t uid;
+	gid_t gid;
 	char kernel[SFS_NAME_MAX + 1], codelet[SFS_NAME_MAX + 1], sha256[65];
 	char function[128], params[1024], tag[SFS_NAME_MAX + 1];
 	enum run_status status;
@@ -380,7 +392,22 @@ struct outcome {
 	uint64_t charged;        /* bytes of output that its uid is charged for */
 };
 
+/* ---- the last runs, runs/N -------------------------------------------------------------------- */
+
+/* Shows it as runs/N in the kernel's directory, and drops what is too old or too much by now. */
+void kernel_history_add(struct sfs_obj *dir, struct outcome *outcome);
+/*
+ * Drops the oldest run of uid whose output takes room, if there is one besides those that are
+ * somebody's last; that of kernel counts as replaced. False: there is none.
+ */
+bool kernel_history_make_room(uid_t uid, const struct kernel *kernel);
+/* Drops all runs of a kernel that is being removed, and keeps none any more. */
+void kernel_history_end(struct kernel *kernel);
+void kernel_history_stop(void);
+
 struct outcome *outcome_new(const struct run *run);
+/* A number for a run: greater than all before it. */
+uint64_t outcome_number(void);
 struct outcome *outcome_get(struct outcome *outcome);
 void outcome_put(struct outcome *outcome);
 /*

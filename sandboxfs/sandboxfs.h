@@ -300,6 +300,9 @@ struct sfs_config {
 	uint32_t samples; /* default number of samples */
 	uint32_t samples_max;
 	uint64_t outputs_max_bytes; /* of the last runs of one uid, in all kernels */
+	uint32_t runs_kept;      /* of one uid in one kernel */
+	uint64_t runs_max_bytes; /* of one uid, without outputs */
+	uint32_t jobs_max;       /* of one uid: started, or held open */
 	char events[512]; /* default events, comma separated */
 	/* [limits] */
 	/* deadline of an answer that is put off and sets none */
