@@ -406,19 +406,21 @@ static int is_there(struct sfs_obj *dir, void *arg)
 /* For rm -rf of a kernel: only what is empty. */
 static int folder_unmake(struct sfs_obj *dir, const struct sfs_cred *who)
 {
+	int rc = kernel_removable(dir);
+
 	(void)who;
-	if (sfs_each(dir, is_there, NULL))
-		return sfs_fail(-ENOTEMPTY, "'%.64s' is not empty", sfs_name(dir));
-	return 0;
+	if (!rc && sfs_each(dir, is_there, NULL))
+		rc = sfs_fail(-ENOTEMPTY, "'%.64s' is not empty", sfs_name(dir));
+	return rc;
 }
 
-static const struct sfs_dirtype folder_type = { .unmake = folder_unmake };
-static const struct sfs_dirtype shipped_folder_type = { 0 };
+/* Its private part is its kernel, which lives longer. */
+static const struct sfs_dirtype folder_type = { .unmake = folder_unmake,
+						.removable = kernel_removable };
 
 int kernel_plant(struct sfs_obj *parent, struct kernel *kernel, const struct sfs_dirtype *type,
 		 const struct sfs_owner *owner)
 {
-	const struct sfs_dirtype *folder = kernel->shipped ? &shipped_folder_type : &folder_type;
 	char name[sizeof(kernel->name)];
 	struct sfs_obj *dir;
 	int rc;
@@ -428,8 +430,8 @@ int kernel_plant(struct sfs_obj *parent, struct kernel *kernel, const struct sfs
 	dir = rc ? NULL : sfs_find(parent, name);
 	if (!dir)
 		return rc; /* or gone again */
-	rc = sfs_add_dir(dir, "runs", folder, NULL, owner->uid, owner->gid, 0555);
-	rc = rc ?: sfs_add_dir(dir, "jobs", folder, NULL, owner->uid, owner->gid, 0555);
+	rc = sfs_add_dir(dir, "runs", &folder_type, kernel, owner->uid, owner->gid, 0555);
+	rc = rc ?: sfs_add_dir(dir, "jobs", &folder_type, kernel, owner->uid, owner->gid, 0555);
 	if (rc == -ENODEV || rc == -EEXIST)
 		rc = 0;
 	if (rc)

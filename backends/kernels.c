@@ -347,7 +347,7 @@ static struct sfs_blob *output_blob(struct sfs_obj *dir, const struct sfs_cred *
 static const struct sfs_attr user_rows[] = { KERNEL_ROWS(0600, 0644, 0644) };
 static const struct sfs_attr shipped_rows[] = { KERNEL_ROWS(0666, 0444, 0644) };
 
-static int kernel_removable(struct sfs_obj *dir)
+int kernel_removable(struct sfs_obj *dir)
 {
 	struct kernel *kernel = sfs_priv(dir);
 	char codelet[SFS_NAME_MAX + 1];

@@ -93,6 +93,9 @@ extern const struct sfs_backend kernels_backend;
 
 extern const struct sfs_dirtype kernel_user_type, kernel_shipped_type;
 
+/* 0, or -EPERM with sfs_fail: it goes with what brought it. dir's private part is the kernel. */
+int kernel_removable(struct sfs_obj *dir);
+
 struct kernel *kernel_new(const char *name);
 void kernel_free(void *kernel);
 struct kernel_spec *kernel_get_spec(struct kernel *kernel); /* counted; NULL */
