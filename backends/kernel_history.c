@@ -92,7 +92,7 @@ static int params_show(struct sfs_obj *dir, const struct sfs_cred *who, struct s
 	const struct outcome *outcome = sfs_priv(dir);
 
 	(void)who;
-	sfs_put(out, "%s\n", outcome->params);
+	sfs_put(out, "%s\n", outcome->line);
 	return 0;
 }
 
@@ -179,7 +179,8 @@ static struct past *past_new(struct sfs_obj *kernel_dir, struct outcome *out)
 		return NULL;
 	}
 	past->outcome = outcome_get(out);
-	past->bytes = sizeof(*out) + sizeof(*out->ticks) * out->samples + PAST_BYTES;
+	past->bytes =
+		sizeof(*out) + sizeof(*out->ticks) * out->samples + strlen(out->line) + PAST_BYTES;
 	return past;
 }
 

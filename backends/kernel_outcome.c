@@ -55,7 +55,11 @@ struct outcome *outcome_new(const struct run *run)
 	out->remeasured = run->remeasured;
 	out->ret_type = run->bound.ret;
 	out->ns_per_call = NAN;
-	return out;
+	out->line = strdup(run->line ?: "");
+	if (out->line)
+		return out;
+	outcome_put(out);
+	return NULL;
 }
 
 /* Under kept_lock: the link to that of uid, or to the end. */
@@ -145,6 +149,7 @@ void outcome_put(struct outcome *out)
 		sfs_blob_put(out->files[i]);
 	discharge(out);
 	pthread_mutex_destroy(&out->lock);
+	free(out->line);
 	free(out->ticks);
 	free(out);
 }

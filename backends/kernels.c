@@ -296,6 +296,19 @@ static struct sfs_blob *output_blob(struct sfs_obj *dir, const struct sfs_cred *
 		  .store = kernel_run_store,                                                       \
 		  .flags = SFS_WAITS,                                                              \
 		  .help = RUN_HELP },                                                              \
+		{ .name = "start",                                                                 \
+		  .mode = run_mode,                                                                \
+		  .store = kernel_start_store,                                                     \
+		  .help = "the same words; returns when the run is queued; reading on the same "   \
+			  "open file gives its number" },                                          \
+		{ .name = "clone",                                                                 \
+		  .mode = run_mode,                                                                \
+		  .show = kernel_clone_show,                                                       \
+		  .store = kernel_clone_store,                                                     \
+		  .open = kernel_clone_open,                                                       \
+		  .close = kernel_clone_close,                                                     \
+		  .help = "each open is a job of its own, jobs/N until it is closed; reading "     \
+			  "gives N" },                                                             \
 		{ .name = "state",                                                                 \
 		  .mode = 0444,                                                                    \
 		  .show = state_show,                                                              \

@@ -24,6 +24,7 @@ struct file {
 	int flags;                /* of open(2) */
 	struct sfs_cred who;      /* who opened it: asks, commands and pays */
 	struct upload *upload;    /* owned; NULL for rows */
+	void *made;               /* by the row's open(), for its close() */
 	pthread_mutex_t lock;
 	/* All below under lock. */
 	struct sfs_blob *text; /* counted: what reads give; NULL: to be rendered */
@@ -78,12 +79,17 @@ static int set_text(struct file *file, struct sfs_blob *text, bool answered)
 static int open_row(struct file *file)
 {
 	const struct sfs_attr *attr = node_attr(row_of(file));
+	struct sfs_blob *text = NULL;
 	int err, rc = 0;
 
 	if (node_gone(file->node->dir))
 		return sfs_fail(-ESTALE, "'%.64s' is gone", sfs_name(file->node->dir));
 	if ((file->flags & O_ACCMODE) != O_RDONLY && !attr->store)
 		return sfs_fail(-EPERM, "'%s' cannot be written", attr->name);
+	if (attr->open) {
+		rc = attr->open(file->node->dir, &file->who, &text, &file->made);
+		return rc ?: set_text(file, text, true);
+	}
 	if ((file->flags & O_ACCMODE) != O_WRONLY)
 		rc = set_text(file, render_measured(row_of(file), &file->who, false, &err), false);
 	file->unread = file->text;
@@ -200,6 +206,8 @@ void file_put(struct file *file)
 		return;
 	if (file->upload)
 		upload_close(file->upload);
+	if (file->made)
+		node_attr(row_of(file))->close(file->node->dir, file->made);
 	(void)set_text(file, NULL, false);
 	account_close(file->who.uid);
 	free(file->spec);

@@ -119,6 +119,15 @@ struct sfs_attr {
 	int (*store)(struct sfs_obj *dir, struct sfs_cmd *cmd);
 	unsigned flags;
 	const char *help; /* one line; the mount's README and sandboxfs(5) are made from it */
+	/*
+	 * For a row each open(2) of which makes something that goes with it. open gives what reads
+	 * of this open file give (a reference that the core drops; as long as what show renders) and
+	 * what close gets, once, after the last use, dir being gone perhaps (NULL: not called). 0 or -errno. Both are
+	 * set, or neither.
+	 */
+	int (*open)(struct sfs_obj *dir, const struct sfs_cred *who, struct sfs_blob **text_out,
+		    void **held_out);
+	void (*close)(struct sfs_obj *dir, void *held);
 };
 
 /* The row "error" of an object: { "error", 0444, sfs_error_show, .flags = SFS_PER_UID, ... }. */
