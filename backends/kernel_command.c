@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "kernels.h"
@@ -318,6 +319,30 @@ int kernel_blame_word(int rc, const char *text, size_t len, const char *key)
 	return rc;
 }
 
+/* The parameters with all values, and the words for the run itself as they were given. */
+static int keep_line(struct run *run, const struct spec_word *words, int count)
+{
+	size_t size = strlen(run->words) + 1;
+	char *end;
+
+	for (int i = 0; i < count; i++)
+		size += words[i].key_len + words[i].value_len + 2;
+	run->line = malloc(size);
+	if (!run->line)
+		return sfs_fail(-ENOMEM, "no memory for the words of a run");
+	end = stpcpy(run->line, run->words);
+	for (int i = 0; i < count; i++) {
+		const struct spec_word *word = &words[i];
+
+		if (spec_reserved(word->key, word->key_len) &&
+		    !parse_equal(word->key, word->key_len, "seed"))
+			end += sprintf(end, "%s%.*s=%.*s", end == run->line ? "" : " ",
+				       (int)word->key_len, word->key, (int)word->value_len,
+				       word->value);
+	}
+	return 0;
+}
+
 int kernel_command_parse(struct run *run, const char *text, size_t len)
 {
 	struct spec_word words[WORDS_MAX];
@@ -331,5 +356,6 @@ int kernel_command_parse(struct run *run, const char *text, size_t len)
 		rc = set_option(run, &words[i]);
 	if (!rc)
 		rc = bind_words(run, text, words, count);
+	rc = rc ?: keep_line(run, words, count);
 	return rc ?: make_key(run);
 }

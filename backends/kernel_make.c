@@ -152,7 +152,7 @@ static int add(struct kernel *kernel, const struct sfs_dirtype *type, uid_t uid,
 {
 	if (!kernel)
 		return sfs_fail(-ENOMEM, "no memory for a kernel");
-	return sfs_add_dir(kernels_dir, kernel->name, type, kernel, uid, gid, mode);
+	return kernel_plant(kernels_dir, kernel, type, &(struct sfs_owner){ uid, gid, mode });
 }
 
 static int make(struct sfs_obj *parent, const char *name, mode_t mode, const struct sfs_cred *who)
@@ -285,6 +285,7 @@ static void gone(struct codelet *codelet)
 		pthread_mutex_unlock(&kernel->lock);
 	}
 	if (is_its_own) {
+		kernel_history_end(kernel);
 		sfs_remove_dir(dir);
 		sfs_event(dir, codelet->uid, "remove", "by %s", codelet->name);
 	}
@@ -325,6 +326,7 @@ static void stop(void)
 	/* whatever was in flight ends now, and goes to the pool to be answered */
 	launch_stop();
 	pool_stop();
+	kernel_history_stop();
 }
 
 static const struct sfs_dirtype top_type = { .make = make };

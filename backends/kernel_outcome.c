@@ -23,6 +23,11 @@ struct kept {
 static pthread_mutex_t kept_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct kept *all_kept; /* kept_lock */
 
+uint64_t outcome_number(void)
+{
+	return atomic_fetch_add(&last_number, 1) + 1;
+}
+
 struct outcome *outcome_new(const struct run *run)
 {
 	struct outcome *out = calloc(1, sizeof(*out));
@@ -31,10 +36,11 @@ struct outcome *outcome_new(const struct run *run)
 		return NULL;
 	atomic_init(&out->refs, 1);
 	pthread_mutex_init(&out->lock, NULL);
-	out->number = atomic_fetch_add(&last_number, 1) + 1;
+	out->number = run->number;
 	out->started_at_ns = run->started_at_ns;
 	out->seed = run->bound.seed;
 	out->uid = run->who.uid;
+	out->gid = run->who.gid;
 	memcpy(out->kernel, run->kernel->name, sizeof(out->kernel));
 	memcpy(out->codelet, run->codelet->name, sizeof(out->codelet));
 	memcpy(out->sha256, run->codelet->sha256_hex, sizeof(out->sha256));
@@ -49,7 +55,11 @@ struct outcome *outcome_new(const struct run *run)
 	out->remeasured = run->remeasured;
 	out->ret_type = run->bound.ret;
 	out->ns_per_call = NAN;
-	return out;
+	out->line = strdup(run->line ?: "");
+	if (out->line)
+		return out;
+	outcome_put(out);
+	return NULL;
 }
 
 /* Under kept_lock: the link to that of uid, or to the end. */
@@ -74,9 +84,8 @@ static uint64_t replaced_bytes(struct kernel *kernel, uid_t uid)
 	return bytes;
 }
 
-bool outcome_charge(struct outcome *out, struct kernel *kernel, uint64_t bytes)
+static bool charge(struct outcome *out, uint64_t bytes, uint64_t max)
 {
-	uint64_t max = sfs_config()->outputs_max_bytes + replaced_bytes(kernel, out->uid);
 	struct kept **link;
 	bool may;
 
@@ -94,6 +103,17 @@ bool outcome_charge(struct outcome *out, struct kernel *kernel, uint64_t bytes)
 	}
 	pthread_mutex_unlock(&kept_lock);
 	return may;
+}
+
+bool outcome_charge(struct outcome *out, struct kernel *kernel, uint64_t bytes)
+{
+	uint64_t max = sfs_config()->outputs_max_bytes;
+
+	do {
+		if (charge(out, bytes, max))
+			return true;
+	} while (kernel_history_make_room(out->uid, kernel));
+	return charge(out, bytes, max + replaced_bytes(kernel, out->uid));
 }
 
 static void discharge(const struct outcome *out)
@@ -129,6 +149,7 @@ void outcome_put(struct outcome *out)
 		sfs_blob_put(out->files[i]);
 	discharge(out);
 	pthread_mutex_destroy(&out->lock);
+	free(out->line);
 	free(out->ticks);
 	free(out);
 }
@@ -255,17 +276,33 @@ struct sfs_blob *outcome_file(struct outcome *out, enum outcome_file which)
 		return blob;
 	made = render[which](out);
 	pthread_mutex_lock(&out->lock);
-	if (!out->files[which]) {
+	if (!out->files[which] && !out->is_past) {
 		out->files[which] = made;
 		made = NULL;
 	}
 	blob = sfs_blob_get(out->files[which]);
 	pthread_mutex_unlock(&out->lock);
+	if (!blob)
+		return made;
 	sfs_blob_put(made);
 	return blob;
 }
 
 /* ---- whose last run it is -------------------------------------------------------------------- */
+
+/* What it was rendered to is not kept of a run that is nobody's last. */
+static void make_past(struct outcome *out)
+{
+	struct sfs_blob *files[OUT_OUTPUT];
+
+	pthread_mutex_lock(&out->lock);
+	out->is_past = true;
+	memcpy(files, out->files, sizeof(files));
+	memset(out->files, 0, sizeof(files));
+	pthread_mutex_unlock(&out->lock);
+	for (unsigned i = 0; i < OUT_OUTPUT; i++)
+		sfs_blob_put(files[i]);
+}
 
 /* Moves the view of uid, or the one that has not been renewed for longest, to the front. */
 void kernel_publish(struct kernel *kernel, struct outcome *out)
@@ -286,6 +323,8 @@ void kernel_publish(struct kernel *kernel, struct outcome *out)
 	kernel->views[0].uid = out->uid;
 	kernel->views[0].outcome = outcome_get(out);
 	pthread_mutex_unlock(&kernel->lock);
+	if (old)
+		make_past(old);
 	outcome_put(old);
 }
 

@@ -45,6 +45,8 @@ static void put_head(struct sfs_buf *buf, const struct outcome *out)
 	put_number(buf, "run", out->number);
 	sfs_put(buf, "status %s\ncause %s\n", outcome_status(out),
 		out->cause[0] ? out->cause : "ok");
+	if (out->rc)
+		sfs_put(buf, "errno %s\n", strerrorname_np(-out->rc) ?: "EIO");
 	sfs_put(buf, "kernel %s\nfunction %s\nparams %s\n", out->kernel, out->function,
 		out->params);
 	sfs_put(buf, "codelet %s\ncodelet_sha256 %s\n", out->codelet, out->sha256);

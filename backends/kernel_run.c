@@ -10,7 +10,6 @@
 
 #include "kernels.h"
 
-#define QUEUE_MS         10000 /* that a run may wait for its template, on top of its own time */
 #define CALIBRATIONS     3
 #define CALIBRATION_MS   2000
 #define REMEASURE_MAX    8           /* times that a run whose claims do not hold is made again */
@@ -19,53 +18,7 @@
 static void prepare(void *arg);
 static void judge(void *arg);
 
-/* ---- birth and death ------------------------------------------------------------------------- */
-
-static struct run *run_new(struct sfs_obj *dir, const struct sfs_cmd *cmd)
-{
-	struct run *run = calloc(1, sizeof(*run));
-
-	if (!run)
-		return NULL;
-	atomic_init(&run->refs, 1);
-	pthread_mutex_init(&run->lock, NULL);
-	run->dir = sfs_get(dir);
-	run->kernel = sfs_priv(dir);
-	run->req = cmd->req;
-	run->who = cmd->who;
-	run->spec = kernel_get_spec(run->kernel);
-	run->started_at_ns = sfs_wall_ns();
-	return run;
-}
-
-static void run_put(struct run *run)
-{
-	if (atomic_fetch_sub(&run->refs, 1) != 1)
-		return;
-	if (run->is_bound)
-		spec_unbind(&run->bound);
-	kernel_spec_put(run->spec);
-	store_put(run->codelet);
-	sfs_put_obj(run->dir);
-	pthread_mutex_destroy(&run->lock);
-	free(run);
-}
-
-/* False: the kernel is going away. */
-static bool enlist(struct run *run)
-{
-	struct kernel *kernel = run->kernel;
-	bool gone;
-
-	pthread_mutex_lock(&kernel->lock);
-	gone = kernel->gone;
-	if (!gone) {
-		run->next_run = kernel->in_flight;
-		kernel->in_flight = run;
-	}
-	pthread_mutex_unlock(&kernel->lock);
-	return !gone;
-}
+/* ---- the end of each ------------------------------------------------------------------------- */
 
 /* True: its kernel went away meanwhile. */
 static bool delist(struct run *run)
@@ -80,10 +33,38 @@ static bool delist(struct run *run)
 	return run->orphaned;
 }
 
-static void announce(const struct run *run)
+static void publish(struct run *run, struct outcome *out)
 {
-	sfs_changed(run->dir, "state");
-	sfs_changed(run->dir, "activity");
+	static const char *const files[] = { "counters",    "result",      "distribution",
+					     "samples.csv", "result.json", "output",
+					     NULL };
+
+	atomic_fetch_add(&run->kernel->checks_failed, out->check == CHECK_FAILED);
+	atomic_fetch_add(&run->kernel->integrity_violations, out->is_violated);
+	kernel_publish(run->kernel, out);
+	kernel_history_add(run->dir, out);
+	if (run->for_job)
+		kernel_job_result(run->for_job, out);
+	for (unsigned i = 0; files[i]; i++)
+		sfs_changed_for(run->dir, files[i], run->who.uid);
+	sfs_event(run->dir, run->who.uid, "run", "%llu %s", (unsigned long long)out->number,
+		  outcome_status(out));
+	run->is_published = true;
+}
+
+/* Nobody waits for a job's answer: what became of it is told where its result would be. */
+static void publish_failure(struct run *run, int rc)
+{
+	struct outcome *out = outcome_new(run);
+
+	if (!out)
+		return;
+	out->status = rc == -ECANCELED ? RUN_KILLED : RUN_FAILED;
+	out->rc = rc;
+	snprintf(out->cause, sizeof(out->cause), "%.480s", sfs_sentence());
+	snprintf(out->integrity, sizeof(out->integrity), "not judged");
+	publish(run, out);
+	outcome_put(out);
 }
 
 /* The one end of every accepted run. rc's sentence has been noted by this thread. */
@@ -92,14 +73,21 @@ static void finish(struct run *run, int rc, struct sfs_blob *answer)
 	if (delist(run) && rc)
 		rc = sfs_fail(-ENODEV, "kernel '%s' was removed, and its run ended",
 			      run->kernel->name);
+	if (run->for_job && !run->is_published)
+		publish_failure(run, rc);
 	store_running(run->codelet, -1);
 	atomic_fetch_sub(&run->kernel->running, 1);
 	atomic_fetch_add(&run->kernel->errors, rc != 0);
 	atomic_fetch_add(&run->kernel->timeouts, rc == -ETIMEDOUT);
 	sfs_stat_add(rc ? SFS_RUNS_FAILED : SFS_RUNS, 1);
-	announce(run);
-	sfs_req_done(run->req, rc, answer);
-	run_put(run);
+	kernel_run_announce(run);
+	if (run->for_job)
+		kernel_job_ended(run->for_job);
+	if (run->req)
+		sfs_req_done(run->req, rc, answer);
+	else
+		sfs_blob_put(answer);
+	kernel_run_put(run);
 }
 
 static void give_template_back(struct run *run, bool dead)
@@ -135,7 +123,7 @@ static bool is_cancelled(struct run *run)
  * From a thread of the core, which must not be answered here: the pool does that for a run that has
  * not begun.
  */
-static void cancel(void *arg)
+void kernel_run_cancel(void *arg)
 {
 	struct run *run = arg;
 	int64_t launched;
@@ -168,8 +156,8 @@ void kernel_end_runs(struct kernel *kernel)
 		}
 		pthread_mutex_unlock(&kernel->lock);
 		if (run) {
-			cancel(run);
-			run_put(run);
+			kernel_run_cancel(run);
+			kernel_run_put(run);
 		}
 	} while (run);
 }
@@ -189,7 +177,7 @@ static void launch(struct run *run, void (*done)(void *arg, const struct launch_
 
 		snprintf(failed.sentence, sizeof(failed.sentence), "%s", sfs_sentence());
 		done(run, &failed);
-		run_put(run);
+		kernel_run_put(run);
 		return;
 	}
 	pthread_mutex_lock(&run->lock);
@@ -200,7 +188,7 @@ static void launch(struct run *run, void (*done)(void *arg, const struct launch_
 	pthread_mutex_unlock(&run->lock);
 	if (cancelled)
 		launch_kill(id);
-	run_put(run);
+	kernel_run_put(run);
 }
 
 static void on_pool_when_large(struct run *run, void (*work)(void *arg))
@@ -364,11 +352,14 @@ static void calibrated(void *arg, const struct launch_exit *how)
 		on_pool_when_large(run, prepare);
 }
 
-static void got(struct template_wait *wait, struct template *template, int rc, const char *sentence)
+void kernel_run_got(struct template_wait *wait, struct template *template, int rc,
+		    const char *sentence)
 {
 	struct run *run = (struct run *)((char *)wait - offsetof(struct run, wait));
 
 	run->template = template;
+	if (run->for_job && template)
+		kernel_job_running(run->for_job);
 	if (!template) {
 		finish(run, sfs_fail(rc, "%s", sentence), NULL);
 	} else if (is_cancelled(run)) {
@@ -382,22 +373,7 @@ static void got(struct template_wait *wait, struct template *template, int rc, c
 	}
 }
 
-/* ---- the end --------------------------------------------------------------------------------- */
-
-static void publish(struct run *run, struct outcome *out)
-{
-	static const char *const files[] = { "counters",    "result",      "distribution",
-					     "samples.csv", "result.json", "output",
-					     NULL };
-
-	atomic_fetch_add(&run->kernel->checks_failed, out->check == CHECK_FAILED);
-	atomic_fetch_add(&run->kernel->integrity_violations, out->is_violated);
-	kernel_publish(run->kernel, out);
-	for (unsigned i = 0; files[i]; i++)
-		sfs_changed_for(run->dir, files[i], run->who.uid);
-	sfs_event(run->dir, run->who.uid, "run", "%llu %s", (unsigned long long)out->number,
-		  outcome_status(out));
-}
+/* ---- judging ---------------------------------------------------------------------------------- */
 
 /*
  * A machine that stalls makes honest claims look false, though seldom twice in a row; those of a
@@ -437,53 +413,4 @@ static void judge(void *arg)
 		outcome_put(out);
 	}
 	finish(run, rc ? sfs_fail(rc, "%s", sentence) : 0, answer);
-}
-
-static int accept(struct run *run, const char *text, size_t len)
-{
-	char chosen[SFS_NAME_MAX + 1];
-	int rc;
-
-	if (!run->spec)
-		return sfs_fail(-EINVAL,
-				"kernel '%s' has no specification yet: write its file spec",
-				run->kernel->name);
-	pthread_mutex_lock(&run->kernel->lock);
-	memcpy(chosen, run->kernel->codelet, sizeof(chosen));
-	pthread_mutex_unlock(&run->kernel->lock);
-	rc = kernel_command_parse(run, text, len);
-	if (rc)
-		return rc;
-	rc = kernel_choose_codelet(run, chosen);
-	return rc ? kernel_blame_word(rc, text, len, run->options.codelet[0] ? "codelet" : "symbol")
-		  : 0;
-}
-
-int kernel_run_store(struct sfs_obj *dir, struct sfs_cmd *cmd)
-{
-	struct run *run = run_new(dir, cmd);
-	int rc;
-
-	if (!run)
-		return sfs_fail(-ENOMEM, "no memory for a run");
-	rc = accept(run, cmd->text, cmd->len);
-	if (rc) {
-		atomic_fetch_add(&run->kernel->errors, 1);
-		sfs_changed(dir, "activity");
-		run_put(run);
-		return rc;
-	}
-	if (!enlist(run)) {
-		run_put(run);
-		return sfs_fail(-ENODEV, "the kernel is being removed");
-	}
-	kernel_plan_counters(run);
-	run->wait.got = got;
-	store_running(run->codelet, 1);
-	atomic_fetch_add(&run->kernel->runs, 1);
-	atomic_fetch_add(&run->kernel->running, 1);
-	announce(run);
-	sfs_req_on_cancel(run->req, cancel, run, run->options.timeout_ms + QUEUE_MS);
-	template_get(&run->wait);
-	return SFS_LATER;
 }

@@ -243,8 +243,9 @@ static int restore(struct sfs_obj *parent, const char *name, const struct saved 
 	}
 	memcpy(kernel->codelet, saved->codelet, sizeof(kernel->codelet));
 	memcpy(kernel->events_text, saved->events, sizeof(kernel->events_text));
-	return sfs_add_dir(parent, name, &kernel_user_type, kernel, (uid_t)saved->uid,
-			   (gid_t)saved->gid, (mode_t)saved->mode);
+	return kernel_plant(
+		parent, kernel, &kernel_user_type,
+		&(struct sfs_owner){ (uid_t)saved->uid, (gid_t)saved->gid, (mode_t)saved->mode });
 }
 
 static int read_back(struct sfs_obj *parent, const char *name, char *text)

@@ -296,6 +296,19 @@ static struct sfs_blob *output_blob(struct sfs_obj *dir, const struct sfs_cred *
 		  .store = kernel_run_store,                                                       \
 		  .flags = SFS_WAITS,                                                              \
 		  .help = RUN_HELP },                                                              \
+		{ .name = "start",                                                                 \
+		  .mode = run_mode,                                                                \
+		  .store = kernel_start_store,                                                     \
+		  .help = "the same words; returns when the run is queued; reading on the same "   \
+			  "open file gives its number" },                                          \
+		{ .name = "clone",                                                                 \
+		  .mode = run_mode,                                                                \
+		  .show = kernel_clone_show,                                                       \
+		  .store = kernel_clone_store,                                                     \
+		  .open = kernel_clone_open,                                                       \
+		  .close = kernel_clone_close,                                                     \
+		  .help = "each open is a job of its own, jobs/N until it is closed; reading "     \
+			  "gives N" },                                                             \
 		{ .name = "state",                                                                 \
 		  .mode = 0444,                                                                    \
 		  .show = state_show,                                                              \
@@ -347,7 +360,7 @@ static struct sfs_blob *output_blob(struct sfs_obj *dir, const struct sfs_cred *
 static const struct sfs_attr user_rows[] = { KERNEL_ROWS(0600, 0644, 0644) };
 static const struct sfs_attr shipped_rows[] = { KERNEL_ROWS(0666, 0444, 0644) };
 
-static int kernel_removable(struct sfs_obj *dir)
+int kernel_removable(struct sfs_obj *dir)
 {
 	struct kernel *kernel = sfs_priv(dir);
 	char codelet[SFS_NAME_MAX + 1];
@@ -374,6 +387,7 @@ static int kernel_unmake(struct sfs_obj *dir, const struct sfs_cred *who)
 		return rc;
 	kernel_unkeep(kernel);
 	kernel_end_runs(kernel);
+	kernel_history_end(kernel);
 	sfs_event(dir, who->uid, "remove", "%s", "");
 	return 0;
 }

@@ -12,7 +12,7 @@
  * for one: kernel->keeping orders what is written to disk, as store.names does in the store.
  *
  * The way of a run (each arrow may change threads, none of them ever waits): kernel_run_store ->
- *   template_get -> got -> prepare -> launch_run -> ended -> judge -> publish -> sfs_req_done
+ *   template_get -> kernel_run_got -> prepare -> launch_run -> ended -> judge -> publish -> sfs_req_done
  */
 #ifndef KERNELS_H
 #define KERNELS_H
@@ -68,11 +68,11 @@ struct outcome;
 struct kernel {
 	char name[SFS_NAME_MAX + 1];
 	bool shipped;
-	pthread_mutex_t keeping;  /* held while its file is written; taken before lock */
-	pthread_mutex_t lock;     /* of all that follows but the atomics */
-	uint64_t embedded;        /* sequence of the codelet that brought it; 0: none */
+	pthread_mutex_t keeping;           /* held while its file is written; taken before lock */
+	pthread_mutex_t lock;              /* of all that follows but the atomics */
+	uint64_t embedded;                 /* sequence of the codelet that brought it; 0: none */
 	char brought_by[SFS_NAME_MAX + 1]; /* its name */
-	struct kernel_spec *spec; /* counted; NULL: empty */
+	struct kernel_spec *spec;          /* counted; NULL: empty */
 	char codelet[SFS_NAME_MAX + 1];
 	/* as chosen; "": the specification's, else the default */
 	char events_text[KERNEL_TEXT_MAX];
@@ -83,6 +83,8 @@ struct kernel {
 	unsigned nviews;
 	bool gone;             /* its directory is being removed */
 	struct run *in_flight; /* a list through next_run; each leaves it before it is freed */
+	struct shelf *shelves; /* with the next kernel_history.c's own, under its lock */
+	bool forgets;          /* no run is kept any more */
 	atomic_uint running;
 	atomic_ullong runs, errors, timeouts, checks_failed, integrity_violations;
 };
@@ -91,11 +93,21 @@ extern const struct sfs_backend kernels_backend;
 
 extern const struct sfs_dirtype kernel_user_type, kernel_shipped_type;
 
+/* 0, or -EPERM with sfs_fail: it goes with what brought it. dir's private part is the kernel. */
+int kernel_removable(struct sfs_obj *dir);
+
 struct kernel *kernel_new(const char *name);
 void kernel_free(void *kernel);
 struct kernel_spec *kernel_get_spec(struct kernel *kernel); /* counted; NULL */
 /* The events that a run counts when its words say nothing. 0 or -errno with sfs_fail. */
 int kernel_get_events(struct kernel *kernel, struct kernel_events *out);
+
+/*
+ * Adds the directory of a kernel, with runs and jobs in it; kernel is taken over, also on failure. 0
+ * or -errno with sfs_fail.
+ */
+int kernel_plant(struct sfs_obj *parent, struct kernel *kernel, const struct sfs_dirtype *type,
+		 const struct sfs_owner *owner);
 
 /* ---- kernels that users made, on disk -------------------------------------------------------- */
 
@@ -268,7 +280,7 @@ struct run {
 	struct kernel *kernel;
 	struct run *next_run; /* under kernel->lock, with the next */
 	bool orphaned;        /* its kernel was removed */
-	struct sfs_req *req;
+	struct sfs_req *req;  /* NULL: a job's */
 	struct sfs_cred who;
 	struct kernel_spec *spec; /* counted */
 	struct codelet *codelet;  /* counted */
@@ -289,8 +301,26 @@ struct run {
 	char refused[KERNEL_EVENTS_MAX][96]; /* why an event is not among them */
 	struct launch_exit how;
 	uint64_t started_at_ns;
+	uint64_t number;
+	char *line;             /* owned: its words, such that they say the same again */
+	struct kernel_job *for_job; /* counted; NULL: somebody waits for req instead */
+	bool is_published;
 };
 
+/* Words judged: a run that has not begun. NULL with *rc_out and sfs_fail. */
+struct run *kernel_run_new(struct sfs_obj *dir, const struct sfs_cred *who, const char *text,
+			   size_t len, int *rc_out);
+void kernel_run_put(struct run *run); /* NULL allowed */
+/*
+ * Queues it. 0: the reference is taken over, and the run may have ended by now; -ENODEV with
+ * sfs_fail: it is still the caller's.
+ */
+int kernel_run_begin(struct run *run);
+void kernel_run_got(struct template_wait *wait, struct template *template, int rc,
+		    const char *sentence);
+void kernel_run_announce(const struct run *run);
+/* Ends it, soon, wherever it is on its way; for the core too. The caller holds a reference. */
+void kernel_run_cancel(void *run);
 /* The row "run". */
 int kernel_run_store(struct sfs_obj *dir, struct sfs_cmd *cmd);
 /* Ends every run of a kernel that is being removed; none begins any more. */
@@ -349,8 +379,10 @@ struct outcome {
 	atomic_uint refs;
 	pthread_mutex_t lock;              /* of files */
 	struct sfs_blob *files[OUT_FILES]; /* owned, rendered at the first question */
+	bool is_past;                      /* under lock: files are rendered each time */
 	uint64_t number, started_at_ns, seed;
 	uid_t uid;
+	gid_t gid;
 	char kernel[SFS_NAME_MAX + 1], codelet[SFS_NAME_MAX + 1], sha256[65];
 	char function[128], params[1024], tag[SFS_NAME_MAX + 1];
 	enum run_status status;
@@ -377,12 +409,46 @@ struct outcome {
 	unsigned nmetrics;
 	struct spec_metric metrics[KERNEL_METRICS_MAX];
 	double ns_per_call;      /* median; NaN: below the clock's resolution */
+	char *line;              /* owned: the words of the run */
 	uint64_t *ticks;         /* owned: of each sample */
 	uint64_t output_dropped; /* bytes of output that were too many to keep */
 	uint64_t charged;        /* bytes of output that its uid is charged for */
 };
 
+/* ---- jobs: runs that nobody waits for, jobs/N ------------------------------------------------- */
+
+/* One job more of uid: 0, or err with sfs_fail when it would be too many. */
+int kernel_quota_take(uid_t uid, int err);
+void kernel_quota_give(uid_t uid);
+void kernel_job_put(struct kernel_job *job); /* NULL allowed */
+/* What its run tells on the way. */
+void kernel_job_running(struct kernel_job *job);
+void kernel_job_result(struct kernel_job *job, struct outcome *outcome);
+void kernel_job_ended(struct kernel_job *job);
+/* The rows "start" and "clone". */
+int kernel_start_store(struct sfs_obj *dir, struct sfs_cmd *cmd);
+int kernel_clone_show(struct sfs_obj *dir, const struct sfs_cred *who, struct sfs_buf *out);
+int kernel_clone_store(struct sfs_obj *dir, struct sfs_cmd *cmd);
+int kernel_clone_open(struct sfs_obj *dir, const struct sfs_cred *who, struct sfs_blob **text_out,
+		      void **held_out);
+void kernel_clone_close(struct sfs_obj *dir, void *held);
+
+/* ---- the last runs, runs/N -------------------------------------------------------------------- */
+
+/* Shows it as runs/N in the kernel's directory, and drops what is too old or too much by now. */
+void kernel_history_add(struct sfs_obj *dir, struct outcome *outcome);
+/*
+ * Drops the oldest run of uid whose output takes room, if there is one besides those that are
+ * somebody's last; that of kernel counts as replaced. False: there is none.
+ */
+bool kernel_history_make_room(uid_t uid, const struct kernel *kernel);
+/* Drops all runs of a kernel that is being removed, and keeps none any more. */
+void kernel_history_end(struct kernel *kernel);
+void kernel_history_stop(void);
+
 struct outcome *outcome_new(const struct run *run);
+/* A number for a run: greater than all before it. */
+uint64_t outcome_number(void);
 struct outcome *outcome_get(struct outcome *outcome);
 void outcome_put(struct outcome *outcome);
 /*

@@ -49,17 +49,22 @@ int file_set_text(struct file *file, struct sfs_blob *text, bool answered)
 static int open_row(struct file *file)
 {
 	const struct sfs_attr *attr = node_attr(row_of(file));
+	struct sfs_blob *text = NULL;
 	int err, rc = 0;
 
 	if (node_gone(file->node->dir))
 		return sfs_fail(-ESTALE, "'%.64s' is gone", sfs_name(file->node->dir));
 	if ((file->flags & O_ACCMODE) != O_RDONLY && !attr->store)
 		return sfs_fail(-EPERM, "'%s' cannot be written", attr->name);
+	poller_add(&file->poller, row_of(file));
+	if (attr->open) {
+		rc = attr->open(file->node->dir, &file->who, &text, &file->made);
+		return rc ?: file_set_text(file, text, true);
+	}
 	if ((file->flags & O_ACCMODE) != O_WRONLY)
-		rc = file_set_text(file, render_measured(row_of(file), &file->who, false, &err), false);
+		rc = file_set_text(file, render_measured(row_of(file), &file->who, false, &err),
+				   false);
 	file->unread = file->text;
-	if (!rc)
-		poller_add(&file->poller, row_of(file));
 	return rc;
 }
 
@@ -174,6 +179,8 @@ void file_put(struct file *file)
 	if (file->upload)
 		upload_close(file->upload);
 	poller_remove(&file->poller);
+	if (file->made)
+		node_attr(row_of(file))->close(file->node->dir, file->made);
 	(void)file_set_text(file, NULL, false);
 	account_close(file->who.uid);
 	free(file->spec);

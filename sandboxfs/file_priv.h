@@ -14,6 +14,7 @@ struct file {
 	struct sfs_cred who;      /* who opened it: asks, commands and pays */
 	struct upload *upload;    /* owned; NULL for rows */
 	struct poller poller;     /* of a row */
+	void *made;               /* by the row's open(), for its close() */
 	pthread_mutex_t lock;
 	/* All below under lock. */
 	struct sfs_blob *text; /* counted: what reads give; NULL: to be rendered */

@@ -134,6 +134,15 @@ struct sfs_attr {
 	int (*store)(struct sfs_obj *dir, struct sfs_cmd *cmd);
 	unsigned flags;
 	const char *help; /* one line; the mount's README and sandboxfs(5) are made from it */
+	/*
+	 * For a row each open(2) of which makes something that goes with it. open gives what reads
+	 * of this open file give (a reference that the core drops; as long as what show renders) and
+	 * what close gets, once, after the last use, dir being gone perhaps (NULL: not called). 0 or -errno. Both are
+	 * set, or neither.
+	 */
+	int (*open)(struct sfs_obj *dir, const struct sfs_cred *who, struct sfs_blob **text_out,
+		    void **held_out);
+	void (*close)(struct sfs_obj *dir, void *held);
 };
 
 /* The row "error" of an object: { "error", 0444, sfs_error_show, .flags = SFS_PER_UID, ... }. */
@@ -335,6 +344,9 @@ struct sfs_config {
 	uint32_t samples; /* default number of samples */
 	uint32_t samples_max;
 	uint64_t outputs_max_bytes; /* of the last runs of one uid, in all kernels */
+	uint32_t runs_kept;      /* of one uid in one kernel */
+	uint64_t runs_max_bytes; /* of one uid, without outputs */
+	uint32_t jobs_max;       /* of one uid: started, or held open */
 	char events[512]; /* default events, comma separated */
 	/* [limits] */
 	/* deadline of an answer that is put off and sets none */
