@@ -155,8 +155,11 @@ static double before_most(const struct run *run, const struct times *t)
 static double end_most(const struct run *run)
 {
 	double pages = faults(run) + (double)run->template->arena->bytes / PAGE;
+	uint64_t slowest_ns = run->template->slowest_ns;
 
-	return ENDS * (double)run->template->slowest_ns + pages * UNMAP_SHARE * empty_ns(run);
+	if (run->disturbed_ns > slowest_ns)
+		slowest_ns = run->disturbed_ns;
+	return ENDS * (double)slowest_ns + pages * UNMAP_SHARE * empty_ns(run);
 }
 
 /* What is done before each sample: buffers filled again, or flushed. */

@@ -13,6 +13,7 @@
 #define CALIBRATIONS     3
 #define CALIBRATION_MS   2000
 #define REMEASURE_MAX    8           /* times that a run whose claims do not hold is made again */
+#define DISTURBED_MAX_NS 1000000     /* of an empty run, however much this machine stalls */
 #define ARENA_KEEP_BYTES (16u << 20) /* larger buffers are not kept for the next run */
 
 static void prepare(void *arg);
@@ -317,6 +318,18 @@ static bool knows_bases(const struct run *run)
 	return true;
 }
 
+/*
+ * What this machine does to a process that does nothing, at this moment. It widens what the claims of
+ * this one run may lack, and its result says by how much.
+ */
+static void note_disturbance(struct run *run, const struct launch_exit *how)
+{
+	uint64_t ns = kernel_usage_of(how).cpu_ns;
+
+	if (ns > run->disturbed_ns)
+		run->disturbed_ns = ns < DISTURBED_MAX_NS ? ns : DISTURBED_MAX_NS;
+}
+
 static void calibrated(void *arg, const struct launch_exit *how);
 
 static void calibrate(struct run *run)
@@ -346,6 +359,8 @@ static void calibrated(void *arg, const struct launch_exit *how)
 		note_base(run->template, &run->order.events[i], counted ? how->counts[i].value : 0);
 	}
 	note_usage(run->template, how);
+	if (run->remeasured)
+		note_disturbance(run, how);
 	if (run->calibrations && --run->calibrations && how->cause == LAUNCH_EXITED)
 		calibrate(run);
 	else
@@ -376,8 +391,8 @@ void kernel_run_got(struct template_wait *wait, struct template *template, int r
 /* ---- judging ---------------------------------------------------------------------------------- */
 
 /*
- * A machine that stalls makes honest claims look false, though seldom twice in a row; those of a
- * forger are false each time.
+ * A machine that stalls makes honest claims look false, though seldom twice in a row, and an empty
+ * run before each new try shows how it stalls; those of a forger are false each time.
  */
 static bool measure_again(struct run *run, struct outcome *out)
 {
@@ -386,7 +401,8 @@ static bool measure_again(struct run *run, struct outcome *out)
 		return false;
 	run->remeasured++;
 	outcome_put(out);
-	prepare(run);
+	run->calibrations = 1;
+	calibrate(run);
 	return true;
 }
 

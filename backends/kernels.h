@@ -293,6 +293,7 @@ struct run {
 	bool retried;
 	unsigned calibrations; /* still to do */
 	unsigned remeasured;   /* times that its claims did not hold */
+	uint64_t disturbed_ns; /* the slowest empty run between those tries */
 	struct template_wait wait;
 	struct template *template; /* lent */
 	struct pool_job job;

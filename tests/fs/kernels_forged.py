@@ -77,15 +77,16 @@ FORGERY(undue) u64 to = base(__builtin_return_address(0)) + GATE_PLACE; work(n);
 FORGERY(garbage) spin(1000); for (u64 i = 0; i < sizeof(*c); i++) ((volatile char *)c)[i] = i * 7 + 129; leave(); return 1; }
 """
 LITTLE = "n=4000000 reps=1"  # some milliseconds
+# On a machine that stalls another of the claims may be the first that does not hold.
 CASES = (
-    ("shorter", "reps=20", errno.EBADMSG, "killed", "samples last"), ("later", "reps=20", errno.EBADMSG, "killed", "mismatch"),
+    ("shorter", "reps=20", errno.EBADMSG, "killed", "mismatch"), ("later", "reps=20", errno.EBADMSG, "killed", "mismatch"),
     ("overhead", "reps=20", errno.EBADMSG, "killed", "ticks of overhead"),
     ("longer", "reps=20", errno.EBADMSG, "killed", "mismatch"), ("early", "reps=20", errno.ESRCH, "exit", "before it was done"),
-    ("little", "reps=20", errno.EBADMSG, "killed", "samples last"), ("garbage", "reps=20", errno.ESRCH, None, ""),
+    ("little", "reps=20", errno.EBADMSG, "killed", "mismatch"), ("garbage", "reps=20", errno.ESRCH, None, ""),
     ("unphased", "reps=20", errno.ESRCH, "exit", "before it was done"), ("faulted", "reps=20", errno.ESRCH, "signal", "SIGSEGV"),
-    ("single", LITTLE, errno.EBADMSG, "killed", "samples last"),
-    ("single", LITTLE + " events=tsc", errno.EBADMSG, "killed", "samples last"),
-    ("little", "reps=20 events=tsc", errno.EBADMSG, "killed", "samples last"),
+    ("single", LITTLE, errno.EBADMSG, "killed", "mismatch"),
+    ("single", LITTLE + " events=tsc", errno.EBADMSG, "killed", "mismatch"),
+    ("little", "reps=20 events=tsc", errno.EBADMSG, "killed", "mismatch"),
     ("undue", LITTLE, errno.EBADMSG, "killed", "not due"), ("unmarked", "n=100000 reps=20", errno.EBADMSG, "killed", "unseen"),
     ("marked", "n=60000000 reps=20", errno.EBADMSG, "killed", "calls before"),
 )
