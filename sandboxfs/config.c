@@ -49,6 +49,8 @@ static const struct row rows[] = {
 	  "group id of the daemon" },
 	{ "daemon", "threads", NUMBER32, AT(threads), "4", 2, 64, "",
 	  "threads that serve requests" },
+	{ "daemon", "adopt", BOOLEAN, AT(daemon_adopt), "yes", 0, 1, "",
+	  "a daemon that replaces a dead one goes on with the same mount; no: mounts anew" },
 	{ "store", "max_bytes", NUMBER64, AT(store_max_bytes), "67108864", 1, 64 * GIB, "bytes",
 	  "size of one codelet" },
 	{ "store", "max_codelets", NUMBER32, AT(store_max_codelets), "256", 1, 1000000, "",

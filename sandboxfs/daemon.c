@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -13,9 +14,11 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "adopt.h"
 #include "config.h"
 #include "errors.h"
 #include "file.h"
+#include "ledger.h"
 #include "transport.h"
 #include "log.h"
 #include "node.h"
@@ -116,7 +119,6 @@ static int serve(const struct daemon_start *start)
 	int err;
 
 	served = start->session;
-	started = start;
 	err = -pthread_create(&thread, NULL, await_end, NULL);
 	if (err)
 		return err;
@@ -133,6 +135,8 @@ static int run_planted(const struct daemon_start *start)
 	int err = sfs_backends[planted] ? -EIO : 0;
 
 	err = err ?: notify_start(start->session);
+	if (!err)
+		adopt_all();
 	err = err ?: serve(start);
 	if (!err && !req_drain(DRAIN_MS))
 		sfs_log(SFS_WARN, "some work has not ended in %d ms", DRAIN_MS);
@@ -165,11 +169,14 @@ static void share_descriptors(void)
 int daemon_run(const struct daemon_start *start)
 {
 	const struct sfs_dirtype *type = top_type();
-	int err = type ? node_start(type) : -ENOMEM;
+	int err = type ? ledger_begin() : -ENOMEM;
+
+	err = err ?: node_start(type);
 
 	if (err)
 		return EXIT_FAILURE;
 	share_descriptors();
+	started = start;
 	privileged_fd = start->channel;
 	node_root()->node.uid = start->uid;
 	node_root()->node.gid = start->gid;
@@ -181,5 +188,17 @@ int daemon_run(const struct daemon_start *start)
 	top_free();
 	if (err)
 		sfs_log(SFS_ERROR, "the daemon ends: %s", errors_sentence(err));
+	if (err == -EOPNOTSUPP)
+		return DAEMON_STRANDED;
 	return err ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+int daemon_thread_apart(void)
+{
+	if (unshare(CLONE_FILES))
+		return -errno;
+	close(privileged_fd);
+	if (started->life_fd >= 0)
+		close(started->life_fd);
+	return 0;
 }

@@ -12,6 +12,7 @@
 #include "account.h"
 #include "command.h"
 #include "errors.h"
+#include "ledger.h"
 #include "perm.h"
 #include "render.h"
 #include "req.h"
@@ -19,7 +20,6 @@
 
 struct file {
 	atomic_uint refs;
-	struct file *next, *prev; /* of those that the kernel holds; open_lock */
 	struct node *node;        /* counted */
 	int flags;                /* of open(2) */
 	struct sfs_cred who;      /* who opened it: asks, commands and pays */
@@ -39,10 +39,6 @@ struct file {
 	size_t spec_size;
 	bool spec_dirty;
 };
-
-/* What the kernel has open and may never release. */
-static pthread_mutex_t open_lock = PTHREAD_MUTEX_INITIALIZER;
-static struct file *open_files;
 
 static struct row_node *row_of(const struct file *file)
 {
@@ -105,28 +101,6 @@ static int open_checked(struct file *file)
 	return upload_open(node_as_file(file->node), file->flags, &file->who, &file->upload);
 }
 
-static void remember(struct file *file)
-{
-	pthread_mutex_lock(&open_lock);
-	file->next = open_files;
-	if (file->next)
-		file->next->prev = file;
-	open_files = file;
-	pthread_mutex_unlock(&open_lock);
-}
-
-static void forget(struct file *file)
-{
-	pthread_mutex_lock(&open_lock);
-	if (file->prev)
-		file->prev->next = file->next;
-	else
-		open_files = file->next;
-	if (file->next)
-		file->next->prev = file->prev;
-	pthread_mutex_unlock(&open_lock);
-}
-
 /* Where a user reads why he is refused everything else: error, status and their like at the top. */
 static bool tells_why(const struct node *node)
 {
@@ -134,7 +108,8 @@ static bool tells_why(const struct node *node)
 	       !node_attr((const struct row_node *)node)->store;
 }
 
-static int open_any(struct node *node, int flags, const struct sfs_cred *who, struct file **out)
+static int open_any(struct node *node, int flags, const struct sfs_cred *who,
+		    int (*open)(struct file *file), struct file **out)
 {
 	struct file *file;
 	int err = account_open(who->uid, tells_why(node));
@@ -151,14 +126,12 @@ static int open_any(struct node *node, int flags, const struct sfs_cred *who, st
 	file->node = node_get(node);
 	file->flags = flags;
 	file->who = *who;
-	err = open_checked(file);
-	if (err) {
+	err = open(file);
+	if (err)
 		file_put(file);
-		return err;
-	}
-	remember(file);
-	*out = file;
-	return 0;
+	else
+		*out = file;
+	return err;
 }
 
 /* For what has no open file to read the sentence from, or none of the kind that gives it. */
@@ -182,10 +155,47 @@ int file_open(struct node *node, int flags, const struct sfs_cred *who, struct f
 
 	if (node->kind == NODE_DIR)
 		return -EISDIR;
-	err = open_any(node, flags, who, out);
+	err = open_any(node, flags, who, open_checked, out);
 	if (err)
 		note_refusal(node, who, err);
 	return err;
+}
+
+void file_describe(const struct file *file, struct ledger_open *out)
+{
+	out->node = file->node->id;
+	out->dir = file->node->dir->node.id;
+	out->flags = file->flags;
+	out->who = file->who;
+	out->flushes = file_flushes(file);
+	out->row = file->upload ? LEDGER_FILE : row_of(file)->row;
+	if (file->upload)
+		upload_describe(file->upload, out);
+	else
+		out->for_uid = row_of(file)->for_uid;
+}
+
+/* What it gives is rendered when it is read; nobody is asked again whether he may. */
+static int open_again(struct file *file)
+{
+	return file->node->kind == NODE_ROW ? 0
+					    : upload_open(node_as_file(file->node), file->flags,
+							  &file->who, &file->upload);
+}
+
+int file_reopen(struct node *node, const struct ledger_open *was, struct file **out)
+{
+	struct ledger_open is = { 0 };
+	int err = open_any(node, was->flags, &was->who, open_again, out);
+
+	if (err || !(*out)->upload)
+		return err;
+	upload_describe((*out)->upload, &is);
+	if (is.ino == was->ino && is.size == was->size)
+		return 0;
+	/* Else a reader would get one file's beginning and another one's end. */
+	file_put(*out);
+	return -ESTALE;
 }
 
 struct file *file_get(struct file *file)
@@ -211,14 +221,15 @@ void file_put(struct file *file)
 void file_release(struct file *file)
 {
 	req_release(file);
-	forget(file);
 	file_put(file);
 }
 
 void file_release_all(void)
 {
-	while (open_files)
-		file_release(open_files);
+	struct file *file;
+
+	while ((file = ledger_put_any()))
+		file_release(file);
 }
 
 bool file_is_upload(const struct file *file)

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "errors.h"
+#include "ledger.h"
 #include "stage.h"
 
 #define NODE_BUCKETS 16384 /* a power of two */
@@ -16,7 +17,6 @@ pthread_mutex_t tree_lock = PTHREAD_MUTEX_INITIALIZER;
 
 /* not counted: a node leaves it before it is freed; tree_lock */
 static struct node *by_id[NODE_BUCKETS];
-static uint64_t last_rotation; /* tree_lock */
 
 /* ---- ids ------------------------------------------------------------------------------------- */
 
@@ -241,7 +241,7 @@ static struct row_node *row_insert(struct row_node *fresh, unsigned flags)
 	struct node *there;
 
 	if (flags & SFS_WAITS)
-		salt = mix(2, ++last_rotation);
+		salt = mix(2, ledger_rotation());
 	for (;; salt++) {
 		fresh->node.id = id_of(fresh->node.dir->node.id, row_key(fresh->row), salt);
 		there = id_find(fresh->node.id);
@@ -254,10 +254,9 @@ static struct row_node *row_insert(struct row_node *fresh, unsigned flags)
 	}
 }
 
-struct row_node *node_row(struct sfs_obj *dir, unsigned row, const struct sfs_cred *who)
+static struct row_node *row_new(struct sfs_obj *dir, unsigned row, uid_t for_uid)
 {
-	unsigned flags = dir->type->attrs[row].flags;
-	struct row_node *fresh = calloc(1, sizeof(*fresh)), *found;
+	struct row_node *fresh = calloc(1, sizeof(*fresh));
 
 	if (!fresh)
 		return NULL;
@@ -267,13 +266,49 @@ struct row_node *node_row(struct sfs_obj *dir, unsigned row, const struct sfs_cr
 	atomic_init(&fresh->node.refs, 1);
 	fresh->node.dir = sfs_get(dir);
 	fresh->row = row;
-	fresh->for_uid = flags & SFS_PER_UID ? who->uid : 0;
-	pthread_mutex_lock(&tree_lock);
-	found = row_insert(fresh, flags);
-	pthread_mutex_unlock(&tree_lock);
+	fresh->for_uid = for_uid;
+	return fresh;
+}
+
+/* found stands for fresh, which may have become it. */
+static struct row_node *row_instead(struct row_node *fresh, struct row_node *found)
+{
 	if (found != fresh) {
-		sfs_put_obj(dir);
+		sfs_put_obj(fresh->node.dir);
 		free(fresh);
 	}
 	return found;
+}
+
+struct row_node *node_row(struct sfs_obj *dir, unsigned row, const struct sfs_cred *who)
+{
+	unsigned flags = dir->type->attrs[row].flags;
+	struct row_node *fresh = row_new(dir, row, flags & SFS_PER_UID ? who->uid : 0), *found;
+
+	if (!fresh)
+		return NULL;
+	pthread_mutex_lock(&tree_lock);
+	found = row_insert(fresh, flags);
+	pthread_mutex_unlock(&tree_lock);
+	return row_instead(fresh, found);
+}
+
+struct row_node *node_adopt_row(struct sfs_obj *dir, unsigned row, uid_t for_uid, uint64_t id)
+{
+	struct row_node *fresh = row_new(dir, row, for_uid), *found = NULL;
+	struct node *there;
+
+	if (!fresh)
+		return NULL;
+	pthread_mutex_lock(&tree_lock);
+	there = id_find(id);
+	if (!there) {
+		fresh->node.id = id;
+		id_insert(&fresh->node);
+		found = fresh;
+	} else if (same_row(there, fresh) && get_unless_dying(there)) {
+		found = node_as_row(there);
+	}
+	pthread_mutex_unlock(&tree_lock);
+	return row_instead(fresh, found);
 }

@@ -278,6 +278,7 @@ struct sfs_config {
 	uid_t daemon_uid;     /* account of the daemon when started by root */
 	gid_t daemon_gid;
 	uint32_t threads; /* FUSE worker threads, at least 2 */
+	bool daemon_adopt; /* a successor takes over the mount, else it mounts anew */
 	/* [store] */
 	uint64_t store_max_bytes;       /* of one codelet */
 	uint32_t store_max_codelets;    /* of one uid */
