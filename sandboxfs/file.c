@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Open files: snapshots, answers, and specs that are gathered until a flush. */
-#include "file.h"
+#include "file_state.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -17,33 +17,6 @@
 #include "render.h"
 #include "req.h"
 #include "upload.h"
-
-struct file {
-	atomic_uint refs;
-	struct node *node;        /* counted */
-	int flags;                /* of open(2) */
-	struct sfs_cred who;      /* who opened it: asks, commands and pays */
-	struct upload *upload;    /* owned; NULL for rows */
-	pthread_mutex_t lock;
-	/* All below under lock. */
-	struct sfs_blob *text; /* counted: what reads give; NULL: to be rendered */
-	uint64_t held;         /* bytes of text that are charged to who.uid */
-	off_t base;            /* the offset at which text begins */
-	bool unread;           /* text was made by open(2) and not read yet */
-	/* text is the answer of a command: reading again gives it again */
-	bool answered;
-	bool restart; /* a command came: the next read begins, wherever it is */
-	bool claimed; /* a command runs in the background */
-	size_t cut;   /* bytes of a line that was cut and may be sent again */
-	char *spec;   /* owned: what was written, SFS_WHOLE */
-	size_t spec_size;
-	bool spec_dirty;
-};
-
-static struct row_node *row_of(const struct file *file)
-{
-	return node_as_row(file->node);
-}
 
 /* ---- what it holds in memory ----------------------------------------------------------------- */
 
@@ -108,8 +81,8 @@ static bool tells_why(const struct node *node)
 	       !node_attr((const struct row_node *)node)->store;
 }
 
-static int open_any(struct node *node, int flags, const struct sfs_cred *who,
-		    int (*open)(struct file *file), struct file **out)
+int file_open_by(struct node *node, int flags, const struct sfs_cred *who,
+		 int (*open)(struct file *file), struct file **out)
 {
 	struct file *file;
 	int err = account_open(who->uid, tells_why(node));
@@ -155,47 +128,10 @@ int file_open(struct node *node, int flags, const struct sfs_cred *who, struct f
 
 	if (node->kind == NODE_DIR)
 		return -EISDIR;
-	err = open_any(node, flags, who, open_checked, out);
+	err = file_open_by(node, flags, who, open_checked, out);
 	if (err)
 		note_refusal(node, who, err);
 	return err;
-}
-
-void file_describe(const struct file *file, struct ledger_open *out)
-{
-	out->node = file->node->id;
-	out->dir = file->node->dir->node.id;
-	out->flags = file->flags;
-	out->who = file->who;
-	out->flushes = file_flushes(file);
-	out->row = file->upload ? LEDGER_FILE : row_of(file)->row;
-	if (file->upload)
-		upload_describe(file->upload, out);
-	else
-		out->for_uid = row_of(file)->for_uid;
-}
-
-/* What it gives is rendered when it is read; nobody is asked again whether he may. */
-static int open_again(struct file *file)
-{
-	return file->node->kind == NODE_ROW ? 0
-					    : upload_open(node_as_file(file->node), file->flags,
-							  &file->who, &file->upload);
-}
-
-int file_reopen(struct node *node, const struct ledger_open *was, struct file **out)
-{
-	struct ledger_open is = { 0 };
-	int err = open_any(node, was->flags, &was->who, open_again, out);
-
-	if (err || !(*out)->upload)
-		return err;
-	upload_describe((*out)->upload, &is);
-	if (is.ino == was->ino && is.size == was->size)
-		return 0;
-	/* Else a reader would get one file's beginning and another one's end. */
-	file_put(*out);
-	return -ESTALE;
 }
 
 struct file *file_get(struct file *file)
