@@ -217,11 +217,13 @@ static void send_judged(void *token, int64_t result)
 static void judge(fuse_req_t req, const struct fuse_file_info *fi,
 		  int64_t (*call)(struct file *, struct sfs_req *))
 {
-	struct file *file = ledger_unsaved(fi->fh) ? file_of(req, fi) : ledger_file(fi->fh);
+	/* Asked once: after the answer the slot may be another file's. */
+	bool unsaved = ledger_unsaved(fi->fh);
+	struct file *file = unsaved ? file_of(req, fi) : ledger_file(fi->fh);
 	struct judged *judged;
 	struct sfs_req *later;
 
-	if (!file && ledger_unsaved(fi->fh))
+	if (!file && unsaved)
 		return;
 	/* What was written is safe, even if the file itself could not be opened again. */
 	if (!file || !file_flushes(file)) {

@@ -433,14 +433,13 @@ static enum role start(struct supervisor *s, int *status)
 
 int supervise(const struct options *options)
 {
-	struct supervisor s = { .options = options,
-				.channel = { -1, -1 },
-				.ready_fd = -1,
-				.life_fd = -1 };
+	/* Static: leak checkers of a child look for what it holds there, after this has returned. */
+	static struct supervisor s = { .channel = { -1, -1 }, .ready_fd = -1, .life_fd = -1 };
 	sigset_t set;
 	enum role role;
 	int status = EXIT_FAILURE;
 
+	s.options = options;
 	our_signals(&set);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	signal(SIGPIPE, SIG_IGN); /* whoever waited for us may be gone */

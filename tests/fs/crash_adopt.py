@@ -56,6 +56,8 @@ class Mounted:
         def look():
             return next((p for p in onetest.descendants(self.process.pid) if comm(p) == name), 0)
         pid = until(look)
+        if not pid:
+            raise RuntimeError(f"no {name}: {log()}")
         EVERY_PID.append(pid)
         return pid
 
@@ -216,7 +218,7 @@ class Client(threading.Thread):
     """Loads one object after the other; remembers what was acknowledged, and how long a call took."""
 
     def __init__(self, number, objects):
-        super().__init__()
+        super().__init__(daemon=True)
         self.number, self.objects, self.stop = number, objects, False
         self.kept, self.refused, self.strange, self.longest_s = {}, 0, [], 0
 
@@ -234,7 +236,7 @@ class Client(threading.Thread):
                 self.kept.pop(name, None)  # done or not: both are allowed
                 self.refused += 1
             else:
-                self.strange.append(sfs.name_of(error) + " " + sfs.read("error"))
+                self.strange.append(sfs.name_of(error))
 
 
 def killed_in_a_loop(mounted):
