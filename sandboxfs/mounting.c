@@ -69,6 +69,11 @@ int mounting_begin(struct mounting *mounting, const char *options, const char *p
 	return 0;
 }
 
+bool mounting_lives(const struct mounting *mounting)
+{
+	return transport_mounted(mounting->session);
+}
+
 /*
  * A user's fusermount3 wants an /etc/mtab. Only what was ours a moment ago may be taken away: once
  * somebody has unmounted it there may be another mount at the place.

@@ -8,6 +8,7 @@
 #ifndef MOUNTING_H
 #define MOUNTING_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct fuse_session;
@@ -20,6 +21,8 @@ struct mounting {
 
 /* options are those of -o. 0 or -EIO; the reason is on standard error. */
 int mounting_begin(struct mounting *mounting, const char *options, const char *place);
+/* Nobody has taken it away yet. */
+bool mounting_lives(const struct mounting *mounting);
 /*
  * Takes the mount away, and then, with mounting_free(), the connection: whoever serves it still or
  * waits for an answer hears of it. 0, or -EBUSY: it stays, and that was logged.

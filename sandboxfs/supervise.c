@@ -408,7 +408,7 @@ static bool has_to_be_replaced(struct supervisor *s)
 	if (s->told || !s->broken)
 		return false;
 	s->failed = 1;
-	if (!s->answers)
+	if (!s->answers || !mounting_lives(&s->mounting))
 		return false;
 	if (too_often(s)) {
 		sfs_log(SFS_ERROR, "more than %d replacements in %d s: the mount is given up",
