@@ -198,6 +198,7 @@ int daemon_thread_apart(void)
 	if (unshare(CLONE_FILES))
 		return -errno;
 	close(privileged_fd);
+	close(transport_device(started->session));
 	if (started->life_fd >= 0)
 		close(started->life_fd);
 	return 0;

@@ -25,9 +25,9 @@ int daemon_run(const struct daemon_start *start);
 
 /*
  * For a thread that calls into the mount itself, as it begins: should the daemon die while it waits
- * there, it ends only when a successor answers, and until then it holds all descriptors that the
- * daemon has. So it takes a table of its own, without what tells the supervisor that we live. 0 or
- * -errno.
+ * there, it ends only when a successor answers or the mount does, and until then it holds all
+ * descriptors that it has. So it takes a table of its own, without those that tell others that we
+ * live. 0 or -errno.
  */
 int daemon_thread_apart(void);
 

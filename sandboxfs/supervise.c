@@ -243,29 +243,22 @@ static bool await_end(struct supervisor *s, const pid_t *pid, unsigned timeout_m
 	return !*pid;
 }
 
-static void end_child(struct supervisor *s, const pid_t *pid, int first_signal, unsigned timeout_ms)
+/* It ends by itself when nobody has the other end of its channel any more. */
+static void end_launcher(struct supervisor *s, unsigned timeout_ms)
 {
-	if (*pid && first_signal)
-		kill(*pid, first_signal);
-	if (!*pid || await_end(s, pid, timeout_ms))
+	if (await_end(s, &s->launcher, timeout_ms))
 		return;
-	sfs_log(SFS_WARN, "process %d did not end in %u ms and is killed", (int)*pid, timeout_ms);
-	kill(*pid, SIGKILL);
-	while (!await_end(s, pid, END_MS))
+	sfs_log(SFS_WARN, "the launcher did not end in %u ms and is killed", timeout_ms);
+	kill(s->launcher, SIGKILL);
+	while (!await_end(s, &s->launcher, END_MS))
 		;
 }
 
-/*
- * The daemon's descriptors are closed. Usually its end is told at once; but a thread that waits in
- * the kernel for an answer of this very mount ends only once somebody gives it.
- */
-static void daemon_closed(struct supervisor *s)
+/* A thread of it that waits in the kernel for an answer of this very mount ends when it gets one. */
+static void let_linger(struct supervisor *s)
 {
 	unsigned i;
 
-	close_fd(&s->life_fd);
-	if (!s->daemon || await_end(s, &s->daemon, REAP_MS))
-		return;
 	sfs_log(SFS_WARN, "the daemon is dead, and a thread of it waits in the kernel");
 	kill(s->daemon, SIGKILL);
 	for (i = 0; i < LINGERING_MAX && s->lingering[i]; i++)
@@ -274,6 +267,14 @@ static void daemon_closed(struct supervisor *s)
 		s->lingering[i] = s->daemon;
 	s->daemon = 0;
 	s->broken = true;
+}
+
+/* The daemon's descriptors are closed: usually its end is told at once. */
+static void daemon_closed(struct supervisor *s)
+{
+	close_fd(&s->life_fd);
+	if (s->daemon && !await_end(s, &s->daemon, REAP_MS))
+		let_linger(s);
 }
 
 /* Ends what is left of it; clients wait. */
@@ -286,8 +287,8 @@ static void kill_daemon(struct supervisor *s)
 	kill(s->daemon, SIGKILL);
 	if (!await_end(s, &s->daemon, REAP_MS) && poll(&closed, 1, END_MS) > 0)
 		daemon_closed(s);
-	while (s->daemon && !await_end(s, &s->daemon, END_MS))
-		;
+	if (s->daemon && !await_end(s, &s->daemon, REAP_MS))
+		let_linger(s);
 }
 
 /* ---- watching and ending ---------------------------------------------------------------------- */
@@ -340,9 +341,14 @@ static void end_all(struct supervisor *s)
 	s->ending = true;
 	if (s->mounting.session && mounting_end(&s->mounting))
 		s->failed = 1;
-	end_child(s, &s->daemon, SIGTERM, END_MS);
+	if (s->daemon)
+		kill(s->daemon, SIGTERM);
+	if (!await_end(s, &s->daemon, END_MS)) {
+		sfs_log(SFS_WARN, "the daemon did not end in %d ms and is killed", END_MS);
+		kill_daemon(s);
+	}
 	close_fd(&s->channel[0]);
-	end_child(s, &s->launcher, 0, END_MS);
+	end_launcher(s, END_MS);
 	mounting_free(&s->mounting);
 	for (i = 0; i < LINGERING_MAX; i++)
 		(void)await_end(s, &s->lingering[i], END_MS);
@@ -376,8 +382,8 @@ static int mount_anew(struct supervisor *s)
 }
 
 /*
- * Both go, whichever is broken: each knows what it has asked of the other. The launcher ends its
- * jails when nobody has the other end of its channel any more.
+ * Both go, whichever is broken: each knows what it has asked of the other. The launcher takes its
+ * jails along.
  */
 static enum role replace(struct supervisor *s, int *status)
 {
@@ -385,7 +391,7 @@ static enum role replace(struct supervisor *s, int *status)
 
 	s->ending = true;
 	kill_daemon(s);
-	end_child(s, &s->launcher, 0, LAUNCHER_MS);
+	end_launcher(s, LAUNCHER_MS);
 	s->ending = s->broken = false;
 	s->failed = 0;
 	close_fd(&s->ready_fd);
