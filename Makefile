@@ -113,6 +113,11 @@ guards:
 
 soak: all $(PRELOADED)
 	tests/soak.py --build $(O) --seconds $(or $(SECONDS),300)
+	@for role in root nobody; do \
+		if [ $$(id -u) = 0 ]; then set -- tests/as-role $$role $(CURDIR) $(abspath $(O)); else set --; fi; \
+		"$$@" tests/soak_kill.py --build $(O) --seconds $(or $(SECONDS),300) || exit 1; \
+		[ $$(id -u) = 0 ] || break; \
+	done
 
 bench: all $(BENCH:%=$(O)/bench/%)
 	tests/bench/run $(O) $(NAMES)

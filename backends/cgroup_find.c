@@ -13,9 +13,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
-#define TEXT_MAX 65536 /* of a file of /proc */
+#define TEXT_MAX   65536 /* of a file of /proc */
+#define PAUSES_MAX 100   /* for the processes of one stale group to end */
+#define PAUSE_NS   5000000
 
 static const char *const controllers[] = { "memory", "pids" };
 
@@ -191,6 +194,32 @@ int cgroup_find(int parents[CGROUP_CONTROLLERS])
 	return found;
 }
 
+/* What its launcher had no time to end: such processes are on their way out, or are sent there. */
+static void kill_members(int group)
+{
+	char text[4096];
+
+	if (read_text(group, "cgroup.procs", text, sizeof text))
+		return;
+	for (char *p = text; *p >= '1' && *p <= '9'; p += *p == '\n')
+		(void)kill((pid_t)strtol(p, &p, 10), SIGKILL);
+}
+
+static void remove_group(int parent, const char *name)
+{
+	const struct timespec pause = { .tv_nsec = PAUSE_NS };
+	int group = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+	for (int i = 0; i < PAUSES_MAX && unlinkat(parent, name, AT_REMOVEDIR) && errno == EBUSY;
+	     i++) {
+		if (group >= 0)
+			kill_members(group);
+		(void)nanosleep(&pause, NULL);
+	}
+	if (group >= 0)
+		(void)close(group);
+}
+
 static void sweep_one(int parent, const char *name)
 {
 	int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -202,7 +231,7 @@ static void sweep_one(int parent, const char *name)
 	}
 	for (struct dirent *e; (e = readdir(dir));)
 		if (e->d_type == DT_DIR && e->d_name[0] >= '0' && e->d_name[0] <= '9')
-			(void)unlinkat(fd, e->d_name, AT_REMOVEDIR);
+			remove_group(fd, e->d_name);
 	(void)closedir(dir);
 	(void)unlinkat(parent, name, AT_REMOVEDIR);
 }

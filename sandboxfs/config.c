@@ -49,6 +49,8 @@ static const struct row rows[] = {
 	  "group id of the daemon" },
 	{ "daemon", "threads", NUMBER32, AT(threads), "4", 2, 64, "",
 	  "threads that serve requests" },
+	{ "daemon", "adopt", BOOLEAN, AT(daemon_adopt), "yes", 0, 1, "",
+	  "a daemon that replaces a dead one goes on with the same mount; no: mounts anew" },
 	{ "users", "group", TEXT, AT(users_group), "", 0, 0, "",
 	  "group, by name or id, whose members may enter the directories where users make objects; "
 	  "empty: everybody" },

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <grp.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -15,9 +16,11 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "adopt.h"
 #include "config.h"
 #include "errors.h"
 #include "file.h"
+#include "ledger.h"
 #include "transport.h"
 #include "log.h"
 #include "node.h"
@@ -161,7 +164,6 @@ static int serve(const struct daemon_start *start)
 	int err;
 
 	served = start->session;
-	started = start;
 	err = -pthread_create(&thread, NULL, await_end, NULL);
 	if (err)
 		return err;
@@ -185,6 +187,8 @@ static int run_planted(const struct daemon_start *start)
 	if (!err)
 		sfs_event(node_root(), start->uid, "start", "release %s", SANDBOXFS_VERSION);
 	err = err ?: notify_start(start->session);
+	if (!err)
+		adopt_all();
 	err = err ?: serve(start);
 	if (!err && !req_drain(DRAIN_MS))
 		sfs_log(SFS_WARN, "some work has not ended in %d ms", DRAIN_MS);
@@ -219,11 +223,14 @@ static void share_descriptors(void)
 int daemon_run(const struct daemon_start *start)
 {
 	const struct sfs_dirtype *type = top_type();
-	int err = type ? node_start(type) : -ENOMEM;
+	int err = type ? ledger_begin() : -ENOMEM;
+
+	err = err ?: node_start(type);
 
 	if (err)
 		return EXIT_FAILURE;
 	share_descriptors();
+	started = start;
 	privileged_fd = start->channel;
 	node_root()->node.uid = start->uid;
 	node_root()->node.gid = start->gid;
@@ -235,5 +242,7 @@ int daemon_run(const struct daemon_start *start)
 	top_free();
 	if (err)
 		sfs_log(SFS_ERROR, "the daemon ends: %s", errors_sentence(err));
+	if (err == -EOPNOTSUPP)
+		return DAEMON_STRANDED;
 	return err ? EXIT_FAILURE : EXIT_SUCCESS;
 }

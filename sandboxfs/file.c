@@ -11,15 +11,12 @@
 
 #include "account.h"
 #include "errors.h"
+#include "ledger.h"
 #include "perm.h"
 #include "poller.h"
 #include "render.h"
 #include "req.h"
 #include "upload.h"
-
-/* What the kernel has open and may never release. */
-static pthread_mutex_t open_lock = PTHREAD_MUTEX_INITIALIZER;
-static struct file *open_files;
 
 /* ---- what it holds in memory ----------------------------------------------------------------- */
 
@@ -84,28 +81,6 @@ static int open_checked(struct file *file)
 	return upload_open(node_as_file(file->node), file->flags, &file->who, &file->upload);
 }
 
-static void remember(struct file *file)
-{
-	pthread_mutex_lock(&open_lock);
-	file->next = open_files;
-	if (file->next)
-		file->next->prev = file;
-	open_files = file;
-	pthread_mutex_unlock(&open_lock);
-}
-
-static void forget(struct file *file)
-{
-	pthread_mutex_lock(&open_lock);
-	if (file->prev)
-		file->prev->next = file->next;
-	else
-		open_files = file->next;
-	if (file->next)
-		file->next->prev = file->prev;
-	pthread_mutex_unlock(&open_lock);
-}
-
 /* Where a user reads why he is refused everything else: error, status and their like at the top. */
 static bool tells_why(const struct node *node)
 {
@@ -113,7 +88,8 @@ static bool tells_why(const struct node *node)
 	       !node_attr((const struct row_node *)node)->store;
 }
 
-static int open_any(struct node *node, int flags, const struct sfs_cred *who, struct file **out)
+int file_open_by(struct node *node, int flags, const struct sfs_cred *who,
+		 int (*open)(struct file *file), struct file **out)
 {
 	struct file *file;
 	int err = account_open(who->uid, tells_why(node));
@@ -130,14 +106,12 @@ static int open_any(struct node *node, int flags, const struct sfs_cred *who, st
 	file->node = node_get(node);
 	file->flags = flags;
 	file->who = *who;
-	err = open_checked(file);
-	if (err) {
+	err = open(file);
+	if (err)
 		file_put(file);
-		return err;
-	}
-	remember(file);
-	*out = file;
-	return 0;
+	else
+		*out = file;
+	return err;
 }
 
 void file_note_refusal(struct node *node, const struct sfs_cred *who, int err)
@@ -160,7 +134,7 @@ int file_open(struct node *node, int flags, const struct sfs_cred *who, struct f
 
 	if (node->kind == NODE_DIR)
 		return -EISDIR;
-	err = open_any(node, flags, who, out);
+	err = file_open_by(node, flags, who, open_checked, out);
 	if (err)
 		file_note_refusal(node, who, err);
 	return err;
@@ -192,14 +166,15 @@ void file_put(struct file *file)
 void file_release(struct file *file)
 {
 	req_release(file);
-	forget(file);
 	file_put(file);
 }
 
 void file_release_all(void)
 {
-	while (open_files)
-		file_release(open_files);
+	struct file *file;
+
+	while ((file = ledger_put_any()))
+		file_release(file);
 }
 
 bool file_is_upload(const struct file *file)

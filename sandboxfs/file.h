@@ -16,11 +16,15 @@
 #include "node.h"
 
 struct file;
+struct ledger_open;
 struct sfs_req;
 
 /* flags are those of open(2). 0 or -errno with a sentence. */
 int file_open(struct node *node, int flags, const struct sfs_cred *who, struct file **out);
 void file_release(struct file *file);
+/* What another daemon needs to open it again; and it does: 0 or -errno. */
+void file_describe(const struct file *file, struct ledger_open *out);
+int file_reopen(struct node *node, const struct ledger_open *was, struct file **out);
 /* After the loop: what the kernel still has open. */
 void file_release_all(void);
 

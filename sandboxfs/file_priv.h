@@ -8,7 +8,6 @@
 
 struct file {
 	atomic_uint refs;
-	struct file *next, *prev; /* of those that the kernel holds; open_lock */
 	struct node *node;        /* counted */
 	int flags;                /* of open(2) */
 	struct sfs_cred who;      /* who opened it: asks, commands and pays */
@@ -42,6 +41,9 @@ static inline struct row_node *row_of(const struct file *file)
  * sentence.
  */
 int file_set_text(struct file *file, struct sfs_blob *text, bool answered);
+/* Pays for an open file, makes it, and opens it by that call. 0 or -errno. */
+int file_open_by(struct node *node, int flags, const struct sfs_cred *who,
+		 int (*open)(struct file *file), struct file **out);
 /* For what has no open file to read the sentence from, or none of the kind that gives it. */
 void file_note_refusal(struct node *node, const struct sfs_cred *who, int err);
 

@@ -4,11 +4,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "adopt.h"
 #include "errors.h"
 #include "file.h"
 #include "fuse_ops.h"
-
-_Thread_local bool fuse_resent;
+#include "ledger.h"
 
 struct sfs_cred fuse_begin(fuse_req_t req, enum stats_op op)
 {
@@ -39,10 +39,9 @@ static void interrupted(fuse_req_t req, void *id)
 	req_interrupt((uint64_t)(uintptr_t)id);
 }
 
-struct sfs_req *fuse_may_wait(fuse_req_t req, struct file *file, void (*send)(void *, int64_t))
+struct sfs_req *fuse_may_wait_for(fuse_req_t req, const struct req_reply *reply, struct file *file)
 {
-	struct req_reply reply = { send, req };
-	struct sfs_req *later = req_new(&reply, file);
+	struct sfs_req *later = req_new(reply, file);
 
 	/* By number: the callback may come when the request has been answered. */
 	if (later)
@@ -50,16 +49,26 @@ struct sfs_req *fuse_may_wait(fuse_req_t req, struct file *file, void (*send)(vo
 	return later;
 }
 
+struct sfs_req *fuse_may_wait(fuse_req_t req, struct file *file, void (*send)(void *, int64_t))
+{
+	return fuse_may_wait_for(req, &(struct req_reply){ send, req }, file);
+}
+
 /* The end of an operation that may have been put off. */
-void fuse_finish(fuse_req_t req, struct sfs_req *later, int64_t result,
-		 void (*send)(void *, int64_t))
+void fuse_end(struct sfs_req *later, int64_t result, void (*send)(void *, int64_t), void *token)
 {
 	stats_end(result < 0 && result != REQ_LATER);
 	if (result == REQ_LATER)
 		return;
 	if (later)
 		req_free(later);
-	send(req, result);
+	send(token, result);
+}
+
+void fuse_finish(fuse_req_t req, struct sfs_req *later, int64_t result,
+		 void (*send)(void *, int64_t))
+{
+	fuse_end(later, result, send, req);
 }
 
 /* ---- names ----------------------------------------------------------------------------------- */
@@ -119,7 +128,10 @@ static void op_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t
 	struct where where = { parent, name };
 	struct seen seen;
 
-	reply_entry(req, fuse_resent ? -EAGAIN : dir_mkdir(&where, mode, &who, &seen), &seen);
+	reply_entry(req,
+		    fuse_resent ? adopt_repeated(parent, name, &who)
+				: dir_mkdir(&where, mode, &who, &seen),
+		    &seen);
 }
 
 static void op_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name)
@@ -127,7 +139,7 @@ static void op_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name)
 	struct sfs_cred who = fuse_begin(req, OP_RMDIR);
 	struct where where = { parent, name };
 
-	fuse_answer(req, fuse_resent ? -EAGAIN : dir_rmdir(&where, &who));
+	fuse_answer(req, fuse_resent ? adopt_repeated(parent, name, &who) : dir_rmdir(&where, &who));
 }
 
 static void op_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
@@ -135,7 +147,7 @@ static void op_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
 	struct sfs_cred who = fuse_begin(req, OP_UNLINK);
 	struct where where = { parent, name };
 
-	fuse_answer(req, fuse_resent ? -EAGAIN : dir_unlink(&where, &who));
+	fuse_answer(req, fuse_resent ? adopt_repeated(parent, name, &who) : dir_unlink(&where, &who));
 }
 
 static void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t newparent,
@@ -147,7 +159,8 @@ static void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_
 	int64_t result = -ENOMEM;
 
 	if (later)
-		result = fuse_resent ? -EAGAIN : dir_rename(&from, &to, flags, &who, later);
+		result = fuse_resent ? adopt_repeated(parent, name, &who)
+				     : dir_rename(&from, &to, flags, &who, later);
 	fuse_finish(req, later, result, fuse_send_status);
 }
 
@@ -218,12 +231,18 @@ static void op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int va
 				    : (uint64_t)attr->st_mtim.tv_sec * 1000000000u +
 					      (uint64_t)attr->st_mtim.tv_nsec,
 	};
+	struct file *file = fi ? ledger_file(fi->fh) : NULL;
 	struct seen seen;
+	int err;
 
-	reply_attr(req,
-		   dir_setattr(ino, &change, &who, fi ? (struct file *)(uintptr_t)fi->fh : NULL,
-			       &seen),
-		   &seen);
+	/* ftruncate(2): what it stages is lost with this daemon, as what is written is. */
+	if (file && change.size_set && file_is_upload(file))
+		ledger_wrote(fi->fh);
+	if (fi && !file && change.size_set)
+		err = adopt_refusal(fi->fh, &who);
+	else
+		err = dir_setattr(ino, &change, &who, file, &seen);
+	reply_attr(req, err, &seen);
 }
 
 static void op_access(fuse_req_t req, fuse_ino_t ino, int mask)

@@ -2,11 +2,15 @@
 /* FUSE: operations on what is open, files and directories. */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "adopt.h"
 #include "file.h"
 #include "fuse_ops.h"
+#include "ledger.h"
+#include "notify.h"
 
 /* Of struct fuse_open_out in linux/fuse.h: the library does not know all flags. */
 #define OPEN_DIRECT_IO       (1u << 0)
@@ -31,9 +35,43 @@ static void send_written(void *token, int64_t result)
 
 /* ---- open files ------------------------------------------------------------------------------ */
 
-static struct file *file_of(const struct fuse_file_info *fi)
+/* NULL: it could not be opened again after a replacement, and the request has been answered. */
+static struct file *file_of(fuse_req_t req, const struct fuse_file_info *fi)
 {
-	return (struct file *)(uintptr_t)fi->fh;
+	const struct fuse_ctx *ctx = fuse_req_ctx(req);
+	struct sfs_cred who = { .uid = ctx->uid, .gid = ctx->gid, .pid = ctx->pid };
+	struct file *file = ledger_file(fi->fh);
+
+	if (!file)
+		fuse_answer(req, adopt_refusal(fi->fh, &who));
+	return file;
+}
+
+static void close_file(uint64_t fh)
+{
+	struct file *file = ledger_put(fh);
+
+	if (file)
+		file_release(file);
+}
+
+/* Opens, and takes a slot. What the same request opened before nobody has been told of. */
+static int open_file(struct node *node, int flags, const struct sfs_cred *who, uint64_t *fh)
+{
+	struct ledger_open open = { .asked_by = fuse_number };
+	struct file *file;
+	int err;
+
+	if (fuse_resent)
+		close_file(ledger_asked_by(fuse_number));
+	err = file_open(node, flags, who, &file);
+	if (err)
+		return err;
+	file_describe(file, &open);
+	err = ledger_take(&open, file, fh);
+	if (err)
+		file_release(file);
+	return err;
 }
 
 static void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
@@ -42,21 +80,21 @@ static void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	struct node *node = node_find(ino);
 	struct open_reply reply = { .flags = OPEN_DIRECT_IO };
 	struct file *file;
-	int err = node ? file_open(node, fi->flags, &who, &file) : -ESTALE;
+	int err = node ? open_file(node, fi->flags, &who, &reply.fh) : -ESTALE;
 
 	node_put(node);
 	if (err) {
 		fuse_answer(req, err);
 		return;
 	}
-	reply.fh = (uint64_t)(uintptr_t)file;
+	file = ledger_file(reply.fh);
 	if (!file_flushes(file))
 		reply.flags |= OPEN_NOFLUSH;
 	if (!file_is_upload(file))
 		reply.flags |= OPEN_PARALLEL_WRITES;
 	stats_end(false);
 	if (fuse_reply_buf(req, (const char *)&reply, sizeof(reply)))
-		file_release(file);
+		close_file(reply.fh);
 }
 
 static void op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
@@ -65,7 +103,6 @@ static void op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_
 	struct sfs_cred who = fuse_begin(req, OP_CREATE);
 	struct where where = { parent, name };
 	struct fuse_entry_param entry;
-	struct file *file = NULL;
 	struct seen seen;
 	int err = dir_create(&where, mode, fi->flags, &who, &seen);
 
@@ -74,17 +111,16 @@ static void op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_
 		return;
 	}
 	fuse_entry_of(&seen, &entry);
-	err = file_open(seen.node, fi->flags & ~O_TRUNC, &who, &file);
+	fi->fh = 0;
+	err = open_file(seen.node, fi->flags & ~O_TRUNC, &who, &fi->fh);
 	stats_end(err);
-	fi->fh = (uint64_t)(uintptr_t)file;
 	fi->direct_io = 1;
 	if (err)
 		fuse_reply_err(req, -err);
 	else
 		err = fuse_reply_create(req, &entry, fi);
 	if (err) {
-		if (file)
-			file_release(file);
+		close_file(fi->fh);
 		node_unlink(seen.node, false);
 		node_forget(entry.ino, 1);
 	}
@@ -95,7 +131,7 @@ static void op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi
 {
 	(void)ino;
 	fuse_begin(req, OP_RELEASE);
-	file_release(file_of(fi));
+	close_file(fi->fh);
 	fuse_answer(req, 0);
 }
 
@@ -117,15 +153,19 @@ static void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
 		    struct fuse_file_info *fi)
 {
 	struct file_piece piece;
+	struct file *file;
 	int err;
 
 	(void)ino;
 	fuse_begin(req, OP_READ);
-	if (file_is_upload(file_of(fi))) {
-		read_upload(req, file_of(fi), size, offset);
+	file = file_of(req, fi);
+	if (!file)
+		return;
+	if (file_is_upload(file)) {
+		read_upload(req, file, size, offset);
 		return;
 	}
-	err = file_read(file_of(fi), size, offset, &piece);
+	err = file_read(file, size, offset, &piece);
 	if (err) {
 		fuse_answer(req, err);
 		return;
@@ -139,59 +179,95 @@ static void op_write(fuse_req_t req, fuse_ino_t ino, const char *data, size_t si
 		     struct fuse_file_info *fi)
 {
 	struct file_bytes bytes = { data, size, offset };
-	struct file *file = file_of(fi);
 	struct sfs_req *later = NULL;
 	int64_t result = -ENOMEM;
+	struct file *file;
 
 	(void)ino;
 	fuse_begin(req, OP_WRITE);
+	file = file_of(req, fi);
+	if (!file)
+		return;
+	if (file_flushes(file))
+		ledger_wrote(fi->fh);
 	if (file_write_waits(file))
 		later = fuse_may_wait(req, file, send_written);
 	if (fuse_resent && !file_is_upload(file))
-		result = -EAGAIN;
+		result = adopt_command(file);
 	else if (later || !file_write_waits(file))
 		result = file_write(file, &bytes, later);
 	fuse_finish(req, later, result, send_written);
 }
 
-static void judge(fuse_req_t req, struct file *file,
+/* One judgement, of what had been written when it began. */
+struct judged {
+	fuse_req_t req;
+	uint64_t fh;
+	uint32_t written;
+};
+
+static void send_judged(void *token, int64_t result)
+{
+	struct judged *judged = token;
+
+	if (!result)
+		ledger_saved(judged->fh, judged->written);
+	fuse_send_status(judged->req, result);
+	free(judged);
+}
+
+static void judge(fuse_req_t req, const struct fuse_file_info *fi,
 		  int64_t (*call)(struct file *, struct sfs_req *))
 {
+	/* Asked once: after the answer the slot may be another file's. */
+	bool unsaved = ledger_unsaved(fi->fh);
+	struct file *file = unsaved ? file_of(req, fi) : ledger_file(fi->fh);
+	struct judged *judged;
 	struct sfs_req *later;
-	int64_t result = -ENOMEM;
 
-	if (!file_flushes(file)) {
+	if (!file && unsaved)
+		return;
+	/* What was written is safe, even if the file itself could not be opened again. */
+	if (!file || !file_flushes(file)) {
 		fuse_answer(req, 0);
 		return;
 	}
-	later = fuse_may_wait(req, file, fuse_send_status);
-	if (later)
-		result = fuse_resent ? -EAGAIN : call(file, later);
-	fuse_finish(req, later, result, fuse_send_status);
+	judged = malloc(sizeof(*judged));
+	if (!judged) {
+		fuse_answer(req, -ENOMEM);
+		return;
+	}
+	*judged = (struct judged){ req, fi->fh, ledger_written(fi->fh) };
+	later = fuse_may_wait_for(req, &(struct req_reply){ send_judged, judged }, file);
+	fuse_end(later, later ? call(file, later) : -ENOMEM, send_judged, judged);
 }
 
 static void op_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
 	(void)ino;
 	fuse_begin(req, OP_FLUSH);
-	judge(req, file_of(fi), file_flush);
+	judge(req, fi, file_flush);
 }
 
 static void op_fsync(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_file_info *fi)
 {
 	(void)ino, (void)datasync;
 	fuse_begin(req, OP_OTHER);
-	judge(req, file_of(fi), file_sync);
+	judge(req, fi, file_sync);
 }
 
 static void op_poll(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi,
 		    struct fuse_pollhandle *handle)
 {
-	unsigned events;
+	struct file *file = ledger_file(fi->fh);
+	unsigned events = POLLERR | POLLHUP;
 
 	(void)ino;
 	fuse_begin(req, OP_OTHER);
-	events = file_poll(file_of(fi), handle);
+	if (file)
+		events = file_poll(file, handle);
+	else
+		notify_poll_free(handle);
 	stats_end(false);
 	fuse_reply_poll(req, events);
 }

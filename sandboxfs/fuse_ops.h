@@ -19,6 +19,7 @@
  * not act again.
  */
 extern _Thread_local bool fuse_resent;
+extern _Thread_local uint64_t fuse_number; /* of that request, without the mark */
 
 /* An operation begins: who asks. */
 struct sfs_cred fuse_begin(fuse_req_t req, enum stats_op op);
@@ -26,7 +27,10 @@ void fuse_answer(fuse_req_t req, int64_t err);
 void fuse_entry_of(const struct seen *seen, struct fuse_entry_param *entry);
 
 /* An operation that may be put off: its request, NULL when memory is short, and its end. */
+struct sfs_req *fuse_may_wait_for(fuse_req_t req, const struct req_reply *reply,
+				  struct file *file);
 struct sfs_req *fuse_may_wait(fuse_req_t req, struct file *file, void (*send)(void *, int64_t));
+void fuse_end(struct sfs_req *later, int64_t result, void (*send)(void *, int64_t), void *token);
 void fuse_finish(fuse_req_t req, struct sfs_req *later, int64_t result,
 		 void (*send)(void *, int64_t));
 void fuse_send_status(void *token, int64_t result);

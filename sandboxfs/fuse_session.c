@@ -13,19 +13,13 @@
 
 #include "transport.h"
 #include "fuse_ops.h"
+#include "fuse_resent.h"
 
-#define RESENT_BIT (UINT64_C(1) << 63) /* in the number of a request */
-#define WAKE_NS    10000000
+#define WAKE_NS 10000000
 
 /* The versions of the protocol, 7.N, from which on the kernel has something; see linux/fuse.h. */
 #define MINOR_PARALLEL_WRITES 38
 #define MINOR_RESEND          40
-
-/* Of struct fuse_in_header in linux/fuse.h. */
-struct request_head {
-	uint32_t length, opcode;
-	uint64_t unique;
-};
 
 static void (*call_ready)(void);
 static pthread_t serving_thread;
@@ -73,6 +67,11 @@ bool transport_mounted(struct fuse_session *session)
 	return device.fd >= 0 && poll(&device, 1, 0) >= 0 && !(device.revents & POLLERR);
 }
 
+int transport_device(struct fuse_session *session)
+{
+	return fuse_session_fd(session);
+}
+
 void transport_unmount(struct fuse_session *session)
 {
 	fuse_session_unmount(session);
@@ -90,25 +89,42 @@ void transport_free(struct fuse_session *session)
 static ssize_t receive(int fd, void *buf, size_t size, void *unused)
 {
 	ssize_t n = read(fd, buf, size);
-	struct request_head head;
 
 	(void)unused;
-	if (n >= (ssize_t)sizeof(head)) {
-		memcpy(&head, buf, sizeof(head));
-		fuse_resent = head.unique & RESENT_BIT;
-	}
+	if (n > 0)
+		resent_look(buf, (size_t)n);
 	return n;
 }
 
 static ssize_t reply(int fd, struct iovec *iov, int count, void *unused)
 {
+	ssize_t all = 0;
+	int i;
+
 	(void)unused;
-	return writev(fd, iov, count);
+	if (!resent_swallows())
+		return writev(fd, iov, count);
+	for (i = 0; i < count; i++)
+		all += (ssize_t)iov[i].iov_len;
+	return all;
 }
 
 static void wake(int signal)
 {
 	(void)signal; /* it ends the wait of the serving thread: that is all */
+}
+
+/* The kernel's INIT is to come, or came to a daemon before this one. */
+static int take_over(struct fuse_session *session, void (*ready)(void))
+{
+	bool begun = resent_begun();
+	int err;
+
+	call_ready = begun ? NULL : ready;
+	err = begun ? resent_take_over(session) : 0;
+	if (begun && !err && ready)
+		ready();
+	return err;
 }
 
 int transport_serve(struct fuse_session *session, unsigned threads, void (*ready)(void))
@@ -120,7 +136,6 @@ int transport_serve(struct fuse_session *session, unsigned threads, void (*ready
 
 	if (!config)
 		return -ENOMEM;
-	call_ready = ready;
 	sigaction(SIGUSR1, &action, NULL);
 	serving_thread = pthread_self();
 	atomic_store(&serving, true);
@@ -132,6 +147,7 @@ int transport_serve(struct fuse_session *session, unsigned threads, void (*ready
 	fuse_loop_cfg_set_idle_threads(config, threads);
 	fuse_loop_cfg_set_clone_fd(config, 0);
 	err = fuse_session_custom_io(session, &io, fuse_session_fd(session));
+	err = err ?: take_over(session, ready);
 	if (!err)
 		err = fuse_session_loop_mt(session, config);
 	atomic_store(&serving, false);

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "errors.h"
+#include "ledger.h"
 #include "stage.h"
 
 #define NODE_BUCKETS 16384 /* a power of two */
@@ -16,7 +17,6 @@ pthread_mutex_t tree_lock = PTHREAD_MUTEX_INITIALIZER;
 
 /* not counted: a node leaves it before it is freed; tree_lock */
 static struct node *by_id[NODE_BUCKETS];
-static uint64_t last_rotation; /* tree_lock */
 
 /* ---- ids ------------------------------------------------------------------------------------- */
 
@@ -247,6 +247,16 @@ static bool same_row(const struct node *node, const struct row_node *want)
 	       row->for_uid == want->for_uid;
 }
 
+/* Under tree_lock. */
+static void row_enter(struct row_node *fresh)
+{
+	id_insert(&fresh->node);
+	if (!(node_attr(fresh)->flags & SFS_PER_UID))
+		return;
+	fresh->next_personal = fresh->node.dir->personal;
+	fresh->node.dir->personal = fresh;
+}
+
 /* Under tree_lock: the node that is there already, counted, or fresh, inserted. */
 static struct row_node *row_insert(struct row_node *fresh, unsigned flags)
 {
@@ -254,16 +264,12 @@ static struct row_node *row_insert(struct row_node *fresh, unsigned flags)
 	struct node *there;
 
 	if (flags & SFS_WAITS)
-		salt = mix(2, ++last_rotation);
+		salt = mix(2, ledger_rotation());
 	for (;; salt++) {
 		fresh->node.id = id_of(fresh->node.dir->node.id, row_key(fresh->row), salt);
 		there = id_find(fresh->node.id);
 		if (!there) {
-			id_insert(&fresh->node);
-			if (flags & SFS_PER_UID) {
-				fresh->next_personal = fresh->node.dir->personal;
-				fresh->node.dir->personal = fresh;
-			}
+			row_enter(fresh);
 			return fresh;
 		}
 		if (!(flags & SFS_WAITS) && same_row(there, fresh) && get_unless_dying(there))
@@ -271,10 +277,9 @@ static struct row_node *row_insert(struct row_node *fresh, unsigned flags)
 	}
 }
 
-struct row_node *node_row(struct sfs_obj *dir, unsigned row, const struct sfs_cred *who)
+static struct row_node *row_new(struct sfs_obj *dir, unsigned row, uid_t for_uid)
 {
-	unsigned flags = dir->type->attrs[row].flags;
-	struct row_node *fresh = calloc(1, sizeof(*fresh)), *found;
+	struct row_node *fresh = calloc(1, sizeof(*fresh));
 
 	if (!fresh)
 		return NULL;
@@ -284,12 +289,15 @@ struct row_node *node_row(struct sfs_obj *dir, unsigned row, const struct sfs_cr
 	atomic_init(&fresh->node.refs, 1);
 	fresh->node.dir = sfs_get(dir);
 	fresh->row = row;
-	fresh->for_uid = flags & SFS_PER_UID ? who->uid : 0;
-	pthread_mutex_lock(&tree_lock);
-	found = row_insert(fresh, flags);
-	pthread_mutex_unlock(&tree_lock);
+	fresh->for_uid = for_uid;
+	return fresh;
+}
+
+/* found stands for fresh, which may have become it. */
+static struct row_node *row_instead(struct row_node *fresh, struct row_node *found)
+{
 	if (found != fresh) {
-		sfs_put_obj(dir);
+		sfs_put_obj(fresh->node.dir);
 		free(fresh);
 	}
 	return found;
@@ -306,4 +314,37 @@ unsigned node_row_uids(struct sfs_obj *dir, unsigned row, uid_t *uids, unsigned 
 			uids[n++] = node->for_uid;
 	pthread_mutex_unlock(&tree_lock);
 	return n;
+}
+
+struct row_node *node_row(struct sfs_obj *dir, unsigned row, const struct sfs_cred *who)
+{
+	unsigned flags = dir->type->attrs[row].flags;
+	struct row_node *fresh = row_new(dir, row, flags & SFS_PER_UID ? who->uid : 0), *found;
+
+	if (!fresh)
+		return NULL;
+	pthread_mutex_lock(&tree_lock);
+	found = row_insert(fresh, flags);
+	pthread_mutex_unlock(&tree_lock);
+	return row_instead(fresh, found);
+}
+
+struct row_node *node_adopt_row(struct sfs_obj *dir, unsigned row, uid_t for_uid, uint64_t id)
+{
+	struct row_node *fresh = row_new(dir, row, for_uid), *found = NULL;
+	struct node *there;
+
+	if (!fresh)
+		return NULL;
+	pthread_mutex_lock(&tree_lock);
+	there = id_find(id);
+	if (!there) {
+		fresh->node.id = id;
+		row_enter(fresh);
+		found = fresh;
+	} else if (same_row(there, fresh) && get_unless_dying(there)) {
+		found = node_as_row(there);
+	}
+	pthread_mutex_unlock(&tree_lock);
+	return row_instead(fresh, found);
 }

@@ -87,6 +87,13 @@ void poller_seen(struct poller *poller)
 	pthread_mutex_unlock(&poll_lock);
 }
 
+void poller_set_changed(struct poller *poller)
+{
+	pthread_mutex_lock(&poll_lock);
+	poller->changed = true;
+	pthread_mutex_unlock(&poll_lock);
+}
+
 void poller_set_more(struct poller *poller, bool more)
 {
 	pthread_mutex_lock(&poll_lock);

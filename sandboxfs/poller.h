@@ -27,6 +27,7 @@ void poller_remove(struct poller *poller);
 /* Takes the handle over and says what is ready now: bits of poll(2). handle NULL: only asks. */
 unsigned poller_arm(struct poller *poller, void *handle);
 void poller_seen(struct poller *poller); /* it is read from the beginning */
+void poller_set_changed(struct poller *poller);
 /* A stream has been read, and not to its end. */
 void poller_set_more(struct poller *poller, bool more);
 /* Work in the background begins, and ends: that wakes. */

@@ -171,9 +171,14 @@ static int make_state(const struct options *options)
 /* A daemon that was killed leaves a mount behind on which everything fails. */
 static int clear_dead(const char *path)
 {
-	struct stat st;
+	struct statx st;
 
-	if (!stat(path, &st) || errno != ENOTCONN)
+	/*
+	 * Not what the kernel remembers of it: that outlives the daemon for a while. It may be just
+	 * dying, too.
+	 */
+	if (!statx(AT_FDCWD, path, AT_STATX_FORCE_SYNC, STATX_TYPE, &st) ||
+	    (errno != ENOTCONN && errno != ECONNABORTED))
 		return 0;
 	sfs_log(SFS_INFO, "a dead mount at the mount point is removed");
 	if (unmount_place(path))

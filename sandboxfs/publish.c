@@ -353,7 +353,7 @@ static void *publish(void *arg)
 	uint64_t next;
 	unsigned i;
 
-	call_thread(lane_number(lane), all.mount.tree);
+	call_thread(lane_number(lane), &all.mount);
 	pthread_mutex_lock(&lane->lock);
 	while (!lane->stopping) {
 		next = wake_resting(lane, &rested);

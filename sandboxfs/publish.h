@@ -21,6 +21,7 @@ struct publish_mount {
 	int tree;
 	const char *place; /* absolute; outlives the threads */
 	uint64_t device;   /* of the mount: whatever else is at that path is not touched */
+	bool foreground;   /* else the caller's terminal is let go */
 };
 
 /* Starts the threads, with the privileges of the caller, which they keep. 0 or -errno. */

@@ -13,6 +13,8 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "log.h"
+
 #define LANES_MAX 16
 #define FIRST_FD  3 /* after the standard ones */
 
@@ -30,16 +32,21 @@ static pthread_mutex_t call_lock = PTHREAD_MUTEX_INITIALIZER;
  * descriptors of its own, none: were the daemon killed while this thread waits in the kernel for an
  * answer of the daemon, the transport's would keep it waiting for ever.
  */
-static bool stand_alone(int tree)
+static bool stand_alone(const struct publish_mount *mount)
 {
-	if (tree >= 0 && (unshare(CLONE_FS) || fchdir(tree)))
+	if (mount->tree >= 0 && (unshare(CLONE_FS) || fchdir(mount->tree)))
 		return false;
-	return !close_range(FIRST_FD, UINT_MAX, CLOSE_RANGE_UNSHARE);
+	if (close_range(FIRST_FD, UINT_MAX, CLOSE_RANGE_UNSHARE))
+		return false;
+	/* The caller's output is let go of here too. */
+	if (!mount->foreground)
+		log_silence();
+	return true;
 }
 
-void call_thread(unsigned lane, int tree)
+void call_thread(unsigned lane, const struct publish_mount *mount)
 {
-	if (stand_alone(tree))
+	if (stand_alone(mount))
 		atomic_store(&lanes[lane].tid, gettid());
 	else
 		sfs_log(SFS_WARN, "a publisher cannot stand alone: no events of inotify");

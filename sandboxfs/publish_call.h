@@ -18,8 +18,8 @@ struct call {
 	char name[NODE_STAGING_MAX + 1];
 };
 
-/* On a publishing thread, first: which of them it is. tree as in struct publish_mount. */
-void call_thread(unsigned lane, int tree);
+/* On a publishing thread, first: which of them it is. */
+void call_thread(unsigned lane, const struct publish_mount *mount);
 /* Does it. 0 or -errno. */
 int call_make(unsigned lane, const struct publish_mount *mount, const struct call *call);
 

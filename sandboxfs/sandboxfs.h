@@ -320,6 +320,7 @@ struct sfs_config {
 	uid_t daemon_uid;     /* account of the daemon when started by root */
 	gid_t daemon_gid;
 	uint32_t threads; /* FUSE worker threads, at least 2 */
+	bool daemon_adopt; /* a successor takes over the mount, else it mounts anew */
 	/* [users] */
 	char users_group[256]; /* name or gid: who may make objects; empty: everybody */
 	/* [store] */

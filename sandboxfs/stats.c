@@ -4,6 +4,7 @@
  * wide, added to atomically.
  */
 #include "stats.h"
+#include "ledger.h"
 
 #include <stdatomic.h>
 #include <stdio.h>
@@ -174,5 +175,6 @@ void stats_show(struct sfs_buf *out)
 	sfs_put_count(out, "interrupted", get(&interrupted));
 	for (i = 0; i < SFS_STATS; i++)
 		sfs_put_count(out, keys[i], get(&backend_counts[i]));
+	sfs_put_count(out, "replacements", ledger_replacements());
 	show_latency(out);
 }

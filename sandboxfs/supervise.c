@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The supervisor: one loop over the signals of its children and the word that the mount answers. */
+/* The supervisor: one loop over the signals of its children and what they say by their pipes. */
 #include "supervise.h"
 
 #include <errno.h>
@@ -7,7 +7,6 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
@@ -16,27 +15,39 @@
 
 #include "daemon.h"
 #include "detached.h"
-#include "transport.h"
+#include "ledger.h"
 #include "log.h"
+#include "mounting.h"
 #include "perm.h"
 #include "privileges.h"
 #include "publish.h"
-#include "unmount.h"
 
-#define END_MS 5000 /* for a child to end by itself */
+#define END_MS           5000 /* for a child to end by itself */
+#define LAUNCHER_MS      1000 /* the same where clients wait for a successor */
+#define REAP_MS          200  /* between the end of a process and its being told */
+#define REPLACEMENTS_MAX 5    /* within REPLACEMENTS_NS: more are a loop that has to end */
+#define REPLACEMENTS_NS  UINT64_C(10000000000)
+#define LINGERING_MAX    16
 
 struct supervisor {
 	const struct options *options;
-	struct fuse_session *session;
-	uint64_t mount_id;      /* 0: cannot be told */
+	struct mounting mounting;
 	pid_t launcher, daemon; /* 0: not running */
-	int daemon_status;      /* of waitpid(2) */
 	int channel[2];         /* the daemon's end, the launcher's end; -1: closed here */
 	int ready_fd;           /* read end; -1: closed */
+	int life_fd;            /* read end of a pipe that the daemon alone holds; -1: closed */
 	int signal_fd;
 	struct detached detached;
-	bool ending; /* what ends now was told to */
+	bool answers;  /* the mount did so once */
+	bool told;     /* a signal says that all has to end */
+	bool broken;   /* launcher or daemon ended without being told to */
+	bool stranded; /* no daemon can go on where another one died */
+	bool ending;   /* what ends now was told to */
 	int failed;
+	uint64_t replaced_ns[REPLACEMENTS_MAX]; /* the last ones */
+	unsigned nreplaced;
+	/* daemons that are dead and hang in the kernel until somebody serves their own calls */
+	pid_t lingering[LINGERING_MAX];
 };
 
 enum role { PARENT, CHILD, FAILED };
@@ -86,6 +97,7 @@ static int launcher_role(struct supervisor *s, pid_t parent)
 
 	be_child(s, sfs_privileged.name);
 	close_fd(&s->channel[0]);
+	close_fd(&s->life_fd);
 	if (!s->options->foreground)
 		log_silence();
 	signal(SIGPIPE, SIG_DFL);
@@ -117,12 +129,13 @@ static enum role start_launcher(struct supervisor *s, int *status)
 
 /* ---- the daemon ------------------------------------------------------------------------------ */
 
-static int daemon_role(struct supervisor *s, int ready_fd, pid_t parent)
+static int daemon_role(struct supervisor *s, const int told[2], pid_t parent)
 {
 	struct daemon_start start = {
-		.session = s->session,
+		.session = s->mounting.session,
 		.channel = s->channel[0],
-		.ready_fd = ready_fd,
+		.ready_fd = told[0],
+		.life_fd = told[1],
 		.foreground = s->options->foreground,
 		.uid = geteuid(),
 		.gid = getegid(),
@@ -131,10 +144,12 @@ static int daemon_role(struct supervisor *s, int ready_fd, pid_t parent)
 		.tree = s->detached.tree,
 		.place = s->options->place,
 		.device = s->detached.device,
+		.foreground = s->options->foreground,
 	};
 
 	be_child(s, "daemon");
 	close_fd(&s->ready_fd);
+	close_fd(&s->life_fd);
 	close_fd(&s->detached.list_fd);
 	if (privileges_drop_ids() || publish_create(&mount) || privileges_drop())
 		return EXIT_FAILURE;
@@ -150,18 +165,24 @@ static int daemon_role(struct supervisor *s, int ready_fd, pid_t parent)
 
 static enum role start_daemon(struct supervisor *s, int *status)
 {
-	int ready[2];
+	int ready[2] = { -1, -1 }, life[2] = { -1, -1 };
 	pid_t parent = getpid();
 
-	if (pipe2(ready, O_CLOEXEC))
-		return FAILED;
-	s->ready_fd = ready[0];
-	s->daemon = fork();
+	s->daemon = -1;
+	detached_close(&s->detached);
+	if (mounting_in_place(&s->mounting))
+		detached_open(&s->detached, s->options->place);
+	if (!pipe2(ready, O_CLOEXEC) && !pipe2(life, O_CLOEXEC)) {
+		s->ready_fd = ready[0];
+		s->life_fd = life[0];
+		s->daemon = fork();
+	}
 	if (s->daemon == 0) {
-		*status = daemon_role(s, ready[1], parent);
+		*status = daemon_role(s, (int[2]){ ready[1], life[1] }, parent);
 		return CHILD;
 	}
-	close(ready[1]);
+	close_fd(&ready[1]);
+	close_fd(&life[1]);
 	close_fd(&s->channel[0]);
 	close_fd(&s->detached.tree);
 	if (s->daemon > 0)
@@ -181,25 +202,27 @@ static void log_end(const char *name, int status)
 		sfs_log(SFS_ERROR, "the %s ended with status %d", name, WEXITSTATUS(status));
 }
 
+/* Any other child's end but that of one which was told to, or of a mount that was taken away. */
 static void child_ended(struct supervisor *s, pid_t pid, int status)
 {
 	bool clean = WIFEXITED(status) && !WEXITSTATUS(status);
+	unsigned i;
 
+	for (i = 0; i < LINGERING_MAX; i++)
+		if (s->lingering[i] == pid)
+			s->lingering[i] = 0;
+	if (pid != s->daemon && pid != s->launcher)
+		return;
+	if (!clean && !s->ending) {
+		log_end(pid == s->daemon ? "daemon" : "launcher", status);
+		s->broken = true;
+	}
 	if (pid == s->daemon) {
 		s->daemon = 0;
-		s->failed |= !clean;
-		if (!clean)
-			log_end("daemon", status);
-	} else if (pid == s->launcher) {
+		s->failed |= !clean && s->ending;
+		s->stranded |= WIFEXITED(status) && WEXITSTATUS(status) == DAEMON_STRANDED;
+	} else {
 		s->launcher = 0;
-		/*
-		 * Alone it has no reason to end; well it ends when the daemon, which is ending, has
-		 * closed the channel.
-		 */
-		if (!s->ending && s->daemon && !clean) {
-			s->failed = 1;
-			log_end("launcher", status);
-		}
 	}
 }
 
@@ -212,37 +235,78 @@ static void reap(struct supervisor *s)
 		child_ended(s, pid, status);
 }
 
-/* Waits at most timeout_ms for one signal, reaps; returns the signal, 0 for none. */
-static int next_signal(struct supervisor *s, int timeout_ms)
+/* Takes a signal that is there; SIGCHLD is the only one that does not end all. */
+static void take_signal(struct supervisor *s)
+{
+	struct signalfd_siginfo info;
+
+	if (read(s->signal_fd, &info, sizeof(info)) != sizeof(info))
+		return;
+	s->told |= info.ssi_signo != SIGCHLD;
+	reap(s);
+}
+
+/* True: it has ended within that time. */
+static bool await_end(struct supervisor *s, const pid_t *pid, unsigned timeout_ms)
 {
 	struct pollfd poll_fd = { .fd = s->signal_fd, .events = POLLIN };
-	struct signalfd_siginfo info = { 0 };
+	uint64_t now_ns = sfs_now_ns(), end_ns = now_ns + timeout_ms * UINT64_C(1000000);
 
-	if (poll(&poll_fd, 1, timeout_ms) <= 0)
-		return 0;
-	if (read(s->signal_fd, &info, sizeof(info)) != sizeof(info))
-		return 0;
-	reap(s);
-	return (int)info.ssi_signo;
+	for (; *pid && now_ns < end_ns; now_ns = sfs_now_ns())
+		if (poll(&poll_fd, 1, (int)((end_ns - now_ns) / 1000000) + 1) > 0)
+			take_signal(s);
+	return !*pid;
 }
 
-static void end_child(struct supervisor *s, const pid_t *pid, int first_signal)
+/* It ends by itself when nobody has the other end of its channel any more. */
+static void end_launcher(struct supervisor *s, unsigned timeout_ms)
 {
-	uint64_t deadline_ns = sfs_now_ns() + END_MS * UINT64_C(1000000);
-
-	if (*pid && first_signal)
-		kill(*pid, first_signal);
-	while (*pid && sfs_now_ns() < deadline_ns)
-		next_signal(s, 100);
-	if (!*pid)
+	if (await_end(s, &s->launcher, timeout_ms))
 		return;
-	sfs_log(SFS_WARN, "process %d did not end in %d ms and is killed", (int)*pid, END_MS);
-	kill(*pid, SIGKILL);
-	while (*pid)
-		next_signal(s, 100);
+	sfs_log(SFS_WARN, "the launcher did not end in %u ms and is killed", timeout_ms);
+	kill(s->launcher, SIGKILL);
+	while (!await_end(s, &s->launcher, END_MS))
+		;
 }
 
-/* ---- the whole ------------------------------------------------------------------------------- */
+/* A thread of it that waits in the kernel for an answer of this very mount ends when it gets one. */
+static void let_linger(struct supervisor *s)
+{
+	unsigned i;
+
+	sfs_log(SFS_WARN, "the daemon is dead, and a thread of it waits in the kernel");
+	kill(s->daemon, SIGKILL);
+	for (i = 0; i < LINGERING_MAX && s->lingering[i]; i++)
+		;
+	if (i < LINGERING_MAX)
+		s->lingering[i] = s->daemon;
+	s->daemon = 0;
+	s->broken = true;
+}
+
+/* The daemon's descriptors are closed: usually its end is told at once. */
+static void daemon_closed(struct supervisor *s)
+{
+	close_fd(&s->life_fd);
+	if (s->daemon && !await_end(s, &s->daemon, REAP_MS))
+		let_linger(s);
+}
+
+/* Ends what is left of it; clients wait. */
+static void kill_daemon(struct supervisor *s)
+{
+	struct pollfd closed = { .fd = s->life_fd, .events = POLLIN };
+
+	if (!s->daemon)
+		return;
+	kill(s->daemon, SIGKILL);
+	if (!await_end(s, &s->daemon, REAP_MS) && poll(&closed, 1, END_MS) > 0)
+		daemon_closed(s);
+	if (s->daemon && !await_end(s, &s->daemon, REAP_MS))
+		let_linger(s);
+}
+
+/* ---- watching and ending ---------------------------------------------------------------------- */
 
 /* The daemon says that the mount answers: from now on nobody's terminal is ours. */
 static void mount_answers(struct supervisor *s)
@@ -251,8 +315,9 @@ static void mount_answers(struct supervisor *s)
 	ssize_t n = read(s->ready_fd, &byte, 1);
 
 	close_fd(&s->ready_fd);
-	if (n != 1)
+	if (n != 1 || s->answers)
 		return;
+	s->answers = true;
 	if (!s->options->foreground) {
 		log_to_syslog();
 		log_silence();
@@ -271,48 +336,26 @@ static void mounts_changed(struct supervisor *s)
 		kill(s->daemon, SIGUSR2);
 }
 
+/* Until a signal says so, or a child has ended. */
 static void watch(struct supervisor *s)
 {
-	struct signalfd_siginfo info;
-
-	while (s->daemon && s->launcher) {
-		struct pollfd fds[3] = { { .fd = s->signal_fd, .events = POLLIN },
+	while (!s->told && s->daemon && s->launcher) {
+		struct pollfd fds[4] = { { .fd = s->signal_fd, .events = POLLIN },
 					 { .fd = s->ready_fd, .events = POLLIN },
+					 { .fd = s->life_fd, .events = POLLIN },
 					 { .fd = s->detached.list_fd, .events = POLLPRI } };
 
-		if (poll(fds, 3, -1) < 0)
+		if (poll(fds, 4, -1) < 0)
 			continue;
 		if (fds[1].revents)
 			mount_answers(s);
+		if (fds[0].revents)
+			take_signal(s);
 		if (fds[2].revents)
+			daemon_closed(s);
+		if (fds[3].revents)
 			mounts_changed(s);
-		if (!fds[0].revents || read(s->signal_fd, &info, sizeof(info)) != sizeof(info))
-			continue;
-		reap(s);
-		if (info.ssi_signo != SIGCHLD)
-			return;
 	}
-}
-
-/*
- * A user's fusermount3 wants an /etc/mtab. Only what was ours a moment ago may be taken away: once
- * somebody has unmounted it there may be another mount at the place.
- */
-static void unmount(struct supervisor *s)
-{
-	const char *place = s->options->place;
-	uint64_t ours = s->mount_id && transport_mounted(s->session) ? s->mount_id : 0;
-
-	if (mount_id(place) != ours)
-		ours = 0;
-	/* The library does not know of the copy, and would take away whatever is there now. */
-	if (!s->detached.left || !transport_mounted(s->session))
-		transport_unmount(s->session);
-	if (!ours || mount_id(place) != ours || !unmount_place(place))
-		return;
-	sfs_log(SFS_ERROR,
-		"the mount at %.200s stays: neither fusermount3 nor umount takes it away", place);
-	s->failed = 1;
 }
 
 /*
@@ -321,78 +364,118 @@ static void unmount(struct supervisor *s)
  */
 static void end_all(struct supervisor *s)
 {
+	unsigned i;
+
 	s->ending = true;
-	if (s->session)
-		unmount(s);
-	end_child(s, &s->daemon, SIGTERM);
+	if (s->mounting.session && mounting_end(&s->mounting))
+		s->failed = 1;
+	if (s->daemon)
+		kill(s->daemon, SIGTERM);
+	if (!await_end(s, &s->daemon, END_MS)) {
+		sfs_log(SFS_WARN, "the daemon did not end in %d ms and is killed", END_MS);
+		kill_daemon(s);
+	}
 	close_fd(&s->channel[0]);
-	end_child(s, &s->launcher, 0);
-	if (s->session)
-		transport_free(s->session);
+	end_launcher(s, END_MS);
 	detached_close(&s->detached);
+	mounting_free(&s->mounting);
+	for (i = 0; i < LINGERING_MAX; i++)
+		(void)await_end(s, &s->lingering[i], END_MS);
 	close_fd(&s->ready_fd);
+	close_fd(&s->life_fd);
 	close_fd(&s->signal_fd);
 }
 
-/* What was written to a file that stood for standard error comes to the real one. */
-static void replay(int fd)
-{
-	char text[1024];
-	ssize_t n = pread(fd, text, sizeof(text), 0);
+/* ---- replacing ------------------------------------------------------------------------------- */
 
-	if (n > 0 && write(STDERR_FILENO, text, (size_t)n) < 0)
-		return;
+static bool too_often(struct supervisor *s)
+{
+	uint64_t *oldest_ns = &s->replaced_ns[s->nreplaced % REPLACEMENTS_MAX];
+	uint64_t now_ns = sfs_now_ns();
+
+	if (s->nreplaced >= REPLACEMENTS_MAX && now_ns - *oldest_ns < REPLACEMENTS_NS)
+		return true;
+	*oldest_ns = now_ns;
+	s->nreplaced++;
+	return false;
+}
+
+/* What waits for an answer hears that there is none; descriptors are dead. */
+static int mount_anew(struct supervisor *s)
+{
+	int err = mounting_end(&s->mounting);
+
+	mounting_free(&s->mounting);
+	ledger_clear();
+	return err ?: mounting_begin(&s->mounting, s->options->fuse, s->options->place);
 }
 
 /*
- * The helper that unmounts when we die outlives this call and keeps what it was given: were that
- * the caller's pipe, $(sandboxfs ...) would never end.
+ * Both go, whichever is broken: each knows what it has asked of the other. The launcher takes its
+ * jails along.
  */
-static int mount_aside(struct supervisor *s)
+static enum role replace(struct supervisor *s, int *status)
 {
-	int aside = memfd_create("mount", MFD_CLOEXEC), err;
-	int out = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3),
-	    old = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
+	enum role role;
 
-	if (aside >= 0) {
-		dup2(aside, STDOUT_FILENO);
-		dup2(aside, STDERR_FILENO);
-	}
-	err = transport_mount(s->session, s->options->place);
-	if (out >= 0)
-		dup2(out, STDOUT_FILENO);
-	if (old >= 0)
-		dup2(old, STDERR_FILENO);
-	if (aside >= 0)
-		replay(aside);
-	close_fd(&aside);
-	close_fd(&out);
-	close_fd(&old);
-	return err;
+	s->ending = true;
+	kill_daemon(s);
+	end_launcher(s, LAUNCHER_MS);
+	s->ending = s->broken = false;
+	s->failed = 0;
+	close_fd(&s->ready_fd);
+	close_fd(&s->life_fd);
+	ledger_count_replacement();
+	role = start_launcher(s, status);
+	if (role == PARENT && (s->stranded || !sfs_config()->daemon_adopt) && mount_anew(s))
+		role = FAILED;
+	return role == PARENT ? start_daemon(s, status) : role;
 }
 
-static enum role mount_and_start(struct supervisor *s, int *status)
+/*
+ * One of the two has ended. Well, when the mount was taken away: then the other one follows, in
+ * either order.
+ */
+static bool has_to_be_replaced(struct supervisor *s)
 {
-	uint64_t below = mount_id(s->options->place);
+	if (!s->broken && s->daemon && !await_end(s, &s->daemon, REAP_MS))
+		s->broken = true;
+	if (s->told || !s->broken)
+		return false;
+	s->failed = 1;
+	if (!s->answers || !mounting_lives(&s->mounting))
+		return false;
+	if (too_often(s)) {
+		sfs_log(SFS_ERROR, "more than %d replacements in %d s: the mount is given up",
+			REPLACEMENTS_MAX, (int)(REPLACEMENTS_NS / 1000000000u));
+		return false;
+	}
+	sfs_log(SFS_WARN, "launcher and daemon are replaced");
+	return true;
+}
 
-	s->session = transport_new(s->options->fuse);
-	if (!s->session || mount_aside(s))
-		return FAILED;
-	s->mount_id = mount_id(s->options->place);
-	if (s->mount_id == below)
-		s->mount_id = 0;
-	detached_open(&s->detached, s->options->place);
-	return start_daemon(s, status);
+/* ---- the whole ------------------------------------------------------------------------------- */
+
+static enum role start(struct supervisor *s, int *status)
+{
+	enum role role = s->signal_fd < 0 || ledger_start() ? FAILED : start_launcher(s, status);
+
+	if (role == PARENT &&
+	    mounting_begin(&s->mounting, s->options->fuse, s->options->place))
+		role = FAILED;
+	return role == PARENT ? start_daemon(s, status) : role;
 }
 
 int supervise(const struct options *options)
 {
-	struct supervisor s = { .options = options, .channel = { -1, -1 }, .ready_fd = -1,
-				.detached = { .tree = -1, .list_fd = -1 } };
+	/* Static: leak checkers of a child look for what it holds there, after this has returned. */
+	static struct supervisor s = { .channel = { -1, -1 }, .ready_fd = -1, .life_fd = -1,
+				       .detached = { .tree = -1, .list_fd = -1 } };
 	sigset_t set;
 	enum role role;
 	int status = EXIT_FAILURE;
 
+	s.options = options;
 	our_signals(&set);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	signal(SIGPIPE, SIG_IGN); /* whoever waited for us may be gone */
@@ -400,14 +483,14 @@ int supervise(const struct options *options)
 	perm_check_here(!strstr(options->fuse, "default_permissions"));
 	if (strstr(options->fuse, "allow_other"))
 		sfs_feature("other_users");
-	role = s.signal_fd < 0 ? FAILED : start_launcher(&s, &status);
-	if (role == PARENT)
-		role = mount_and_start(&s, &status);
+	for (role = start(&s, &status); role == PARENT; role = replace(&s, &status)) {
+		watch(&s);
+		if (!has_to_be_replaced(&s))
+			break;
+	}
 	if (role == CHILD)
 		return status;
-	if (role == PARENT)
-		watch(&s);
-	else
+	if (role == FAILED)
 		s.failed = 1;
 	end_all(&s);
 	return s.failed ? EXIT_FAILURE : EXIT_SUCCESS;

@@ -3,7 +3,7 @@
  * The transport: everything that the rest of the core knows about FUSE.
  *
  * A session is made and mounted by the supervisor, which never serves it; the daemon is a fork that
- * serves it once. So another fork could serve it again.
+ * serves it once, and another one after that has died.
  */
 #ifndef TRANSPORT_H
 #define TRANSPORT_H
@@ -18,13 +18,15 @@ struct fuse_session *transport_new(const char *options);
 int transport_mount(struct fuse_session *session, const char *mountpoint);
 /* Is it mounted and connected still? */
 bool transport_mounted(struct fuse_session *session);
+/* Its descriptor of /dev/fuse. */
+int transport_device(struct fuse_session *session);
 /* The usual way, which may fail and does not say so. */
 void transport_unmount(struct fuse_session *session);
 void transport_free(struct fuse_session *session);
 
 /*
  * Serves until the mount is gone or transport_stop(). ready is called when the kernel has been
- * answered.
+ * answered. -EOPNOTSUPP: somebody served it before, and this kernel does not let anybody go on.
  */
 int transport_serve(struct fuse_session *session, unsigned threads, void (*ready)(void));
 /* From any thread: makes transport_serve() return. */

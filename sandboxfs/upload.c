@@ -7,9 +7,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "commit.h"
+#include "ledger.h"
 #include "notify.h"
 #include "object.h"
 
@@ -86,6 +88,18 @@ int upload_open(struct file_node *file, int flags, const struct sfs_cred *who, s
 	node_get(&file->node);
 	*out = upload;
 	return 0;
+}
+
+void upload_describe(struct upload *upload, struct ledger_open *out)
+{
+	struct stat st;
+
+	name_of(upload->file, out->name, sizeof(out->name));
+	out->fresh = !file_committed(upload->file);
+	if (upload->fd >= 0 && !fstat(upload->fd, &st)) {
+		out->ino = st.st_ino;
+		out->size = (uint64_t)st.st_size;
+	}
 }
 
 void upload_close(struct upload *upload)

@@ -15,11 +15,14 @@
 #include "node.h"
 
 struct file;
+struct ledger_open;
 struct upload;
 
 /* flags are those of open(2). 0 or -errno with a sentence. */
 int upload_open(struct file_node *file, int flags, const struct sfs_cred *who, struct upload **out);
 void upload_close(struct upload *upload);
+/* For the ledger: the name, and which bytes are open. */
+void upload_describe(struct upload *upload, struct ledger_open *out);
 
 /* The count or -errno. offset as the kernel gives it. */
 ssize_t upload_read(struct upload *upload, void *data, size_t size, off_t offset);

@@ -109,6 +109,7 @@ class Mount:
 
     def stop(self, role):
         """Both ways to end: unmounting for root, a signal for the user. A script that did it before is fine."""
+        self.pids += descendants(self.process.pid)  # some may have been replaced
         if self.process.poll() is None:
             if role == "root":
                 subprocess.run(["umount", self.point], check=False, stderr=subprocess.DEVNULL)

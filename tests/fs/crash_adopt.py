@@ -1,0 +1,316 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+# concurrent
+# no-mount
+# deadline: 240
+"""A daemon or a launcher that is killed is replaced within the same mount, and nothing that was acknowledged is lost."""
+import errno, os, signal, subprocess, sys, tempfile, threading, time
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))
+FOLDER = tempfile.mkdtemp(prefix="sfs-adopt-")
+os.chmod(FOLDER, 0o755)
+os.environ["MNT"] = MNT = os.path.join(FOLDER, "mnt")
+STATE, LOG = os.path.join(FOLDER, "state"), os.path.join(FOLDER, "log")
+os.mkdir(MNT)
+import onetest
+import sfs
+
+WAIT_S = 30
+PACE_S = 2.5  # between two kills: more than five in ten seconds end the mount
+EVERY_PID = []
+SLOW = "unsigned long slow(unsigned long n) { volatile unsigned long i; for (i = 0; i < n; i++) ; return i; }"
+
+
+def until(what, seconds=WAIT_S):
+    """What is waited for, once it is something; else the last that it was."""
+    end = time.monotonic() + seconds
+    while not (seen := what()) and time.monotonic() < end:
+        time.sleep(0.01)
+    return seen
+
+
+def comm(pid):
+    try:
+        with open(f"/proc/{pid}/stat") as f:
+            name, rest = f.read().split("(", 1)[1].rsplit(")", 1)
+        return "" if rest.split()[0] == "Z" else name
+    except OSError:
+        return ""
+
+
+class Mounted:
+    def __init__(self, config=""):
+        words = [os.path.join(os.environ["BUILD"], "bin", "sandboxfs"), "-f", "--state", STATE]
+        if config:
+            with open(os.path.join(FOLDER, "ini"), "w") as f:
+                f.write(config)
+            words += ["--config", f.name]
+        self.log = open(LOG, "ab")
+        self.process = subprocess.Popen(words + [MNT], stderr=self.log, stdin=subprocess.DEVNULL)
+        EVERY_PID.append(self.process.pid)
+        self.killed_s = 0
+        if not until(lambda: os.path.ismount(MNT) and os.path.exists(os.path.join(MNT, "README"))):
+            raise RuntimeError(log())
+
+    def child(self, name):
+        """The pid of the daemon, or of the launcher, that lives."""
+        def look():
+            return next((p for p in onetest.descendants(self.process.pid) if comm(p) == name), 0)
+        pid = until(look)
+        if not pid:
+            raise RuntimeError(f"no {name}: {log()}")
+        EVERY_PID.append(pid)
+        return pid
+
+    def kill(self, name, pace=PACE_S):
+        time.sleep(max(0, self.killed_s + pace - time.monotonic()))
+        pid = self.child(name)
+        os.kill(pid, signal.SIGKILL)
+        self.killed_s = time.monotonic()
+        return pid
+
+    def end(self):
+        self.process.terminate()
+        status = self.process.wait(WAIT_S)
+        self.log.close()
+        return status
+
+
+def log():
+    with open(LOG, errors="replace") as f:
+        return f.read()
+
+
+def path(*parts):
+    return os.path.join(MNT, *parts)
+
+
+def content(name):
+    with open(path("store", name), "rb") as f:
+        return f.read()
+
+
+def replacements():
+    return int(sfs.flat("stats")["replacements"])
+
+
+def object_bytes(number):
+    with open(sfs.compile_c(f"int f{number}(int x) {{ return x + {number}; }}", f"f{number}"), "rb") as f:
+        return f.read()
+
+
+def load(name, data):
+    """cp; the errno of the first call that failed."""
+    try:
+        fd = os.open(path("store", name), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+    except OSError as e:
+        return e.errno
+    error = sfs.error_of(os.write, fd, data)
+    closing = sfs.error_of(os.close, fd)
+    return error or closing
+
+
+def below(mounted):
+    """Its processes, without the helper that unmounts at the end."""
+    return [p for p in onetest.descendants(mounted.process.pid) if comm(p) not in ("", "fusermount3")]
+
+
+def descriptors_live_on(mounted):
+    fd, folder = os.open(path("version"), os.O_RDONLY), os.open(path("store"), os.O_RDONLY | os.O_DIRECTORY)
+    text, before = os.pread(fd, 4096, 0), os.fstat(fd)
+    old = mounted.kill("daemon")
+    sfs.ok("a descriptor that was open reads on", os.pread(fd, 4096, 0) == text)
+    sfs.ok("and is the same file", os.fstat(fd).st_ino == before.st_ino)
+    sfs.ok("a new open works", sfs.read("version").encode() == text)
+    sfs.ok("a directory that was open is listed", os.listdir(folder) == ["error"], os.listdir(folder))
+    sfs.ok("another daemon serves", mounted.child("daemon") != old)
+    sfs.ok("stats counts it", replacements() == 1, sfs.read("stats"))
+    os.close(fd)
+    os.close(folder)
+
+
+def waits_for_a_daemon(mounted):
+    """The supervisor stands still, so that there is none for a while."""
+    os.kill(mounted.process.pid, signal.SIGSTOP)
+    mounted.kill("daemon")
+    with subprocess.Popen(["cat", path("version")], stdout=subprocess.PIPE) as cat:
+        time.sleep(0.3)
+        sfs.ok("what is asked while there is no daemon waits", cat.poll() is None)
+        os.kill(mounted.process.pid, signal.SIGCONT)
+        sfs.ok("and is answered", cat.communicate(timeout=WAIT_S)[0].startswith(b"release"))
+
+
+def runs_in_flight(mounted):
+    sfs.codelet(SLOW, "slow")
+    sfs.number_kernel("slow")
+    kept = os.open(path("kernels", "slow", "run"), os.O_RDWR)
+    spec, state = (os.open(path("kernels", "slow", name), os.O_RDONLY) for name in ("spec", "state"))
+    text = os.pread(spec, 4096, 0)
+    fd = os.open(path("kernels", "slow", "run"), os.O_RDWR)
+    errors = []
+    writer = threading.Thread(target=lambda: errors.append(sfs.error_of(os.write, fd, b"n=1000000000000 reps=1 warmup=0\n")))
+    writer.start()
+    sfs.ok("a run is under way", until(lambda: sfs.read("kernels/slow/state").startswith("running")))
+    before = below(mounted)
+    mounted.kill("daemon")
+    writer.join(WAIT_S)
+    sfs.ok("a run in flight is answered EAGAIN", errors == [errno.EAGAIN], errors)
+    answer = os.pread(fd, 4096, 0).decode()
+    sfs.ok("with a sentence on the same descriptor", "the daemon was replaced" in answer, answer)
+    sfs.ok("and in error", "EAGAIN" in sfs.read("kernels/slow/error"), sfs.read("kernels/slow/error"))
+    time.sleep(0.5)
+    sfs.ok("it is not run again", sfs.read("kernels/slow/state").startswith("idle") and
+           sfs.flat("kernels/slow/activity")["runs"] == "0", sfs.read("kernels/slow/activity"))
+    sfs.ok("and nothing of it is left", until(lambda: not set(before) & set(below(mounted))), before)
+    sfs.ok("a kernel's specification is still open", os.pread(spec, 4096, 0) == text and os.pread(state, 99, 0).startswith(b"idle"))
+    error = sfs.error_of(os.write, kept, b"n=5 reps=1\n")
+    sfs.ok("a command goes to a descriptor that was open", not error and b"time" in os.pread(kept, 65536, 0), error)
+    sfs.ok("which was one run", sfs.flat("kernels/slow/activity")["runs"] == "1")
+    for f in (kept, spec, state, fd):
+        os.close(f)
+
+
+def uploads(mounted):
+    old, new = object_bytes(1), object_bytes(2)
+    sfs.ok("a codelet is loaded", load("a.o", old) == 0 and load("b.o", old) == 0 and load("c.o", old) == 0)
+    half = os.open(path("store", "a.o"), os.O_WRONLY | os.O_TRUNC)
+    os.write(half, new[:100])
+    fresh = os.open(path("store", "n.o"), os.O_WRONLY | os.O_CREAT, 0o644)
+    os.write(fresh, new[:100])
+    whole = os.open(path("store", "w.o"), os.O_WRONLY | os.O_CREAT, 0o644)
+    os.write(whole, new)
+    os.fsync(whole)
+    begun = os.open(path("store", "b.o"), os.O_WRONLY | os.O_TRUNC)
+    reader, other = (os.open(path("store", name), os.O_RDONLY) for name in ("a.o", "c.o"))
+    head = os.pread(reader, 50, 0)
+    load("c.o", new)
+    mounted.kill("daemon")
+    for fd, name in ((half, "a.o"), (fresh, "n.o")):
+        sfs.ok(f"{name}: what was half written cannot be written on", sfs.error_of(os.write, fd, new[100:]) == errno.EAGAIN)
+        sfs.ok(f"{name}: the sentence says why", "is lost" in sfs.read("error"), sfs.read("error"))
+        sfs.ok(f"{name}: nor synced", sfs.error_of(os.fsync, fd) == errno.EAGAIN)
+        sfs.ok(f"{name}: nor cut", sfs.error_of(os.ftruncate, fd, 7) in (errno.EAGAIN, errno.ESTALE))
+        sfs.ok(f"{name}: and close says so", sfs.error_of(os.close, fd) == errno.EAGAIN)
+    sfs.ok("the old content stays", content("a.o") == old)
+    sfs.ok("a new name never was", not os.path.exists(path("store", "n.o")) and "n.o" not in os.listdir(path("codelets")))
+    sfs.ok("what was synced is there", content("w.o") == new and sfs.error_of(os.close, whole) == 0)
+    sfs.ok("nothing was written yet: it goes on", os.write(begun, new) == len(new) and sfs.error_of(os.close, begun) == 0)
+    sfs.ok("and is committed", content("b.o") == new)
+    sfs.ok("a reader reads on", head + os.pread(reader, 1 << 20, 50) == old)
+    sfs.ok("but not from another file's middle", sfs.error_of(os.pread, other, 50, 0) == errno.ESTALE)
+    os.close(reader)
+    os.close(other)
+
+
+def launcher_killed(mounted):
+    fd = os.open(path("version"), os.O_RDONLY)
+    before = replacements()
+    old = mounted.kill("launcher")
+    sfs.ok("the launcher is replaced too", until(lambda: replacements() == before + 1), sfs.read("stats"))
+    sfs.ok("by another process", mounted.child("launcher") != old)
+    sfs.ok("a descriptor reads on", os.pread(fd, 7, 0) == b"release")
+    os.close(fd)
+    sfs.ok("loading works", load("l.o", object_bytes(3)) == 0, sfs.read("error"))
+    error, answer = sfs.run("slow", "n=5 reps=1")
+    sfs.ok("running works", error == 0, answer)
+
+
+class Client(threading.Thread):
+    """Loads one object after the other; remembers what was acknowledged, and how long a call took."""
+
+    def __init__(self, number, objects):
+        super().__init__(daemon=True)
+        self.number, self.objects, self.stop = number, objects, False
+        self.kept, self.refused, self.strange, self.longest_s = {}, 0, [], 0
+
+    def run(self):
+        cycle = 0
+        while not self.stop:
+            cycle += 1
+            name, data = f"c{self.number}_{cycle % 8}.o", self.objects[cycle % len(self.objects)]
+            begin = time.monotonic()
+            error = load(name, data)
+            self.longest_s = max(self.longest_s, time.monotonic() - begin)
+            if error == 0:
+                self.kept[name] = data
+            elif error in (errno.EAGAIN, errno.EIO):
+                self.kept.pop(name, None)  # done or not: both are allowed
+                self.refused += 1
+            else:
+                self.strange.append(sfs.name_of(error))
+
+
+def killed_in_a_loop(mounted):
+    objects = [object_bytes(n) for n in range(4, 8)]
+    clients = [Client(n, objects) for n in range(4)]
+    for c in clients:
+        c.start()
+    for _ in range(10):
+        mounted.kill("daemon")
+    time.sleep(1)
+    for c in clients:
+        c.stop = True
+    for c in clients:
+        c.join(WAIT_S)
+    loads = sum(len(c.kept) for c in clients)
+    print(f"# {loads} names, {sum(c.refused for c in clients)} refused, longest {max(c.longest_s for c in clients):.2f} s")
+    sfs.ok("nothing else is refused", not any(c.strange for c in clients), [c.strange[:2] for c in clients])
+    wrong = [n for c in clients for n, data in c.kept.items() if content(n) != data]
+    sfs.ok("every acknowledged copy is there", loads >= 4 and not wrong, wrong)
+    sfs.ok("no call takes long", max(c.longest_s for c in clients) < 10)
+
+
+def loop_ends():
+    mounted = Mounted()
+    pids = set()
+    while mounted.process.poll() is None and len(pids) < 20:
+        pid = next((p for p in onetest.descendants(mounted.process.pid) if comm(p) == "daemon" and p not in pids), 0)
+        if pid:
+            pids.add(pid)
+            os.kill(pid, signal.SIGKILL)
+        time.sleep(0.01)
+    sfs.ok("a crash loop ends", mounted.process.wait(WAIT_S) == 1 and len(pids) == 6, len(pids))
+    sfs.ok("with a sentence", "more than 5 replacements in 10 s" in log(), log())
+    sfs.ok("and the mount is gone", not os.path.ismount(MNT))
+
+
+def mounts_anew():
+    mounted = Mounted("[daemon]\nadopt = no\n")
+    fd = os.open(path("version"), os.O_RDONLY)
+    mounted.kill("daemon")
+    sfs.ok("adopt = no: new opens work", until(lambda: sfs.error_of(sfs.read, "version") == 0), log())
+    sfs.ok("an old descriptor is dead", sfs.error_of(os.pread, fd, 10, 0) in (errno.ENOTCONN, errno.ECONNABORTED))
+    os.close(fd)
+    sfs.ok("there is one mount", onetest.mounts().count(MNT) == 1)
+    sfs.ok("the store is whole", content("a.o") == object_bytes(1))
+    sfs.ok("and stats says so", replacements() == 1)
+    sfs.ok("it ends well", mounted.end() == 0, log())
+
+
+def supervisor_killed():
+    mounted = Mounted()
+    pids = onetest.descendants(mounted.process.pid)
+    EVERY_PID.extend(pids)
+    data = object_bytes(9)
+    sfs.ok("loaded before", load("s.o", data) == 0)
+    mounted.process.kill()
+    mounted.process.wait(WAIT_S)
+    sfs.ok("the supervisor takes all with it", until(lambda: not any(map(comm, pids))), [p for p in pids if comm(p)])
+    mounted = Mounted()
+    sfs.ok("the next one has the store", content("s.o") == data and content("a.o") == object_bytes(1))
+    sfs.ok("and ends well", mounted.end() == 0)
+
+
+mount = Mounted()
+for step in (descriptors_live_on, waits_for_a_daemon, runs_in_flight, uploads, launcher_killed, killed_in_a_loop):
+    step(mount)
+sfs.ok("SIGTERM ends it as ever", mount.end() == 0, log())
+sfs.ok("and takes the mount away", not os.path.ismount(MNT))
+loop_ends()
+mounts_anew()
+supervisor_killed()
+sfs.ok("no control group is left", not onetest.cgroups(EVERY_PID), onetest.cgroups(EVERY_PID))
+with open(LOG, errors="replace") as f:
+    report = onetest.REPORT.search(f.read())
+sfs.ok("no sanitizer has a report", not report, report and log()[report.start():report.start() + 4000])
+subprocess.run(["rm", "-rf", FOLDER], check=False)
+sfs.done()

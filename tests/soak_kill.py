@@ -1,0 +1,298 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Processes are killed at random under many clients: nothing that was acknowledged is lost, no call takes long, nothing is left.
+
+soak_kill.py [--build DIR] [--seconds N] [--clients N] [--seed N]: kills daemon, launcher, jails and now and then the supervisor,
+which is then started again. Each client loads, overwrites, reads, runs and removes what is its own, and knows what may be there: what
+was acknowledged last, or, where a call failed, what was before as well.
+"""
+import argparse
+import collections
+import errno
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, HERE)
+import onetest
+import soak
+
+NAMES = 6         # of each client
+CALL_S = 5        # no call takes longer
+REPLACED_S = 2.5  # between two kills that replace: more than five in ten seconds end the mount
+JAIL_S = 0.4
+RESTART_S = 20    # between two ends of the supervisor, and at least one
+WAIT_S = 60
+
+
+def end_of(pid):
+    """Its state and name; both empty when it is gone."""
+    try:
+        with open(f"/proc/{pid}/stat") as f:
+            name, rest = f.read().split("(", 1)[1].rsplit(")", 1)
+        return rest.split()[0], name
+    except OSError:
+        return "", ""
+
+
+class Client(threading.Thread):
+    def __init__(self, number, world):
+        super().__init__(daemon=True)
+        self.number, self.world = number, world
+        self.random = random.Random(world.args.seed * 1000 + number)
+        self.may = {f"k{number}_{i}.o": {None} for i in range(NAMES)}  # name: contents that may be there; None: no file
+        self.kernel, self.kept = f"k{number}", None
+        self.wrong, self.longest_s, self.longest, self.done = [], 0, "", collections.Counter()
+        self.refused = collections.Counter()
+
+    def path(self, *parts):
+        return os.path.join(self.world.mount.point, *parts)
+
+    def timed(self, call, *args):
+        """Its result; an OSError goes on. How long it took is noted."""
+        begin = time.monotonic()
+        try:
+            return call(*args)
+        finally:
+            took = time.monotonic() - begin
+            if took > self.longest_s:
+                self.longest_s, self.longest = took, f"{call.__name__}{args[:1]}"
+
+    def open_and(self, path, flags, act):
+        fd = self.timed(os.open, path, flags, 0o644)
+        try:
+            result = act(fd)
+        except OSError:
+            self.close_anyhow(fd)
+            raise
+        self.timed(os.close, fd)
+        return result
+
+    @staticmethod
+    def close_anyhow(fd):
+        try:
+            os.close(fd)
+        except OSError:
+            pass
+
+    def load(self):
+        name, data = self.random.choice(list(self.may)), self.random.choice(self.world.objects)
+        self.may[name] = self.may[name] | {data}
+        cut = self.random.randrange(len(data))
+
+        def write(fd):
+            for piece in (data[:cut], data[cut:]):
+                if self.timed(os.write, fd, piece) != len(piece):
+                    raise OSError(errno.EIO, "a short write")
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
+        self.open_and(self.path("store", name), flags, write)
+        self.may[name] = {data}
+
+    def remove(self):
+        name = self.random.choice(list(self.may))
+        before, generation = self.may[name], self.world.generation
+        self.may[name] = before | {None}
+        try:
+            self.timed(os.unlink, self.path("store", name))
+        except FileNotFoundError:
+            if None not in before and self.world.generation == generation and not self.world.down:
+                self.wrong.append(f"{name}: it cannot be removed, for there is none")
+            return
+        self.may[name] = {None}
+
+    def content(self, name):
+        try:
+            return self.open_and(self.path("store", name), os.O_RDONLY, lambda fd: self.timed(os.pread, fd, 1 << 20, 0))
+        except FileNotFoundError:
+            return None
+
+    def verify(self):
+        name = self.random.choice(list(self.may))
+        generation = self.world.generation
+        seen = self.content(name)
+        if seen not in self.may[name] and self.world.generation == generation and not self.world.down:
+            self.wrong.append(f"{name}: {'no file' if seen is None else str(len(seen)) + ' bytes'}, not what was acknowledged")
+        elif seen in self.may[name]:
+            self.may[name] = {seen}
+
+    def run_kernel(self):
+        name = next((n for n, may in self.may.items() if len(may) == 1 and None not in may), None)
+        if not name:
+            return
+        k, n = self.world.objects.index(next(iter(self.may[name]))), self.random.randrange(1 << 16)
+        if not os.path.isdir(self.path("kernels", self.kernel)):
+            self.timed(os.mkdir, self.path("kernels", self.kernel))
+        spec = soak.SPEC.format(name=self.kernel, function="answer").encode()
+        self.open_and(self.path("kernels", self.kernel, "spec"), os.O_WRONLY | os.O_TRUNC, lambda fd: self.timed(os.write, fd, spec))
+        self.open_and(self.path("kernels", self.kernel, "run"), os.O_RDWR,
+                      lambda fd: self.timed(os.write, fd, f"reps=1 codelet={name} n={n}\n".encode()))
+        text = self.open_and(self.path("kernels", self.kernel, "result"), os.O_RDONLY, lambda fd: self.timed(os.pread, fd, 65536, 0))
+        got = dict(line.split(" ", 1) for line in text.decode().splitlines() if " " in line)
+        # A daemon that came between has no last run.
+        if got.get("status", "").strip() == "ok" and got["return"].split(" ")[0] != str(soak.expected(k, n)):
+            self.wrong.append(f"{self.kernel}: {got['return']} instead of {soak.expected(k, n)}")
+
+    def keep_reading(self):
+        """One descriptor that is never closed while the mount lives."""
+        generation = self.world.generation
+        if not self.kept or self.kept[0] != generation:
+            if self.kept:
+                self.close_anyhow(self.kept[1])
+            self.kept = generation, self.timed(os.open, self.path("version"), os.O_RDONLY)
+        if not self.timed(os.pread, self.kept[1], 7, 0).startswith(b"release"):
+            self.wrong.append("a descriptor that is kept reads something else")
+
+    def run(self):
+        acts = [self.load] * 4 + [self.verify] * 3 + [self.run_kernel] * 3 + [self.keep_reading, self.remove]
+        while not self.world.stop:
+            act = self.random.choice(acts)
+            try:
+                act()
+                self.done[act.__name__] += 1
+            except OSError as e:
+                self.refused[errno.errorcode.get(e.errno, str(e.errno))] += 1
+                if self.world.down:
+                    time.sleep(0.02)
+        if self.kept:
+            self.close_anyhow(self.kept[1])
+
+
+class World:
+    """The mount, and who kills what of it."""
+
+    def __init__(self, args, role, objects):
+        self.args, self.objects = args, objects
+        self.random = random.Random(args.seed)
+        self.mount = onetest.Mount(os.path.join(HERE, "soak_kill.py"), args.build, role)
+        self.stop, self.down, self.generation = False, False, 0
+        self.killed, self.pids, self.bad = collections.Counter(), set(), []
+
+    def start(self):
+        good = self.mount.start()
+        self.pids.update(self.mount.pids)
+        return good
+
+    def children(self):
+        """{name: pids} of what lives below the supervisor; jails have many names."""
+        found = collections.defaultdict(list)
+        for pid in onetest.descendants(self.mount.process.pid):
+            self.pids.add(pid)
+            name = end_of(pid)[1]
+            found[name if name in ("daemon", "launcher", "fusermount3") else "jail"].append(pid)
+        return found
+
+    def kill(self, name):
+        pids = self.children()[name]
+        if not pids:
+            return
+        try:
+            os.kill(self.random.choice(pids), signal.SIGKILL)
+            self.killed[name] += 1
+        except ProcessLookupError:
+            pass
+
+    def restart(self):
+        self.down = True
+        self.mount.process.kill()
+        self.mount.process.wait()
+        self.killed["supervisor"] += 1
+        if not self.start():
+            self.bad.append("it does not start again")
+        self.generation += 1
+        self.down = False
+
+    def work(self):
+        now = time.monotonic()
+        end, replace, jail, restart = now + self.args.seconds, now + 1, now, now + min(RESTART_S, self.args.seconds / 2)
+        while now < end and not self.bad:
+            if now >= restart:
+                self.restart()
+                restart, replace = time.monotonic() + RESTART_S, time.monotonic() + 1
+            elif now >= replace:
+                self.kill(self.random.choice(("daemon", "daemon", "launcher")))
+                replace = time.monotonic() + REPLACED_S * self.random.uniform(1, 1.3)
+            elif now >= jail:
+                self.kill("jail")
+                jail = time.monotonic() + JAIL_S
+            if self.mount.process.poll() is not None:
+                self.bad.append(f"the mount ended with status {self.mount.process.returncode}: {self.mount.tail()}")
+            time.sleep(0.02)
+            now = time.monotonic()
+        self.stop = True
+
+
+def final(clients, world):
+    """What may be there and what is, now that nobody is killed any more."""
+    wrong = []
+    for c in clients:
+        c.join(WAIT_S)
+        if c.is_alive():
+            wrong.append(f"client {c.number} hangs")
+            continue
+        for name, may in c.may.items():
+            seen = c.content(name)
+            if seen not in may:
+                wrong.append(f"{name}: {'no file' if seen is None else str(len(seen)) + ' bytes'} at the end")
+        wrong += c.wrong
+    done, refused = sum((c.done for c in clients), collections.Counter()), sum((c.refused for c in clients), collections.Counter())
+    print("killed " + ", ".join(f"{n} {count}" for n, count in sorted(world.killed.items())))
+    print("done " + ", ".join(f"{n} {count}" for n, count in sorted(done.items())))
+    print("refused " + ", ".join(f"{n} {count}" for n, count in refused.most_common()))
+    return wrong, done
+
+
+def left(world, before):
+    """Processes, mounts and groups that nobody has ended."""
+    end = time.monotonic() + WAIT_S
+    while (alive := [p for p in world.pids if end_of(p)[0] not in ("", "Z")]) and time.monotonic() < end:
+        time.sleep(0.05)
+    return ([f"process {p} {onetest.command_of(p)}" for p in alive] + [m for m in onetest.mounts() if m not in before] +
+            onetest.cgroups(world.pids))
+
+
+def say(name, problems):
+    print(f"not ok {name}: {len(problems)}, first: {problems[0]}" if problems else f"ok {name}", flush=True)
+    return not problems
+
+
+def whole(args, role, objects):
+    before, world = onetest.mounts(), World(args, role, objects)
+    clients = [Client(i, world) for i in range(args.clients)]
+    if not world.start():
+        return 1
+    for c in clients:
+        c.start()
+    world.work()
+    wrong, done = final(clients, world)
+    slowest = max(clients, key=lambda c: c.longest_s)
+    print(f"longest call {slowest.longest_s:.2f} s, {slowest.longest}")
+    world.children()
+    world.mount.stop(role)
+    good = [say("the mount lives on", world.bad), say("nothing that was acknowledged is lost", wrong),
+            say("clients get on", [n for n in ("load", "verify", "run_kernel", "keep_reading", "remove") if not done[n]]),
+            say(f"no call takes {CALL_S} s", [slowest.longest] if slowest.longest_s > CALL_S else []),
+            say("nothing is left", left(world, before))]
+    subprocess.run(["rm", "-rf", world.mount.folder], check=False)
+    return 0 if all(good) else 1
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--build", default="build", type=os.path.abspath)
+    parser.add_argument("--seconds", type=float, default=300)
+    parser.add_argument("--clients", type=int, default=20)
+    parser.add_argument("--seed", type=int, default=random.randrange(1 << 16))
+    args = parser.parse_args()
+    print(f"seed {args.seed}", flush=True)
+    with tempfile.TemporaryDirectory(prefix="sfs-soak-kill-") as folder:
+        return whole(args, "root" if os.getuid() == 0 else "nobody", soak.make_objects(folder))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
