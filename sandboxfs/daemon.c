@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -191,15 +190,4 @@ int daemon_run(const struct daemon_start *start)
 	if (err == -EOPNOTSUPP)
 		return DAEMON_STRANDED;
 	return err ? EXIT_FAILURE : EXIT_SUCCESS;
-}
-
-int daemon_thread_apart(void)
-{
-	if (unshare(CLONE_FILES))
-		return -errno;
-	close(privileged_fd);
-	close(transport_device(started->session));
-	if (started->life_fd >= 0)
-		close(started->life_fd);
-	return 0;
 }

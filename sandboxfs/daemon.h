@@ -23,12 +23,4 @@ struct daemon_start {
 /* Call with SIGTERM blocked. 0 when the mount ended or SIGTERM came, else an exit status. */
 int daemon_run(const struct daemon_start *start);
 
-/*
- * For a thread that calls into the mount itself, as it begins: should the daemon die while it waits
- * there, it ends only when a successor answers or the mount does, and until then it holds all
- * descriptors that it has. So it takes a table of its own, without those that tell others that we
- * live. 0 or -errno.
- */
-int daemon_thread_apart(void);
-
 #endif
