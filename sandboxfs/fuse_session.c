@@ -67,11 +67,6 @@ bool transport_mounted(struct fuse_session *session)
 	return device.fd >= 0 && poll(&device, 1, 0) >= 0 && !(device.revents & POLLERR);
 }
 
-int transport_device(struct fuse_session *session)
-{
-	return fuse_session_fd(session);
-}
-
 void transport_unmount(struct fuse_session *session)
 {
 	fuse_session_unmount(session);

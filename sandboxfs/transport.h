@@ -18,8 +18,6 @@ struct fuse_session *transport_new(const char *options);
 int transport_mount(struct fuse_session *session, const char *mountpoint);
 /* Is it mounted and connected still? */
 bool transport_mounted(struct fuse_session *session);
-/* Its descriptor of /dev/fuse. */
-int transport_device(struct fuse_session *session);
 /* The usual way, which may fail and does not say so. */
 void transport_unmount(struct fuse_session *session);
 void transport_free(struct fuse_session *session);
