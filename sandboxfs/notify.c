@@ -12,6 +12,8 @@
 
 struct news {
 	struct news *next;
+	void (*call)(void *arg); /* instead of a name */
+	void *arg;
 	uint64_t dir_id;
 	char name[];
 };
@@ -26,7 +28,8 @@ static struct {
 	    .more = PTHREAD_COND_INITIALIZER,
 	    .last = &queue.first };
 
-void notify_gone(uint64_t dir_id, const char *name)
+/* False: there is nobody to tell. */
+static bool add_news(const struct news *what, const char *name)
 {
 	size_t size = strlen(name) + 1;
 	struct news *news;
@@ -34,14 +37,25 @@ void notify_gone(uint64_t dir_id, const char *name)
 	pthread_mutex_lock(&queue.lock);
 	news = queue.session ? malloc(sizeof(*news) + size) : NULL;
 	if (news) {
-		news->next = NULL;
-		news->dir_id = dir_id;
+		*news = *what;
 		memcpy(news->name, name, size);
 		*queue.last = news;
 		queue.last = &news->next;
 		pthread_cond_signal(&queue.more);
 	}
 	pthread_mutex_unlock(&queue.lock);
+	return news;
+}
+
+void notify_gone(uint64_t dir_id, const char *name)
+{
+	(void)add_news(&(struct news){ .dir_id = dir_id }, name);
+}
+
+void notify_call(void (*call)(void *arg), void *arg)
+{
+	if (!add_news(&(struct news){ .call = call, .arg = arg }, ""))
+		call(arg);
 }
 
 void notify_attr(uint64_t id)
@@ -81,8 +95,11 @@ static void *deliver(void *session)
 	struct news *news;
 
 	while ((news = next_news())) {
-		fuse_lowlevel_notify_inval_entry(session, news->dir_id, news->name,
-						 strlen(news->name));
+		if (news->call)
+			news->call(news->arg);
+		else
+			fuse_lowlevel_notify_inval_entry(session, news->dir_id, news->name,
+							 strlen(news->name));
 		free(news);
 	}
 	return NULL;
@@ -114,6 +131,8 @@ void notify_stop(void)
 	pthread_join(queue.thread, NULL);
 	while ((news = queue.first)) {
 		queue.first = news->next;
+		if (news->call)
+			news->call(news->arg);
 		free(news);
 	}
 	queue.last = &queue.first;

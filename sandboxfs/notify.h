@@ -21,6 +21,9 @@ void notify_stop(void);
 void notify_gone(uint64_t dir_id, const char *name); /* the entry is no longer what it was */
 void notify_attr(uint64_t id);                       /* owner, mode or times */
 
+/* Runs call(arg) on the thread that sends the news, or at once where there is none. */
+void notify_call(void (*call)(void *arg), void *arg);
+
 /* Handles of poll(2), from the transport: wakes and frees; frees. NULL allowed. */
 void notify_poll(void *handle);
 void notify_poll_free(void *handle);

@@ -90,8 +90,10 @@ static struct item **slot_of(struct lane *lane, const struct node *node, unsigne
 	return slot;
 }
 
-static void item_free(struct item *item)
+static void item_free(void *arg)
 {
+	struct item *item = arg;
+
 	node_put(item->call.node);
 	free(item);
 }
@@ -299,6 +301,15 @@ static uint64_t wake_resting(struct lane *lane, struct queue *rested)
 	return next;
 }
 
+/*
+ * Not here: with the last reference to a node its backend lets go of descriptors, which are not this
+ * thread's.
+ */
+static void free_elsewhere(struct item *item)
+{
+	notify_call(item_free, item);
+}
+
 /* Under the lock, which is dropped around the system call. */
 static void serve_item(struct lane *lane, struct item *item)
 {
@@ -316,7 +327,7 @@ static void serve_item(struct lane *lane, struct item *item)
 	pthread_mutex_unlock(&lane->lock);
 	announce(lane, item);
 	if (!is_row)
-		item_free(item);
+		free_elsewhere(item);
 	pthread_mutex_lock(&lane->lock);
 	lane->busy_since_ns = 0;
 	lane->serving = NULL;
@@ -337,42 +348,26 @@ static void wait_for_more(struct lane *lane, uint64_t until_ns)
 		pthread_cond_timedwait(&lane->more, &lane->lock, &until);
 }
 
-static void free_all(struct queue *queue)
-{
-	struct item *item;
-
-	while ((item = take(queue)))
-		item_free(item);
-}
-
 static void *publish(void *arg)
 {
 	struct lane *lane = arg;
 	struct queue rested = { NULL, &rested.first };
-	struct item *item;
+	struct item *item, *done;
 	uint64_t next;
-	unsigned i;
 
 	call_thread(lane_number(lane), &all.mount);
 	pthread_mutex_lock(&lane->lock);
 	while (!lane->stopping) {
 		next = wake_resting(lane, &rested);
 		item = take(&lane->ready);
-		if (rested.first) {
-			pthread_mutex_unlock(&lane->lock);
-			free_all(&rested);
-			pthread_mutex_lock(&lane->lock);
-		}
+		while ((done = take(&rested)))
+			free_elsewhere(done);
 		if (item)
 			serve_item(lane, item);
 		else if (!lane->stopping && !lane->ready.first)
 			wait_for_more(lane, next);
 	}
 	pthread_mutex_unlock(&lane->lock);
-	/* Nothing comes in any more. */
-	free_all(&lane->ready);
-	for (i = 0; i < RESTS; i++)
-		free_all(&lane->resting[i]);
 	return NULL;
 }
 
@@ -430,6 +425,27 @@ static void lane_stop(struct lane *lane)
 	pthread_mutex_unlock(&lane->lock);
 }
 
+static void free_all(struct queue *queue)
+{
+	struct item *item;
+
+	while ((item = take(queue)))
+		item_free(item);
+}
+
+/* False: its thread hangs, and what it has stays. */
+static bool lane_end(struct lane *lane, const struct timespec *end)
+{
+	unsigned i;
+
+	if (pthread_timedjoin_np(lane->thread, NULL, end))
+		return false;
+	free_all(&lane->ready);
+	for (i = 0; i < RESTS; i++)
+		free_all(&lane->resting[i]);
+	return true;
+}
+
 void publish_stop(void)
 {
 	struct timespec end;
@@ -444,7 +460,7 @@ void publish_stop(void)
 		clock_gettime(CLOCK_REALTIME, &end);
 		end.tv_sec += STOP_S;
 		for (i = 0; i < all.count; i++)
-			if (pthread_timedjoin_np(all.lanes[i].thread, NULL, &end))
+			if (!lane_end(&all.lanes[i], &end))
 				sfs_log(SFS_WARN, "the publisher of '%s' hangs in the kernel",
 					all.lanes[i].name);
 		if (all.mount.tree >= 0)
