@@ -6,7 +6,7 @@
 
 #include "kernels.h"
 
-#define THREADS_MAX 8
+#define THREADS_MAX 16
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t news = PTHREAD_COND_INITIALIZER;
@@ -92,7 +92,8 @@ void pool_submit(struct pool_job *job)
 
 int pool_start(void)
 {
-	unsigned want = pool_cores() < 2 ? 2 : pool_cores();
+	/* More than cores: a template is to be built also beside long checks of the same user. */
+	unsigned want = pool_cores() + 2;
 
 	stopping = false;
 	pthread_mutex_lock(&lock);
