@@ -10,10 +10,9 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
-
-#include "log.h"
 
 #define LANES_MAX 16
 #define FIRST_FD  3 /* after the standard ones */
@@ -28,6 +27,31 @@ static pthread_mutex_t call_lock = PTHREAD_MUTEX_INITIALIZER;
 /* ---- on the publishing thread ---------------------------------------------------------------- */
 
 /*
+ * The numbers of this thread's descriptors are its own, which ThreadSanitizer does not know: it must
+ * not see them.
+ */
+static int own_open(int at, const char *path, int flags)
+{
+	return (int)syscall(SYS_openat, at, path, flags | O_CLOEXEC);
+}
+
+static void own_close(int fd)
+{
+	(void)syscall(SYS_close, fd);
+}
+
+/* The caller's output is let go of here too. */
+static void own_silence(void)
+{
+	int null = own_open(AT_FDCWD, "/dev/null", O_RDWR), fd;
+
+	for (fd = STDIN_FILENO; null >= 0 && fd < FIRST_FD; fd++)
+		(void)syscall(SYS_dup3, null, fd, 0);
+	if (null >= FIRST_FD)
+		own_close(null);
+}
+
+/*
  * A working directory of its own, within the detached copy, where it hinders nobody; and
  * descriptors of its own, none: were the daemon killed while this thread waits in the kernel for an
  * answer of the daemon, the transport's would keep it waiting for ever.
@@ -38,9 +62,8 @@ static bool stand_alone(const struct publish_mount *mount)
 		return false;
 	if (close_range(FIRST_FD, UINT_MAX, CLOSE_RANGE_UNSHARE))
 		return false;
-	/* The caller's output is let go of here too. */
 	if (!mount->foreground)
-		log_silence();
+		own_silence();
 	return true;
 }
 
@@ -55,7 +78,7 @@ void call_thread(unsigned lane, const struct publish_mount *mount)
 /* The mount, opened by its path; -errno, also when something else is there. */
 static int open_place(const struct publish_mount *mount)
 {
-	int fd = open(mount->place, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	int fd = own_open(AT_FDCWD, mount->place, O_PATH | O_DIRECTORY);
 	struct statx st;
 
 	if (fd < 0)
@@ -63,7 +86,7 @@ static int open_place(const struct publish_mount *mount)
 	if (!statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE, &st) &&
 	    makedev(st.stx_dev_major, st.stx_dev_minor) == mount->device)
 		return fd;
-	close(fd);
+	own_close(fd);
 	return -ENODEV;
 }
 
@@ -78,12 +101,12 @@ static int truncate_at(int at, const char *path)
 
 	if (at == AT_FDCWD)
 		return truncate(path, 0);
-	fd = openat(at, path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	fd = own_open(at, path, O_PATH | O_NOFOLLOW);
 	if (fd < 0)
 		return -1;
 	snprintf(own, sizeof(own), "/proc/thread-self/fd/%d", fd);
 	rc = truncate(own, 0);
-	close(fd);
+	own_close(fd);
 	return rc;
 }
 
@@ -136,7 +159,7 @@ int call_make(unsigned lane, const struct publish_mount *mount, const struct cal
 	rc = act(at, call, path);
 	set_call(lane, &none);
 	if (at >= 0)
-		close(at);
+		own_close(at);
 	return rc;
 }
 

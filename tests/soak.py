@@ -141,6 +141,8 @@ class Client:
     def read_all(self):
         for folder in (self.path("codelets", self.name + ".o"), self.path("kernels", self.name)):
             for name in os.listdir(folder):
+                if os.path.isdir(os.path.join(folder, name)):
+                    continue
                 with open(os.path.join(folder, name), "rb") as f:
                     f.read()
 

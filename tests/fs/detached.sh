@@ -1,6 +1,5 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# concurrent
 # no-mount
 # In the background nothing of the caller's stays open: a pipe ends as soon as the mount answers. Whose state it may be.
 place=$(mktemp -d) || exit 1

@@ -1,6 +1,5 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# concurrent
 # no-mount
 # Uploads that are left open take descriptors of the daemon's; it has more than it was started with, and keeps some for others.
 status=0

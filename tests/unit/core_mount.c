@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The program through a mount: reading with common tools, commands, waits that end, beginning and end. */
 /* alone */
+/* not-tsan */
 #include "core_mount.c.inc"
 
 /* ---- reading --------------------------------------------------------------------------------- */
