@@ -46,7 +46,7 @@ struct lane {
 	struct item *slots[ITEM_SLOTS];
 	struct item *serving;
 	uint64_t busy_since_ns; /* it is in a system call; 0: not */
-	bool stopping, done;
+	bool stopping;
 };
 
 static struct {
