@@ -141,7 +141,13 @@ static int declare_param(struct builder *b, const struct entry *e, const char *n
 		return b->err->err;
 	if (spec->nparams == SPEC_PARAMS_MAX)
 		return spec_refuse(b, e->line, -E2BIG, "more than %d parameters", SPEC_PARAMS_MAX);
+	/* Names are declared before anything else is read: nobody holds a row yet. */
+	p = reallocarray(spec->params, spec->nparams + 1, sizeof(*p));
+	if (!p)
+		return spec_refuse(b, e->line, -ENOMEM, "out of memory");
+	spec->params = p;
 	p = &spec->params[spec->nparams++];
+	memset(p, 0, sizeof(*p));
 	p->type = -1;
 	p->line = e->line;
 	strcpy(p->pub.name, name);

@@ -63,8 +63,9 @@ void spec_free(struct spec *spec)
 {
 	if (!spec)
 		return;
-	for (unsigned i = 0; i < SPEC_PARAMS_MAX; i++)
+	for (unsigned i = 0; i < spec->nparams; i++)
 		free_param(&spec->params[i]);
+	free(spec->params);
 	for (unsigned i = 0; i < SPEC_LETS_MAX; i++)
 		formula_free(&spec->lets[i].value);
 	for (unsigned i = 0; i < SPEC_REQUIRES_MAX; i++)

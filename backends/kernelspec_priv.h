@@ -127,7 +127,7 @@ struct spec {
 	char name[SPEC_NAME_MAX + 1], space[SPEC_NAME_MAX + 1], function[128], summary[160];
 	int returns; /* enum spec_returns */
 	unsigned nparams, nlets, nrequires, nbuffers, nargs, nmetrics, nsweeps, nevents;
-	struct param_row params[SPEC_PARAMS_MAX];
+	struct param_row *params; /* owned: only as many as there are, since one is large */
 	struct let_row lets[SPEC_LETS_MAX], requires[SPEC_REQUIRES_MAX];
 	struct buffer_row buffers[SPEC_BUFFERS_MAX];
 	struct arg_row args[WIRE_ARGS_MAX];
