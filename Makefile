@@ -113,6 +113,7 @@ guards:
 
 soak: all $(PRELOADED)
 	tests/soak.py --build $(O) --seconds $(or $(SECONDS),300)
+	SFS_SCALE=10000 tests/run --build $(O) $(if $(filter 0,$(shell id -u)),--root,--nobody) scale_objects
 	@for role in root nobody; do \
 		if [ $$(id -u) = 0 ]; then set -- tests/as-role $$role $(CURDIR) $(abspath $(O)); else set --; fi; \
 		"$$@" tests/soak_kill.py --build $(O) --seconds $(or $(SECONDS),300) || exit 1; \
