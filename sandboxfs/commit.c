@@ -126,11 +126,12 @@ static void commit_finished(struct sfs_req *req, int rc, struct sfs_blob *answer
 
 static void note_asked(struct commit *commit)
 {
-	const struct file_node *file = commit->file;
+	struct file_node *file = commit->file;
 	const struct node *node = &file->node;
 
 	pthread_mutex_lock(&tree_lock);
 	commit->mtime_ns = file->asked_mtime_ns;
+	file->asked_mtime_ns = 0;
 	commit->owner = (struct sfs_owner){ node->uid, node->gid, node->mode };
 	commit->given =
 		!file->committed && (node->uid != commit->who.uid || node->gid != commit->who.gid);

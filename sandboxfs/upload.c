@@ -122,6 +122,13 @@ void upload_close(struct upload *upload)
 	free(upload);
 }
 
+static void forget_mtime(struct file_node *file)
+{
+	pthread_mutex_lock(&tree_lock);
+	file->asked_mtime_ns = 0;
+	pthread_mutex_unlock(&tree_lock);
+}
+
 /* Under the lock: where writes go. */
 static int need_stage(struct upload *upload)
 {
@@ -139,6 +146,9 @@ static int need_stage(struct upload *upload)
 		stage_put(stage);
 	else
 		upload->stage = stage;
+	/* New bytes have a time of their own, unless somebody sets it from here on. */
+	if (!err)
+		forget_mtime(upload->file);
 	return err;
 }
 
