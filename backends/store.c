@@ -25,7 +25,7 @@ static size_t max_bytes(void)
 }
 
 /* An entry that the tree shows as a file; counted. */
-static struct store_entry *find(const char *name)
+struct store_entry *file_find(const char *name)
 {
 	struct store_entry *entry;
 
@@ -50,7 +50,7 @@ static void unref(struct store_entry *entry)
 
 static int open_file(struct sfs_obj *dir, const char *name)
 {
-	struct store_entry *entry = find(name);
+	struct store_entry *entry = file_find(name);
 	struct store_object *object;
 	int fd;
 
@@ -75,7 +75,7 @@ static int open_file(struct sfs_obj *dir, const char *name)
 }
 
 /* As in any directory with the sticky bit: the owner's, or root's. */
-static int check_owner(const struct store_entry *entry, const struct sfs_cred *who)
+int file_check_owner(const struct store_entry *entry, const struct sfs_cred *who)
 {
 	uid_t uid;
 
@@ -114,8 +114,8 @@ static int remove_file(struct sfs_obj *dir, const char *name, const struct sfs_c
 
 	(void)dir;
 	pthread_mutex_lock(&store.names);
-	entry = find(name);
-	rc = entry ? check_owner(entry, who) ?: db_remove_name(name) : -ENOENT;
+	entry = file_find(name);
+	rc = entry ? file_check_owner(entry, who) ?: db_remove_name(name) : -ENOENT;
 	if (!rc) {
 		runs = take_out(entry, &load, &held);
 		tell_gone(held);
@@ -249,7 +249,7 @@ static int check_target(const struct store_entry *to, bool replace, const struct
 		return 0;
 	if (!replace)
 		return sfs_fail(-EEXIST, "'%.64s' exists already", to->name);
-	return check_owner(to, who);
+	return file_check_owner(to, who);
 }
 
 static int rename_file(struct sfs_obj *dir, const char *from, const char *to, bool replace,
@@ -261,9 +261,9 @@ static int rename_file(struct sfs_obj *dir, const char *from, const char *to, bo
 	if (!strcmp(from, to))
 		return 0;
 	pthread_mutex_lock(&store.names);
-	m.from = find(from);
+	m.from = file_find(from);
 	m.to = find_target(to);
-	rc = m.from ? check_owner(m.from, who) : -ENOENT;
+	rc = m.from ? file_check_owner(m.from, who) : -ENOENT;
 	rc = rc ?: check_target(m.to, replace, who);
 	rc = rc ?: move(&m, from, to);
 	rc = rc ?: sfs_move_file(dir, from, to);
@@ -282,64 +282,7 @@ static int rename_file(struct sfs_obj *dir, const char *from, const char *to, bo
 	return rc;
 }
 
-/* ---- owner, sync ----------------------------------------------------------------------------- */
-
-/*
- * A kernel made from a specification in the codelet goes with whoever was told of it: that has to
- * be somebody again. Another owner's kernel is another one.
- */
-static void tell_owned(struct store_entry *entry, struct store_held *before)
-{
-	struct store_held *now;
-	int err;
-
-	if (!before || !before->codelet.spec)
-		return;
-	now = codelet_of(entry, &err);
-	if (now && now->codelet.uid != before->codelet.uid) {
-		tell_gone(before);
-		if (tell_loading(now))
-			entry_status(entry->name, sfs_sentence());
-	}
-	held_put(now);
-}
-
-static int set_owner(struct sfs_obj *dir, const char *name, const struct sfs_owner *owner,
-		     const struct sfs_cred *who)
-{
-	mode_t mode = owner->mode & 07777;
-	struct store_held *held = NULL;
-	struct store_record record;
-	struct store_entry *entry;
-	int rc;
-
-	(void)dir;
-	pthread_mutex_lock(&store.names);
-	entry = find(name);
-	rc = entry ? check_owner(entry, who) : -ENOENT;
-	if (!rc) {
-		pthread_mutex_lock(&store.lock);
-		load_record(entry->load, &record);
-		pthread_mutex_unlock(&store.lock);
-		record.uid = owner->uid;
-		record.gid = owner->gid;
-		record.mode = mode;
-		rc = db_put_name(name, &record, sfs_config()->store_durable);
-	}
-	if (!rc) {
-		pthread_mutex_lock(&store.lock);
-		entry_own(entry, owner->uid, owner->gid, mode, &held);
-		pthread_mutex_unlock(&store.lock);
-		sfs_set_owner(entry->dir, owner->uid, owner->gid, codelet_dir_mode(mode));
-		sfs_changed(entry->dir, "info");
-		tell_owned(entry, held);
-	}
-	pthread_mutex_unlock(&store.names);
-	held_put(held);
-	if (entry)
-		unref(entry);
-	return rc;
-}
+/* ---- sync ------------------------------------------------------------------------------------- */
 
 struct sync {
 	struct work work;
@@ -370,7 +313,7 @@ static void sync_now(struct work *work)
 
 static int sync_file(struct sfs_obj *dir, const char *name, struct sfs_req *req)
 {
-	struct store_entry *entry = find(name);
+	struct store_entry *entry = file_find(name);
 	struct sync *sync = entry ? malloc(sizeof(*sync)) : NULL;
 
 	(void)dir;
@@ -448,7 +391,8 @@ static const struct sfs_uploads uploads = {
 	.open = open_file,
 	.rename = rename_file,
 	.remove = remove_file,
-	.set_owner = set_owner,
+	.set_owner = file_set_owner,
+	.set_mtime = file_set_mtime,
 	.sync = sync_file,
 };
 

@@ -177,6 +177,7 @@ struct store_load *load_new(struct store_object *object, const struct store_reco
 	load->gid = record->gid;
 	load->mode = record->mode;
 	load->loaded_at_ns = record->loaded_at_ns;
+	load->mtime_ns = record->mtime_ns;
 	load->sequence = record->sequence;
 	if (table) {
 		load->type = table->type;
@@ -205,6 +206,7 @@ void load_record(const struct store_load *load, struct store_record *out)
 	out->gid = load->gid;
 	out->mode = load->mode;
 	out->loaded_at_ns = load->loaded_at_ns;
+	out->mtime_ns = load->mtime_ns;
 	out->sequence = load->sequence;
 }
 

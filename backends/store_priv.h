@@ -44,7 +44,7 @@ struct store_load {
 	uid_t uid;
 	gid_t gid;
 	mode_t mode;
-	uint64_t loaded_at_ns, sequence;
+	uint64_t loaded_at_ns, mtime_ns, sequence;
 	uint32_t type, machine, missing;
 	bool has_spec;
 	uint32_t nexports;
@@ -230,6 +230,18 @@ int upload_hash(int fd, size_t size, unsigned char out[SHA256_BYTES]);
 
 /* both directories are known: reads the disk. 0 or -errno with a sentence */
 int store_begin(void);
+
+/* ---- store.c and store_owner.c: what users do to files, no lock held -------------------------- */
+
+/* An entry that the tree shows as a file; counted. NULL: none, with a sentence. */
+struct store_entry *file_find(const char *name);
+/* As in any directory with the sticky bit: the owner's, or root's. 0 or -EPERM with a sentence. */
+int file_check_owner(const struct store_entry *entry, const struct sfs_cred *who);
+/* As struct sfs_uploads says. */
+int file_set_owner(struct sfs_obj *dir, const char *name, const struct sfs_owner *owner,
+		   const struct sfs_cred *who);
+int file_set_mtime(struct sfs_obj *dir, const char *name, uint64_t mtime_ns,
+		   const struct sfs_cred *who);
 
 /* ---- codelets.c ------------------------------------------------------------------------------ */
 

@@ -16,19 +16,22 @@ size_t record_format(const struct store_record *record, char out[RECORD_BYTES])
 {
 	unsigned char hash[SHA256_BYTES];
 	char hex[SHA256_HEX + 1];
-	int n;
+	size_t n;
 
 	sha256_hex(record->sha256, hex);
-	n = snprintf(out, RECORD_BYTES,
-		     HEADING "sha256 %s\nsize %" PRIu64
-			     "\nuid %u\ngid %u\nmode %u\nloaded_at_ns %" PRIu64
-			     "\nsequence %" PRIu64 "\n",
-		     hex, record->size, record->uid, record->gid, record->mode & 07777,
-		     record->loaded_at_ns, record->sequence);
-	sha256_of(out, (size_t)n, hash);
+	n = (size_t)snprintf(out, RECORD_BYTES,
+			     HEADING "sha256 %s\nsize %" PRIu64
+				     "\nuid %u\ngid %u\nmode %u\nloaded_at_ns %" PRIu64
+				     "\nsequence %" PRIu64 "\n",
+			     hex, record->size, record->uid, record->gid, record->mode & 07777,
+			     record->loaded_at_ns, record->sequence);
+	/* Only where there is one: records from before there was the key are whole without. */
+	if (record->mtime_ns)
+		n += (size_t)snprintf(out + n, RECORD_BYTES - n, "mtime_ns %" PRIu64 "\n",
+				      record->mtime_ns);
+	sha256_of(out, n, hash);
 	sha256_hex(hash, hex);
-	return (size_t)n +
-	       (size_t)snprintf(out + n, RECORD_BYTES - (size_t)n, "checksum %s\n", hex);
+	return n + (size_t)snprintf(out + n, RECORD_BYTES - n, "checksum %s\n", hex);
 }
 
 /* The value of the next line, which must have that key; moves *text behind the line. */
@@ -82,6 +85,8 @@ int record_parse(const char *text, size_t size, struct store_record *out)
 	rc = rc ?: number(&p, end, "mode", 07777, &mode);
 	rc = rc ?: number(&p, end, "loaded_at_ns", UINT64_MAX, &r.loaded_at_ns);
 	rc = rc ?: number(&p, end, "sequence", INT64_MAX, &r.sequence);
+	if (!rc && p < end && *p == 'm')
+		rc = number(&p, end, "mtime_ns", UINT64_MAX, &r.mtime_ns);
 	if (rc)
 		return rc;
 	sha256_of(text, (size_t)(p - text), found);

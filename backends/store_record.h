@@ -21,6 +21,7 @@ struct store_record {
 	gid_t gid;
 	mode_t mode;
 	uint64_t loaded_at_ns; /* CLOCK_REALTIME */
+	uint64_t mtime_ns;     /* as utimens(2) set it; 0: that of the load */
 	uint64_t sequence;     /* the newest is the largest */
 };
 

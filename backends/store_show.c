@@ -58,7 +58,7 @@ int entry_show(struct store_entry *entry, bool file)
 		rc = add_dir(entry, &r);
 	if (!rc && file) {
 		rc = sfs_set_file(store.dir, entry->name, r.size, r.uid, r.gid, r.mode,
-				  r.loaded_at_ns);
+				  r.mtime_ns ?: r.loaded_at_ns);
 		if (rc)
 			(void)sfs_fail(rc, "store/%.64s cannot be made", entry->name);
 	}

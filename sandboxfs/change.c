@@ -70,6 +70,7 @@ static int tell_backend(struct node *node, const struct change *change, const st
 	char name[SFS_NAME_MAX + 1];
 	struct node want;
 	bool committed;
+	int err = 0;
 
 	pthread_mutex_lock(&tree_lock);
 	committed = node_as_file(node)->committed && node->linked;
@@ -79,8 +80,12 @@ static int tell_backend(struct node *node, const struct change *change, const st
 	want.mode = node->mode;
 	snprintf(name, sizeof(name), "%s", node->name);
 	pthread_mutex_unlock(&tree_lock);
-	if (!committed || !(change->mode_set || change->uid_set || change->gid_set))
+	if (!committed)
 		return 0;
+	if (change->mtime_set && uploads->set_mtime)
+		err = uploads->set_mtime(node->dir, name, change->mtime_ns, who);
+	if (err || !(change->mode_set || change->uid_set || change->gid_set))
+		return err;
 	if (!uploads->set_owner)
 		return sfs_fail(-EPERM, "owner and mode of '%.64s' cannot be changed", name);
 	change_node(&want, change);

@@ -63,6 +63,10 @@ static int accepted(struct commit *commit)
 					: -EPERM;
 	if (rc)
 		commit->given = false;
+	/* It is there, whatever becomes of its time. */
+	if (commit->mtime_ns && uploads->set_mtime)
+		(void)uploads->set_mtime(commit->file->node.dir, commit->name, commit->mtime_ns,
+					 &commit->who);
 	show_asked(commit);
 	commit->given = false;
 	commit->mtime_ns = 0;

@@ -181,6 +181,12 @@ struct sfs_uploads {
 	int (*set_owner)(struct sfs_obj *dir, const char *name, const struct sfs_owner *owner,
 			 const struct sfs_cred *who);
 	/*
+	 * utimens(2), likewise, and of an upload after it has been committed: what sfs_set_file()
+	 * is told after a restart. NULL: nobody remembers it.
+	 */
+	int (*set_mtime)(struct sfs_obj *dir, const char *name, uint64_t mtime_ns,
+			 const struct sfs_cred *who);
+	/*
 	 * fsync(2), after new data has been committed: name survives a loss of power once this has
 	 * succeeded. NULL: nothing to do. 0, -errno or SFS_LATER.
 	 */

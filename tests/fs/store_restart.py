@@ -57,6 +57,13 @@ mounted = Mounted()
 for i, p in enumerate(paths):
     sfs.ok(f"load {i}", sfs.load(p) == 0, sfs.read("error"))
 os.chmod(os.path.join(MNT, "store", "f1.o"), 0o600)
+TIMES = {"f0.o": 1000000000123456789, "g2.o": 1100000000000000000}
+os.utime(os.path.join(MNT, "store", "f1.o"), ns=(1, 1))
+sfs.ok("new bytes have a new time", sfs.load(paths[1]) == 0 and
+       os.stat(os.path.join(MNT, "store", "f1.o")).st_mtime_ns > TIMES["g2.o"])
+os.utime(os.path.join(MNT, "store", "f0.o"), ns=(TIMES["f0.o"], TIMES["f0.o"]))
+os.utime(paths[2], ns=(TIMES["g2.o"], TIMES["g2.o"]))
+subprocess.run(["cp", "-p", paths[2], os.path.join(MNT, "store")], check=True)
 os.rename(os.path.join(MNT, "store", "f2.o"), os.path.join(MNT, "store", "g2.o"))
 info = sfs.flat("codelets/f0.o/info")
 sfs.ok("a daemon that is told to ends with 0", mounted.end() == 0)
@@ -67,6 +74,7 @@ sfs.ok("all come back", sorted(os.listdir(os.path.join(MNT, "codelets"))) == ["f
 sfs.ok("with their bytes", [content(n) for n in ("f0.o", "f1.o", "g2.o")] == data)
 sfs.ok("with their modes", os.stat(os.path.join(MNT, "store", "f1.o")).st_mode & 0o777 == 0o600)
 again = sfs.flat("codelets/f0.o/info")
+sfs.ok("with the times that were set", {n: os.stat(os.path.join(MNT, "store", n)).st_mtime_ns for n in TIMES} == TIMES)
 sfs.ok("with what was known of them", all(again[k] == info[k] for k in ("sha256", "size", "owner", "loaded_at", "type")), again)
 sfs.ok("their symbols are there", " ".join(["f0"]) in sfs.read("codelets/f0.o/symbols"))
 sfs.load(paths[1], "late.o")

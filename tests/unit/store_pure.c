@@ -27,10 +27,23 @@ static void a_record_comes_back(void)
 	CHECK_INT(back.sequence, sample.sequence);
 }
 
-static void every_changed_bit_of_a_record_shows(void)
+static void a_time_that_was_set_comes_back(void)
+{
+	struct store_record set = sample, back;
+	char text[RECORD_BYTES];
+
+	CHECK_INT(record_parse(text, record_format(&set, text), &back), 0);
+	CHECK_INT(back.mtime_ns, 0);
+	set.mtime_ns = 1000000000000000001;
+	CHECK_INT(record_parse(text, record_format(&set, text), &back), 0);
+	CHECK_INT(back.mtime_ns, set.mtime_ns);
+	CHECK_INT(back.sequence, set.sequence);
+}
+
+static void every_changed_bit_shows(const struct store_record *record)
 {
 	char text[RECORD_BYTES];
-	size_t size = record_format(&sample, text);
+	size_t size = record_format(record, text);
 	struct store_record back;
 
 	for (size_t i = 0; i < size * 8; i++) {
@@ -44,6 +57,15 @@ static void every_changed_bit_of_a_record_shows(void)
 		CHECK_INT(record_parse(text, n, &back), -EBADMSG);
 	text[size] = '\n';
 	CHECK_INT(record_parse(text, size + 1, &back), -EBADMSG);
+}
+
+static void every_changed_bit_of_a_record_shows(void)
+{
+	struct store_record set = sample;
+
+	every_changed_bit_shows(&sample);
+	set.mtime_ns = UINT64_MAX;
+	every_changed_bit_shows(&set);
 }
 
 /* ---- tables ---------------------------------------------------------------------------------------- */
@@ -222,6 +244,7 @@ static void a_map_keeps_order_while_it_grows(void)
 int main(void)
 {
 	RUN(a_record_comes_back);
+	RUN(a_time_that_was_set_comes_back);
 	RUN(every_changed_bit_of_a_record_shows);
 	RUN(a_table_is_taken_and_kept);
 	RUN(any_head_is_bounded);
