@@ -129,24 +129,6 @@ int kernel_get_events(struct kernel *kernel, struct kernel_events *out)
 
 /* ---- made by users --------------------------------------------------------------------------- */
 
-struct count {
-	uid_t uid;
-	unsigned kernels;
-};
-
-static int count_one(struct sfs_obj *dir, void *arg)
-{
-	struct count *count = arg;
-	uid_t uid;
-	gid_t gid;
-	mode_t mode;
-
-	sfs_owner(dir, &uid, &gid, &mode);
-	if (uid == count->uid && !((struct kernel *)sfs_priv(dir))->shipped)
-		count->kernels++;
-	return 0;
-}
-
 static int add(struct kernel *kernel, const struct sfs_dirtype *type, uid_t uid, gid_t gid,
 	       mode_t mode)
 {
@@ -157,12 +139,10 @@ static int add(struct kernel *kernel, const struct sfs_dirtype *type, uid_t uid,
 
 static int make(struct sfs_obj *parent, const char *name, mode_t mode, const struct sfs_cred *who)
 {
-	struct count count = { .uid = who->uid };
 	struct sfs_obj *dir;
 	int rc;
 
-	sfs_each(parent, count_one, &count);
-	if (count.kernels >= sfs_config()->kernels_max)
+	if (sfs_has_max(parent, &kernel_user_type, who->uid, sfs_config()->kernels_max))
 		return sfs_fail(-EDQUOT, "kernel '%.64s' would be more than %u of one user", name,
 				sfs_config()->kernels_max);
 	rc = add(kernel_new(name), &kernel_user_type, who->uid, who->gid, mode);

@@ -115,6 +115,25 @@ void sfs_owner(const struct sfs_obj *dir, uid_t *uid, gid_t *gid, mode_t *mode)
 	pthread_mutex_unlock(&tree_lock);
 }
 
+static bool is_of(const struct node *node, const struct sfs_dirtype *type, uid_t uid)
+{
+	return node->uid == uid && node->kind == NODE_DIR &&
+	       ((const struct sfs_obj *)node)->type == type;
+}
+
+bool sfs_has_max(const struct sfs_obj *parent, const struct sfs_dirtype *type, uid_t uid,
+		 unsigned max)
+{
+	unsigned count = 0;
+
+	pthread_mutex_lock(&tree_lock);
+	/* One alone cannot have more than all: mostly nothing is counted. */
+	for (size_t i = 0; parent->nchildren >= max && i < parent->nchildren; i++)
+		count += is_of(parent->children[i], type, uid);
+	pthread_mutex_unlock(&tree_lock);
+	return count >= max;
+}
+
 void sfs_set_owner(struct sfs_obj *dir, uid_t uid, gid_t gid, mode_t mode)
 {
 	pthread_mutex_lock(&tree_lock);
