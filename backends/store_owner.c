@@ -31,6 +31,22 @@ static void tell_owned(struct store_entry *entry, struct store_held *before)
 	held_put(now);
 }
 
+/* The file as it is written down, for its owner to change; store.names is held. */
+static int recorded(const char *name, const struct sfs_cred *who, struct store_entry **entry,
+		    struct store_record *record)
+{
+	int rc;
+
+	*entry = file_find(name);
+	rc = *entry ? file_check_owner(*entry, who) : -ENOENT;
+	if (rc)
+		return rc;
+	pthread_mutex_lock(&store.lock);
+	load_record((*entry)->load, record);
+	pthread_mutex_unlock(&store.lock);
+	return 0;
+}
+
 int file_set_owner(struct sfs_obj *dir, const char *name, const struct sfs_owner *owner,
 		   const struct sfs_cred *who)
 {
@@ -42,12 +58,8 @@ int file_set_owner(struct sfs_obj *dir, const char *name, const struct sfs_owner
 
 	(void)dir;
 	pthread_mutex_lock(&store.names);
-	entry = file_find(name);
-	rc = entry ? file_check_owner(entry, who) : -ENOENT;
+	rc = recorded(name, who, &entry, &record);
 	if (!rc) {
-		pthread_mutex_lock(&store.lock);
-		load_record(entry->load, &record);
-		pthread_mutex_unlock(&store.lock);
 		record.uid = owner->uid;
 		record.gid = owner->gid;
 		record.mode = mode;
@@ -76,12 +88,8 @@ int file_set_mtime(struct sfs_obj *dir, const char *name, uint64_t mtime_ns,
 
 	(void)dir;
 	pthread_mutex_lock(&store.names);
-	entry = file_find(name);
-	rc = entry ? file_check_owner(entry, who) : -ENOENT;
+	rc = recorded(name, who, &entry, &record);
 	if (!rc) {
-		pthread_mutex_lock(&store.lock);
-		load_record(entry->load, &record);
-		pthread_mutex_unlock(&store.lock);
 		record.mtime_ns = mtime_ns;
 		rc = db_put_name(name, &record, sfs_config()->store_durable);
 	}

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 
 import onetest
 
@@ -109,6 +110,42 @@ def error_of(call, *args):
     except OSError as e:
         return e.errno
     return 0
+
+
+def wait_for(condition, seconds=30):
+    """Has it become true in that time?"""
+    end = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.01)
+    return True
+
+
+def fork_as(uid, work, groups=()):
+    """The pid of a child that ends, as that user, with the status that work returns."""
+    pid = os.fork()
+    if pid == 0:
+        status = 255
+        try:
+            os.setgroups(groups)
+            os.setresgid(uid, uid, uid)
+            os.setresuid(uid, uid, uid)
+            os.umask(0o022)
+            status = int(work())
+        finally:
+            os._exit(status)
+    return pid
+
+
+def ended(pid):
+    """How a child ended."""
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+def error_as(uid, call, *args, groups=()):
+    """error_of as another user."""
+    return ended(fork_as(uid, lambda: error_of(call, *args), groups))
 
 
 def run(name, words=""):

@@ -4,7 +4,7 @@
 # no-mount
 # root-only
 """One user cannot take the daemon's descriptors from the others: by names that he stages, or by files that he has open."""
-import errno, os, resource, subprocess, sys, tempfile, time
+import os, resource, subprocess, sys, tempfile, time
 
 BUILD = os.environ["BUILD"]
 top = tempfile.mkdtemp(prefix="sfs-descriptors-")

@@ -30,15 +30,6 @@ def gone(name):
         path(name, "spec")) == errno.ENOENT
 
 
-def wait_for(condition, seconds=WAIT_S):
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if condition():
-            return True
-        time.sleep(0.01)
-    return False
-
-
 def names_of(errors):
     return sorted({sfs.name_of(e) for e in errors})
 
@@ -199,7 +190,7 @@ def while_running():
         os.write(background, b"reps=1 timeout_ms=60000\n")
         for t in threads:
             t.start()
-        five = wait_for(lambda: sfs.read("kernels/k/state").strip() == "running 5")
+        five = sfs.wait_for(lambda: sfs.read("kernels/k/state").strip() == "running 5")
         begin = time.monotonic()
         remove("k")
         took = time.monotonic() - begin
@@ -245,5 +236,5 @@ at_once()
 while_running()
 many()
 os.unlink(os.path.join(sfs.MNT, "store/codes.o"))
-sfs.ok("no process is left of it", wait_for(lambda: len(sfs.processes()) <= before), (before, len(sfs.processes())))
+sfs.ok("no process is left of it", sfs.wait_for(lambda: len(sfs.processes()) <= before), (before, len(sfs.processes())))
 sfs.done()

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """Each row of the closed table of errors that can be had on a mount: the errno, and its sentence in the places where it is told."""
-import ctypes, errno, fcntl, os, signal, sys, threading, time
+import ctypes, errno, fcntl, os, signal, sys, time
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))
 import refusals, sfs
 

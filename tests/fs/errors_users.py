@@ -12,22 +12,8 @@ ROUNDS = 100
 
 
 def as_user(uid, work):
-    """The pid of a child that does work(uid) with that uid and says by its exit status whether it was true."""
-    pid = os.fork()
-    if pid == 0:
-        status = 2
-        try:
-            os.setgroups([])
-            os.setresgid(uid, uid, uid)
-            os.setresuid(uid, uid, uid)
-            status = 0 if work(uid) else 1
-        finally:
-            os._exit(status)
-    return pid
-
-
-def ended(*pids):
-    return [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in pids]
+    """The pid of a child that ends with 0 where work(uid) is true for that user."""
+    return sfs.fork_as(uid, lambda: not work(uid))
 
 
 def be_refused(uid):
@@ -51,14 +37,14 @@ def floods(uid):
     return True
 
 
-sfs.ok("two users at once", ended(as_user(A, be_refused), as_user(B, be_refused)) == [0, 0])
-sfs.ok("who was never refused sees nothing", ended(as_user(20003, lambda uid: sfs.read("errors") == "")) == [0])
+sfs.ok("two users at once", [sfs.ended(pid) for pid in (as_user(A, be_refused), as_user(B, be_refused))] == [0, 0])
+sfs.ok("who was never refused sees nothing", sfs.ended(as_user(20003, lambda uid: sfs.read("errors") == "")) == 0)
 everything = sfs.read("errors")
 sfs.ok("root sees both, and whose they are", all(f"Z uid {uid} kernels/cblas_sdot/run EINVAL\n" in everything and
                                                   f"n={uid}x{ROUNDS - 1}\n" in everything for uid in (A, B)), everything[-500:])
-sfs.ok("a flood of one", ended(as_user(B, floods)) == [0])
-sfs.ok("pushes out nothing of another's", ended(as_user(A, sees_his_own)) == [0])
-sfs.ok("but his own", ended(as_user(B, sees_his_own)) == [1])
+sfs.ok("a flood of one", sfs.ended(as_user(B, floods)) == 0)
+sfs.ok("pushes out nothing of another's", sfs.ended(as_user(A, sees_his_own)) == 0)
+sfs.ok("but his own", sfs.ended(as_user(B, sees_his_own)) == 1)
 
 
 def through_a_descriptor(uid):
@@ -68,7 +54,7 @@ def through_a_descriptor(uid):
 
 
 mine = os.open(os.path.join(sfs.MNT, "errors"), os.O_RDONLY)
-sfs.ok("a descriptor of root's shows what is root's", ended(as_user(B, through_a_descriptor)) == [0])
+sfs.ok("a descriptor of root's shows what is root's", sfs.ended(as_user(B, through_a_descriptor)) == 0)
 os.close(mine)
 
 
@@ -76,6 +62,6 @@ def is_told(uid):
     return sfs.error_of(sfs.write, "kernels/cblas_sdot/run", f"n={uid}y\n") and f"n={uid}y\n" in sfs.read("errors")
 
 
-sfs.ok("forty users more, one after the other", all(ended(as_user(30000 + i, is_told)) == [0] for i in range(40)))
+sfs.ok("forty users more, one after the other", all(sfs.ended(as_user(30000 + i, is_told)) == 0 for i in range(40)))
 sfs.ok("the memory for them is bounded", sfs.read("errors").count("Z uid 300") <= 32, sfs.read("errors").count("Z uid 300"))
 sfs.done()

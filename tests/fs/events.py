@@ -15,15 +15,6 @@ def place(path):
     return os.path.join(sfs.MNT, path)
 
 
-def wait_for(condition, seconds=DEADLINE_S):
-    end = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > end:
-            return False
-        time.sleep(0.005)
-    return True
-
-
 class Watcher:
     """inotify by hand: the events of some directories as (directory, mask, name)."""
 
@@ -74,21 +65,21 @@ sfs.codelet(SOURCE, "ev")
 sfs.codelet(OWN, "evown")
 sfs.ok("close(2) has waited for the names", os.path.isdir(place("codelets/ev.o")) and os.path.isdir(place("kernels/ev_own")))
 for where, name in (("codelets", "ev.o"), ("codelets", "evown.o"), ("kernels", "ev_own")):
-    sfs.ok(f"{where}/{name} comes", wait_for(lambda: w.saw(where, CREATE | ISDIR, name)), w.seen)
+    sfs.ok(f"{where}/{name} comes", sfs.wait_for(lambda: w.saw(where, CREATE | ISDIR, name)), w.seen)
 sfs.ok("what is announced can be used", sfs.read("codelets/ev.o/state") == "loaded\n" and sfs.read("kernels/ev_own/state"))
 for name in ("ev_add", "ev_loop"):
     sfs.number_kernel(name)
-sfs.ok("a user's own mkdir is seen", wait_for(lambda: w.saw("kernels", CREATE | ISDIR, "ev_loop")), w.seen)
+sfs.ok("a user's own mkdir is seen", sfs.wait_for(lambda: w.saw("kernels", CREATE | ISDIR, "ev_loop")), w.seen)
 os.unlink(place("store/evown.o"))
 sfs.ok("what went is not found", sfs.error_of(os.stat, place("codelets/evown.o")) == errno.ENOENT
        and sfs.error_of(os.stat, place("kernels/ev_own")) == errno.ENOENT)
 for where, name in (("codelets", "evown.o"), ("kernels", "ev_own")):
-    sfs.ok(f"{where}/{name} goes", wait_for(lambda: w.saw(where, DELETE | ISDIR, name)), w.seen)
+    sfs.ok(f"{where}/{name} goes", sfs.wait_for(lambda: w.saw(where, DELETE | ISDIR, name)), w.seen)
 for round_ in range(10):
     sfs.codelet(OWN, "evown")
     os.unlink(place("store/evown.o"))
 sfs.ok("a name that comes and goes does so once each time it is seen",
-       wait_for(lambda: w.count("codelets", DELETE | ISDIR, "evown.o") + 10 >= 11 and not w.take())
+       sfs.wait_for(lambda: w.count("codelets", DELETE | ISDIR, "evown.o") + 10 >= 11 and not w.take())
        and w.count("codelets", CREATE | ISDIR, "evown.o") <= 11 and w.count("codelets", DELETE | ISDIR, "evown.o") <= 11, w.seen)
 sfs.ok("and it is gone in the end", "evown.o" not in os.listdir(place("codelets")) and "ev_own" not in os.listdir(place("kernels")))
 w.close()
@@ -99,9 +90,9 @@ files = Watcher("kernels/ev_add/activity", "kernels/ev_add/result")
 error, answer = sfs.run("ev_add", "reps=1")
 sfs.ok("it runs", error == 0, answer)
 for name in ("state", "activity", "counters", "result", "distribution", "samples.csv", "result.json", "output"):
-    sfs.ok(f"a watcher of the directory sees {name}", wait_for(lambda: w.saw("kernels/ev_add", MODIFY, name)), w.seen)
+    sfs.ok(f"a watcher of the directory sees {name}", sfs.wait_for(lambda: w.saw("kernels/ev_add", MODIFY, name)), w.seen)
 for name in ("activity", "result"):
-    sfs.ok(f"a watcher of the file sees {name}", wait_for(lambda: files.saw(f"kernels/ev_add/{name}", MODIFY, "")), files.seen)
+    sfs.ok(f"a watcher of the file sees {name}", sfs.wait_for(lambda: files.saw(f"kernels/ev_add/{name}", MODIFY, "")), files.seen)
 w.close()
 files.close()
 
@@ -126,7 +117,7 @@ def settled():
     return last == sfs.read("kernels/ev_add/activity")
 
 
-sfs.ok("after the last change comes a last event", wait_for(settled), last)
+sfs.ok("after the last change comes a last event", sfs.wait_for(settled), last)
 elapsed = time.monotonic() - begin
 count = w.count("kernels/ev_add", MODIFY, "activity")
 sfs.ok("not more than one event in 10 ms", 1 <= count <= elapsed / 0.010 + 2, f"{count} in {elapsed:.3f} s")
@@ -138,7 +129,7 @@ w = Watcher("kernels/ev_add", "")
 error, answer = sfs.run("ev_add", "bogus=1")
 sfs.ok("a refusal is one", error == errno.EINVAL, answer)
 for where, name in (("kernels/ev_add", "error"), ("", "error"), ("", "errors")):
-    sfs.ok(f"a refusal is seen in {where}/{name}", wait_for(lambda: w.saw(where, MODIFY, name)), w.seen)
+    sfs.ok(f"a refusal is seen in {where}/{name}", sfs.wait_for(lambda: w.saw(where, MODIFY, name)), w.seen)
 w.close()
 
 # Truncation by the publisher changes nothing: what is read is whole at any moment.
@@ -161,19 +152,19 @@ change()
 got = p.poll(DEADLINE_S * 1000)
 sfs.ok("poll: POLLPRI and POLLERR after a change", got == [(fd, select.POLLPRI | select.POLLERR)], got)
 sfs.ok("poll: until it is read again", p.poll(0) != [])
-wait_for(lambda: os.pread(fd, 4096, 0) and p.poll(0) == [])
+sfs.wait_for(lambda: os.pread(fd, 4096, 0) and p.poll(0) == [])
 sfs.ok("poll: and not any more", p.poll(0) == [], p.poll(0))
 child = subprocess.Popen([sys.executable, "-c", f"import time; time.sleep(0.3); open({place('kernels/ev_add/run')!r}, 'w').write('reps=1\\n')"])
 got = p.poll(DEADLINE_S * 1000)
 sfs.ok("poll: a waiting one is woken", got == [(fd, select.POLLPRI | select.POLLERR)], got)
 child.wait()
-wait_for(lambda: sfs.read("kernels/ev_add/state").strip() == "idle")
-wait_for(lambda: os.pread(fd, 4096, 0) and p.poll(0) == [])
+sfs.wait_for(lambda: sfs.read("kernels/ev_add/state").strip() == "idle")
+sfs.wait_for(lambda: os.pread(fd, 4096, 0) and p.poll(0) == [])
 sfs.ok("select: always readable", select.select([fd], [], [], 0)[0] == [fd])
 sfs.ok("select: nothing exceptional", select.select([], [], [fd], 0)[2] == [])
 change()
 sfs.ok("select: a change is exceptional", select.select([], [], [fd], DEADLINE_S)[2] == [fd])
-wait_for(lambda: os.pread(fd, 4096, 0) and p.poll(0) == [])
+sfs.wait_for(lambda: os.pread(fd, 4096, 0) and p.poll(0) == [])
 for name, flags in (("level", select.EPOLLPRI), ("edge", select.EPOLLPRI | select.EPOLLET)):
     e = select.epoll()
     e.register(fd, flags)
@@ -183,7 +174,7 @@ for name, flags in (("level", select.EPOLLPRI), ("edge", select.EPOLLPRI | selec
     sfs.ok(f"epoll, {name}: a change", len(got) == 1 and got[0][1] & select.EPOLLPRI, got)
     sfs.ok(f"epoll, {name}: again", bool(e.poll(0)) == (name == "level"))
     e.close()
-    wait_for(lambda: os.pread(fd, 4096, 0) and p.poll(0) == [])
+    sfs.wait_for(lambda: os.pread(fd, 4096, 0) and p.poll(0) == [])
 os.close(fd)
 
 # O_NONBLOCK: the write returns, poll says when it is done, a read gives the answer.
@@ -220,7 +211,7 @@ class Tool:
         self.name, self.path = name, os.path.join(sfs.TMP, name)
         with open(self.path, "wb") as out:
             self.process = subprocess.Popen(words, stdout=out, stderr=out, stdin=subprocess.DEVNULL)
-        self.ready = wait_for(lambda: ready in self.text())
+        self.ready = sfs.wait_for(lambda: ready in self.text())
 
     def text(self):
         with open(self.path, errors="replace") as f:
@@ -228,7 +219,7 @@ class Tool:
 
     def judge(self, word):
         sfs.ok(f"{self.name} is ready", self.ready, self.text())
-        sfs.ok(f"{self.name} sees the change", wait_for(lambda: word in self.text()), self.text())
+        sfs.ok(f"{self.name} sees the change", sfs.wait_for(lambda: word in self.text()), self.text())
         self.process.kill()
         self.process.wait()
 

@@ -22,20 +22,11 @@ def state():
     return sfs.read("kernels/loop/state").strip()
 
 
-def wait_for(condition, seconds):
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if condition():
-            return True
-        time.sleep(0.005)
-    return False
-
-
 for number, label in ((signal.SIGINT, "Ctrl-C"), (signal.SIGKILL, "kill -9")):
     writer = subprocess.Popen(["sh", "-c", f"exec dd of={path} bs=100 conv=notrunc status=none"], stdin=subprocess.PIPE)
     writer.stdin.write(b"reps=1 timeout_ms=20000\n")
     writer.stdin.close()
-    sfs.ok(f"{label}: it runs", wait_for(lambda: state() == "running 1", 5), state())
+    sfs.ok(f"{label}: it runs", sfs.wait_for(lambda: state() == "running 1", 5), state())
     time.sleep(0.3)
     begin = time.monotonic()
     writer.send_signal(number)
@@ -45,7 +36,7 @@ for number, label in ((signal.SIGINT, "Ctrl-C"), (signal.SIGKILL, "kill -9")):
         print(f"# {label}: it waits on", flush=True)
     took = time.monotonic() - begin
     sfs.ok(f"{label}: the writer is gone within half a second", took < 0.5, took)
-    sfs.ok(f"{label}: so is the run", wait_for(lambda: state() == "idle", 2), state())
+    sfs.ok(f"{label}: so is the run", sfs.wait_for(lambda: state() == "idle", 2), state())
     result = sfs.flat("kernels/loop/result")
     sfs.ok(f"{label}: the result says killed", result.get("status") == "killed", result)
 
@@ -63,7 +54,7 @@ def alarmed(handler):
         outcome = errno.errorcode.get(sfs.run("loop", "reps=1 timeout_ms=400")[0])
     except Enough:
         outcome = "raised"
-    wait_for(lambda: state() == "idle", 2)
+    sfs.wait_for(lambda: state() == "idle", 2)
     return outcome, int(sfs.flat("kernels/loop/activity")["runs"]) - before
 
 

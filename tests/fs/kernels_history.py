@@ -83,21 +83,6 @@ outputs = sum(os.stat(path(k, "runs", str(n), "output")).st_size for k in ("o1",
 sfs.ok("old outputs make room for new ones", sizes == [BYTES] * 8 and outputs <= 3 * BYTES, f"{sizes} {outputs}")
 
 
-def child(uid, call, *args):
-    """The errno of a call as another user."""
-    pid = os.fork()
-    if not pid:
-        code = 250
-        try:
-            os.setgroups([])
-            os.setresgid(uid, uid, uid)
-            os.setresuid(uid, uid, uid)
-            code = sfs.error_of(call, *args)
-        finally:
-            os._exit(code)
-    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-
-
 def work(k):
     for _ in range(15):
         if sfs.run(f"f{k}", "symbol=f reps=1")[0]:
@@ -118,9 +103,9 @@ sfs.ok("whoever looks while runs come and go sees each whole or not at all", not
 
 if os.getuid() == 0:
     one = numbers("f2")[-1]
-    sfs.ok("others may list runs", child(20001, os.listdir, path("f2", "runs")) == 0)
-    sfs.ok("but not what is not theirs", child(20001, os.listdir, path("f2", "runs", str(one))) == errno.EACCES)
-    sfs.ok("nor read it", child(20001, data, "f2", "runs", str(one), "result") == errno.EACCES)
+    sfs.ok("others may list runs", sfs.error_as(20001, os.listdir, path("f2", "runs")) == 0)
+    sfs.ok("but not what is not theirs", sfs.error_as(20001, os.listdir, path("f2", "runs", str(one))) == errno.EACCES)
+    sfs.ok("nor read it", sfs.error_as(20001, data, "f2", "runs", str(one), "result") == errno.EACCES)
     os.rmdir(path("f2", "runs", str(one)))
     sfs.ok("root may drop one", one not in numbers("f2"))
 sfs.ok("rmdir of the runs is refused while there are any", sfs.error_of(os.rmdir, path("f1", "runs")) == errno.ENOTEMPTY)

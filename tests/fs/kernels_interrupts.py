@@ -26,15 +26,6 @@ def runs(name="loop"):
     return int(sfs.flat(f"kernels/{name}/activity")["runs"])
 
 
-def wait_for(condition, seconds=20):
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if condition():
-            return True
-        time.sleep(0.01)
-    return False
-
-
 def gone(process):
     """Has it ended soon, and how?"""
     begin = time.monotonic()
@@ -81,14 +72,14 @@ int main(int argc, char **argv)
 
 def start(words, **more):
     process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True, text=True, **more)
-    return process, wait_for(lambda: state() == "running 1")
+    return process, sfs.wait_for(lambda: state() == "running 1")
 
 
 def ended(label, process, running, before, status="killed", count=1):
     """After the signal: the writer gone, the run too, said so in the result, and it came once."""
     is_gone, how = gone(process)
     sfs.ok(f"{label}: the writer is gone while the run would go on", running and is_gone, how)
-    sfs.ok(f"{label}: so is the run", wait_for(lambda: state() == "idle", GONE_S), state())
+    sfs.ok(f"{label}: so is the run", sfs.wait_for(lambda: state() == "idle", GONE_S), state())
     sfs.ok(f"{label}: it was started {count} times", runs() == before + count, runs() - before)
     sfs.ok(f"{label}: the result says {status}", sfs.flat("kernels/loop/result").get("status") == status,
         sfs.read("kernels/loop/result"))
@@ -122,11 +113,11 @@ def handlers():
     before, seen = runs(), set()
     process, running = start([sys.executable, "-c", PYTHON.format("signal.signal(signal.SIGUSR1, lambda n, f: None)")])
     process.send_signal(signal.SIGUSR1)
-    again = wait_for(lambda: seen.add(state()) or runs() == before + 2)
+    again = sfs.wait_for(lambda: seen.add(state()) or runs() == before + 2)
     process.kill()
     is_gone, how = gone(process)
     sfs.ok("a handler that returns: Python starts it again, when the first has ended", running and again and is_gone and
-           seen <= {"running 1", "idle"} and wait_for(lambda: state() == "idle" and runs() == before + 2),
+           seen <= {"running 1", "idle"} and sfs.wait_for(lambda: state() == "idle" and runs() == before + 2),
            (seen, how, runs() - before))
     process.stderr.close()
     for label, body, want in (("SystemExit", "signal.signal(signal.SIGUSR1, lambda n, f: sys.exit('left'))", "left"),
@@ -137,7 +128,7 @@ def handlers():
         is_gone, how = gone(process)
         said = process.stderr.read()
         sfs.ok(f"a handler that raises {label} ends it, once", running and is_gone and want in said and
-               wait_for(lambda: state() == "idle") and runs() == before + 1, (how, said, runs() - before))
+               sfs.wait_for(lambda: state() == "idle") and runs() == before + 1, (how, said, runs() - before))
         process.stderr.close()
 
 
@@ -165,7 +156,7 @@ def others():
     for t in threads:
         t.start()
     process = subprocess.Popen(["bash", "-c", f"echo {LINE.strip()} >{PATH}"], stderr=subprocess.DEVNULL)
-    both = wait_for(lambda: state() == "running 2" and state("other") == "running 1", 3)
+    both = sfs.wait_for(lambda: state() == "running 2" and state("other") == "running 1", 3)
     process.kill()
     is_gone, how = gone(process)
     for t in threads:
@@ -192,12 +183,12 @@ def abandoned():
     began = time.monotonic()
     n = os.write(fd, LINE.encode())
     took = time.monotonic() - began
-    running = wait_for(lambda: state() == "running 1")
+    running = sfs.wait_for(lambda: state() == "running 1")
     error = sfs.error_of(os.write, fd, LINE.encode())
     sfs.ok("O_NONBLOCK: write returns, the run goes on, another is refused",
         n == len(LINE) and running and took < GONE_S and error == errno.EAGAIN, (n, running, error))
     os.close(fd)
-    sfs.ok("closing its descriptor ends it", wait_for(lambda: state() == "idle", GONE_S) and runs() == before + 1,
+    sfs.ok("closing its descriptor ends it", sfs.wait_for(lambda: state() == "idle", GONE_S) and runs() == before + 1,
         (state(), runs() - before))
 
 
@@ -208,9 +199,9 @@ def storm():
         f"for i in 1 2 3 4 5 6 7 8; do timeout -s INT 0.0$i dd if=line of={PATH} conv=notrunc status=none; done"],
                                   stderr=subprocess.DEVNULL, cwd=sfs.TMP) for _ in range(3)]
     ends = [gone(p)[0] if p.wait(60) is not None else False for p in processes]
-    sfs.ok("24 writers that give up early or late are all gone", all(ends) and wait_for(lambda: state() == "idle", GONE_S),
+    sfs.ok("24 writers that give up early or late are all gone", all(ends) and sfs.wait_for(lambda: state() == "idle", GONE_S),
         (ends, state()))
-    sfs.ok("and have left no process", wait_for(lambda: len(sfs.processes()) <= left), (left, len(sfs.processes())))
+    sfs.ok("and have left no process", sfs.wait_for(lambda: len(sfs.processes()) <= left), (left, len(sfs.processes())))
     sfs.ok("the next run is answered", sfs.run("loop", "reps=1 timeout_ms=50")[0] == errno.ETIMEDOUT)
 
 

@@ -21,18 +21,8 @@ def full(path):
 
 
 def as_user(uid, work):
-    """What work returns in a child with that uid: whether it is true."""
-    pid = os.fork()
-    if pid == 0:
-        status = 2
-        try:
-            os.setgroups([])
-            os.setresgid(uid, uid, uid)
-            os.setresuid(uid, uid, uid)
-            status = 0 if work() else 1
-        finally:
-            os._exit(status)
-    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    """Is what work returns true for that user?"""
+    return sfs.ended(sfs.fork_as(uid, lambda: not work())) == 0
 
 
 def mine():

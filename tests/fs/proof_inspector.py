@@ -3,7 +3,7 @@
 # concurrent
 # root-only
 """The inspector is killed, or stopped for good: the load fails in time with a sentence, and the next one is right."""
-import os, signal, sys, threading, time
+import os, signal, sys, time
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))
 import sfs
 

@@ -4,7 +4,7 @@
 # concurrent
 # deadline: 240
 """Many codelets and kernels: what each costs, listings while others come and go, a restart. SFS_SCALE: how many codelets."""
-import ctypes, errno, os, shutil, signal, struct, subprocess, sys, tempfile
+import ctypes, errno, os, shutil, signal, struct, sys, tempfile
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))
 FOLDER = tempfile.mkdtemp(prefix="sfs-scale-")
 os.chmod(FOLDER, 0o755)

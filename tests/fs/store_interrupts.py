@@ -44,15 +44,6 @@ def named(name):
     return found
 
 
-def wait_for(condition, seconds=20):
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if condition():
-            return True
-        time.sleep(0.01)
-    return False
-
-
 def waits_in(pid, number):
     try:
         with open(f"/proc/{pid}/syscall") as f:
@@ -85,7 +76,7 @@ def attempt(number, how):
     writer = started("held.o", how)
     try:
         number_of = SYSTEM_CALLS[how.split()[0]]
-        waits = wait_for(lambda: waits_in(writer.pid, number_of) or writer.poll() is not None)
+        waits = sfs.wait_for(lambda: waits_in(writer.pid, number_of) or writer.poll() is not None)
         waits = waits and writer.poll() is None
         begin = time.monotonic()
         writer.send_signal(number)
@@ -104,7 +95,7 @@ def interrupted(label, number, how, expected):
     """Gone, told EINTR where it lives on, and no name. A stopped inspector is replaced soon: that may want another try."""
     for _ in range(5):
         waits, said, took = attempt(number, how)
-        told = wait_for(lambda: " EINTR " in sfs.read("store/error"), 5)
+        told = sfs.wait_for(lambda: " EINTR " in sfs.read("store/error"), 5)
         if told or took >= GONE_S:
             break
     sfs.ok(f"{label} ends a waiting {how}", waits and said == expected and took < GONE_S, f"{waits} {said!r} {took:.2f} s")
@@ -115,7 +106,7 @@ def interrupted(label, number, how, expected):
             sfs.ok(f"{label} of a waiting {how}: what was staged is there still", f.read() == open(good, "rb").read())
         os.unlink(os.path.join(STORE, ".held"))
     sfs.ok(f"{label} of a waiting {how}: the next load is right",
-        wait_for(lambda: sfs.load(good, "next.o") == 0) and there("next.o"),
+        sfs.wait_for(lambda: sfs.load(good, "next.o") == 0) and there("next.o"),
            sfs.read("store/error"))
     os.unlink(os.path.join(STORE, "next.o"))
 
@@ -136,7 +127,7 @@ def others_meanwhile():
     all_of(stopped, signal.SIGSTOP)
     writer = started("held.o")
     try:
-        wait_for(lambda: waits_in(writer.pid, SYSTEM_CALLS["close"]) or writer.poll() is not None)
+        sfs.wait_for(lambda: waits_in(writer.pid, SYSTEM_CALLS["close"]) or writer.poll() is not None)
         waits = writer.poll() is None
         seen = not there("held.o") and bool(sfs.read("store/error")) and os.path.exists(os.path.join(STORE, "first.o"))
         sfs.load(good, ".other")
@@ -157,6 +148,6 @@ for _ in range(5):
 sfs.ok("others list, read, stage and remove while one waits", aside, said)
 sfs.ok("and he is answered in the end", said in ("ok", "ENOEXEC", "EIO", "ETIMEDOUT", "EAGAIN"), said)
 sfs.ok("the first codelet is there all along", sfs.flat("codelets/first.o/info")["state"] == "loaded")
-sfs.ok("no process is left of it", wait_for(lambda: len(sfs.processes()) <= before), (before, sfs.processes()))
+sfs.ok("no process is left of it", sfs.wait_for(lambda: len(sfs.processes()) <= before), (before, sfs.processes()))
 sfs.ok("interruptions are counted", int(sfs.flat("stats")["interrupted"]) >= 5, sfs.read("stats"))
 sfs.done()

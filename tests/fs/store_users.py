@@ -25,27 +25,8 @@ def put(name, data, mode=0o644):
         os.close(fd)
 
 
-def as_user(uid, work):
-    """The errno of work done in a child with that uid; 0: it succeeded."""
-    pid = os.fork()
-    if pid == 0:
-        status = 255
-        try:
-            os.setgroups([])
-            os.setresgid(uid, uid, uid)
-            os.setresuid(uid, uid, uid)
-            os.umask(0o022)
-            work()
-            status = 0
-        except OSError as e:
-            status = e.errno
-        finally:
-            os._exit(status)
-    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-
-
 def expect(what, uid, work, *errors):
-    got = as_user(uid, work)
+    got = sfs.error_as(uid, work)
     sfs.ok(what, got in (errors or (0,)), sfs.name_of(got))
 
 
@@ -112,7 +93,7 @@ def take_over():
 gate, done = os.pipe(), os.pipe()
 pid = os.fork()
 if pid == 0:
-    os._exit(as_user(A, take_over))
+    os._exit(sfs.error_as(A, take_over))
 os.read(gate[0], 4)
 os.unlink(path("mine.o"))
 put("mine.o", two)

@@ -11,24 +11,6 @@ BUILD = os.environ["BUILD"]
 good = open(sfs.compile_c("int one(void) { return 1; }", "one"), "rb").read()
 
 
-def as_user(uid, groups, work):
-    """The errno of work done in a child with that uid and those groups besides its own; 0: it succeeded."""
-    pid = os.fork()
-    if pid == 0:
-        status = 255
-        try:
-            os.setgroups(groups)
-            os.setresgid(uid, uid, uid)
-            os.setresuid(uid, uid, uid)
-            work()
-            status = 0
-        except OSError as e:
-            status = e.errno
-        finally:
-            os._exit(status)
-    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-
-
 def full(path):
     return os.path.join(sfs.MNT, path)
 
@@ -51,12 +33,12 @@ for name in sorted(os.listdir(sfs.MNT)):
 sfs.ok("those that are not open to all are those where users write", {"store", "kernels"}.isdisjoint(open_to_all), open_to_all)
 for what, work in (("load a codelet", load), ("make a kernel", lambda: os.mkdir(full(f"kernels/of{os.getuid()}"))),
                    ("run a kernel", lambda: sfs.read("kernels/cblas_sdot/params"))):
-    got = as_user(20001, [GROUP], work)
+    got = sfs.error_as(20001, work, groups=[GROUP])
     sfs.ok(f"a member may {what}", got == 0, sfs.name_of(got))
-    got = as_user(20002, [], work)
+    got = sfs.error_as(20002, work, groups=[])
     sfs.ok(f"another may not {what}", got == errno.EACCES, sfs.name_of(got))
     sfs.ok(f"root may {what}", sfs.error_of(work) == 0)
-got = as_user(20002, [], lambda: sfs.read("README") and sfs.read("codelets/20001.o/info"))
+got = sfs.error_as(20002, lambda: sfs.read("README") and sfs.read("codelets/20001.o/info"), groups=[])
 sfs.ok("the top, and what is loaded, are everybody's", got == 0, sfs.name_of(got))
 
 # A group that there is not ends the start, with a sentence.

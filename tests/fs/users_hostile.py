@@ -45,15 +45,6 @@ def run_here(name, words=""):
         raise OSError(error, name)
 
 
-def wait_for(condition, seconds=20):
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if condition():
-            return True
-        time.sleep(0.02)
-    return False
-
-
 def each(uid, rows):
     """Rows for group(), every call as that user."""
     return [(what, expected, as_user, uid, call, *args) for what, expected, call, *args in rows]
@@ -181,7 +172,7 @@ def processes_of_another():
     outcomes = []
     runner = threading.Thread(target=lambda: outcomes.append(as_user(A, run_here, "mine", "reps=1 timeout_ms=60000")))
     runner.start()
-    wait_for(lambda: text(path("mine", "state")).startswith("running"))
+    sfs.wait_for(lambda: text(path("mine", "state")).startswith("running"))
     time.sleep(0.2)
     pids = [p for p in sfs.processes() if is_daemons(p)]
     before = set(pids)
@@ -317,7 +308,7 @@ def queues():
     many = [threading.Thread(target=as_user, args=(A, run_here, f"q{A}", "reps=1 timeout_ms=4000")) for _ in range(12)]
     for t in many:
         t.start()
-    wait_for(lambda: text(path(f"q{A}", "state")).strip() == "running 12")
+    sfs.wait_for(lambda: text(path(f"q{A}", "state")).strip() == "running 12")
     begin = time.monotonic()
     got = as_user(B, run_here, f"q{B}", "reps=1 timeout_ms=200")
     took = time.monotonic() - begin
