@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* Modes and owners of single files, in memory and in STATE/rows, one line each. */
+/*
+ * Modes and owners of single files, in memory and in STATE/rows, one line each. A change appends a
+ * line, of which the last for a file holds; once most lines do not hold any more the list is
+ * written anew beside its name and renamed.
+ */
 #include "rows.h"
 
 #include <errno.h>
@@ -7,19 +11,24 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "object.h"
 
-#define KEPT_MAX     1024 /* of one uid; root has no limit */
+#define KEPT_MAX     8192 /* of one uid; root has no limit */
+#define SLOTS        4096 /* a power of two */
+#define SPARE_LINES  256  /* that do not hold, before the list is written anew */
 #define PLACE_MAX    (2 * SFS_NAME_MAX + 2)
+#define ROOM         512 /* of a line */
 #define LINE_FORMAT  "%130s %64s %o %d %u %u %d %u %u"
 #define LINE_WRITTEN "%s %s %o %d %u %u %d %u %u\n"
 #define LINE_FIELDS  9
+#define ALL_ROWS     "-" /* in the place of a row: nothing is kept of the object any more */
 
 /* One changed row. */
 struct kept {
-	struct kept *next;
+	struct kept *next;     /* in its slot */
 	char place[PLACE_MAX]; /* of the object, below the mount; "/" for the top */
 	char row[SFS_NAME_MAX + 1];
 	struct row_state state;
@@ -27,9 +36,18 @@ struct kept {
 	uid_t payer;      /* who made the change */
 };
 
+/* How many are kept of one uid. */
+struct payer {
+	struct payer *next;
+	uid_t uid;
+	unsigned kept;
+};
+
 static struct {
-	pthread_mutex_t lock; /* of the list; held while it is written: changes are rare */
-	struct kept *list;
+	pthread_mutex_t lock; /* of all below; held while it is written: changes are rare */
+	struct kept *slots[SLOTS];
+	struct payer *payers;
+	unsigned kept, lines; /* in memory, in the file */
 	char path[sizeof(((struct sfs_config *)0)->state_dir) + 16];
 	atomic_bool any; /* most mounts never have one */
 	bool stopped;
@@ -46,23 +64,132 @@ static bool place_of(struct sfs_obj *obj, char out[PLACE_MAX])
 	return true;
 }
 
-/* ---- on disk --------------------------------------------------------------------------------- */
+/* ---- in memory, under the lock --------------------------------------------------------------- */
+
+static struct kept **slot_of(const char *place)
+{
+	uint64_t hash = 0xcbf29ce484222325u;
+
+	for (; *place; place++)
+		hash = (hash ^ (unsigned char)*place) * 0x100000001b3u;
+	return &rows.slots[(hash >> 32) & (SLOTS - 1)];
+}
+
+static struct kept *find(const char *place, const char *row)
+{
+	struct kept *kept = *slot_of(place);
+
+	while (kept && (strcmp(kept->place, place) || strcmp(kept->row, row)))
+		kept = kept->next;
+	return kept;
+}
+
+/* NULL: he has none. */
+static struct payer **payer_of(uid_t uid)
+{
+	struct payer **link = &rows.payers;
+
+	while (*link && (*link)->uid != uid)
+		link = &(*link)->next;
+	return link;
+}
+
+static bool charge(uid_t uid)
+{
+	struct payer **link = payer_of(uid);
+
+	if (!*link)
+		*link = calloc(1, sizeof(**link));
+	if (!*link)
+		return false;
+	(*link)->uid = uid;
+	(*link)->kept++;
+	return true;
+}
+
+static void discharge(uid_t uid)
+{
+	struct payer **link = payer_of(uid), *payer = *link;
+
+	if (!payer || --payer->kept)
+		return;
+	*link = payer->next;
+	free(payer);
+}
+
+/* As want says, of which the next one is not taken. */
+static struct kept *insert(const struct kept *want)
+{
+	struct kept **slot = slot_of(want->place), *kept = malloc(sizeof(*kept));
+
+	if (!kept || !charge(want->payer)) {
+		free(kept);
+		return NULL;
+	}
+	*kept = *want;
+	kept->next = *slot;
+	*slot = kept;
+	rows.kept++;
+	atomic_store(&rows.any, true);
+	return kept;
+}
+
+static void alter(struct kept *kept, const struct kept *want)
+{
+	struct kept *next = kept->next;
+
+	if (kept->payer != want->payer && charge(want->payer))
+		discharge(kept->payer);
+	*kept = *want;
+	kept->next = next;
+}
+
+/* Those of place, or that one row. False: there was none. */
+static bool drop(const char *place, const char *row)
+{
+	struct kept **link = slot_of(place), *kept;
+	bool any = false;
+
+	while ((kept = *link)) {
+		if (strcmp(kept->place, place) || (row && strcmp(kept->row, row))) {
+			link = &kept->next;
+			continue;
+		}
+		*link = kept->next;
+		discharge(kept->payer);
+		free(kept);
+		rows.kept--;
+		any = true;
+	}
+	return any;
+}
+
+/* ---- on disk, under the lock ----------------------------------------------------------------- */
+
+static int format(const struct kept *kept, char line[ROOM])
+{
+	return snprintf(line, ROOM, LINE_WRITTEN, kept->place, kept->row, kept->state.mode,
+			kept->state.owned, kept->state.uid, kept->state.gid, kept->state.hidden,
+			kept->object_uid, kept->payer);
+}
 
 static int write_list(FILE *file)
 {
 	const struct kept *kept;
+	char line[ROOM];
 
-	for (kept = rows.list; kept; kept = kept->next)
-		fprintf(file, LINE_WRITTEN, kept->place, kept->row, kept->state.mode,
-			kept->state.owned, kept->state.uid, kept->state.gid, kept->state.hidden,
-			kept->object_uid, kept->payer);
+	for (unsigned i = 0; i < SLOTS; i++)
+		for (kept = rows.slots[i]; kept; kept = kept->next) {
+			format(kept, line);
+			fputs(line, file);
+		}
 	if (fflush(file) || (sfs_config()->store_durable && fsync(fileno(file))))
 		return -errno;
 	return ferror(file) ? -EIO : 0;
 }
 
-/* Under the lock. Beside its name, then renamed: there is the old list or the new one. */
-static int save(void)
+/* Beside its name, then renamed: there is the old list or the new one. */
+static int write_anew(void)
 {
 	char fresh[sizeof(rows.path) + 8];
 	FILE *file;
@@ -79,19 +206,42 @@ static int save(void)
 		err = -errno;
 	if (err)
 		unlink(fresh);
+	else
+		rows.lines = rows.kept;
 	return err;
 }
 
-static struct kept *kept_new(void)
+/* All of it or nothing: what a full disk took half of would spoil the next line. */
+static int append(const char *line, size_t size)
 {
-	struct kept *kept = calloc(1, sizeof(*kept));
+	int fd = open(rows.path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600), err = 0;
+	struct stat st;
 
-	if (kept) {
-		kept->next = rows.list;
-		rows.list = kept;
-		atomic_store(&rows.any, true);
-	}
-	return kept;
+	if (fd < 0)
+		return -errno;
+	if (fstat(fd, &st))
+		err = -errno;
+	else if (write(fd, line, size) != (ssize_t)size)
+		err = -ENOSPC;
+	else if (sfs_config()->store_durable && fdatasync(fd))
+		err = -errno;
+	if (err && ftruncate(fd, st.st_size))
+		rows.lines = UINT32_MAX; /* the next change writes it anew */
+	close(fd);
+	return err;
+}
+
+/* The change that line tells is made in memory already. */
+static int save(const char *line, size_t size)
+{
+	int err;
+
+	if (rows.lines > 2 * (uint64_t)rows.kept + SPARE_LINES)
+		return write_anew();
+	err = append(line, size);
+	if (!err)
+		rows.lines++;
+	return err;
 }
 
 /* One line; false: it is none of ours. */
@@ -101,19 +251,22 @@ static bool take_line(const char *line)
 	unsigned mode, uid, gid, object_uid, payer;
 	int owned, hidden;
 
-	if (sscanf(line, LINE_FORMAT, read.place, read.row, &mode, &owned, &uid, &gid, &hidden,
-		   &object_uid, &payer) != LINE_FIELDS)
+	if (!strchr(line, '\n') || sscanf(line, LINE_FORMAT, read.place, read.row, &mode, &owned,
+					  &uid, &gid, &hidden, &object_uid, &payer) != LINE_FIELDS)
 		return false;
-	kept = kept_new();
-	if (!kept)
-		return false;
-	read.next = kept->next;
+	if (!strcmp(read.row, ALL_ROWS)) {
+		(void)drop(read.place, NULL);
+		return true;
+	}
 	read.state = (struct row_state){ .mode = mode & 0777, .owned = owned, .hidden = hidden };
 	read.state.uid = uid;
 	read.state.gid = gid;
 	read.object_uid = object_uid;
 	read.payer = payer;
-	*kept = read;
+	kept = find(read.place, read.row);
+	if (!kept)
+		return insert(&read);
+	alter(kept, &read);
 	return true;
 }
 
@@ -122,42 +275,47 @@ int rows_start(void)
 	FILE *file;
 	char *line = NULL;
 	size_t room = 0;
+	bool whole = true;
 
 	snprintf(rows.path, sizeof(rows.path), "%s/rows", sfs_config()->state_dir);
 	file = fopen(rows.path, "re");
 	if (!file)
 		return errno == ENOENT ? 0 : sfs_fail(-EIO, "%s cannot be read", rows.path);
-	while (getline(&line, &room, file) > 0)
-		if (!take_line(line))
-			sfs_status("rows", "%.200s has a line that cannot be read", rows.path);
+	for (; getline(&line, &room, file) > 0; rows.lines++)
+		if (!take_line(line)) {
+			/* The last one may be half of a change that nobody was told of. */
+			whole = false;
+			if (strchr(line, '\n'))
+				sfs_status("rows", "%.200s has a line that cannot be read",
+					   rows.path);
+		}
 	free(line);
 	fclose(file);
+	if (!whole)
+		rows.lines = UINT32_MAX;
 	return 0;
 }
 
 void rows_stop(void)
 {
 	struct kept *kept;
+	struct payer *payer;
 
 	pthread_mutex_lock(&rows.lock);
 	rows.stopped = true;
-	while ((kept = rows.list)) {
-		rows.list = kept->next;
-		free(kept);
+	for (unsigned i = 0; i < SLOTS; i++)
+		while ((kept = rows.slots[i])) {
+			rows.slots[i] = kept->next;
+			free(kept);
+		}
+	while ((payer = rows.payers)) {
+		rows.payers = payer->next;
+		free(payer);
 	}
 	pthread_mutex_unlock(&rows.lock);
 }
 
 /* ---- changes --------------------------------------------------------------------------------- */
-
-static struct kept *find(const char *place, const char *row)
-{
-	struct kept *kept = rows.list;
-
-	while (kept && (strcmp(kept->place, place) || strcmp(kept->row, row)))
-		kept = kept->next;
-	return kept;
-}
 
 static void apply_one(struct sfs_obj *obj, const struct kept *kept)
 {
@@ -182,7 +340,7 @@ void rows_apply(struct sfs_obj *obj)
 	if (!atomic_load(&rows.any) || !place_of(obj, place))
 		return;
 	pthread_mutex_lock(&rows.lock);
-	for (kept = rows.list; kept; kept = kept->next)
+	for (kept = *slot_of(place); kept; kept = kept->next)
 		if (!strcmp(kept->place, place))
 			apply_one(obj, kept);
 	pthread_mutex_unlock(&rows.lock);
@@ -190,80 +348,66 @@ void rows_apply(struct sfs_obj *obj)
 
 static bool may_keep_more(uid_t uid)
 {
-	const struct kept *kept;
-	unsigned n = 0;
+	const struct payer *payer = *payer_of(uid);
 
-	for (kept = rows.list; kept; kept = kept->next)
-		n += kept->payer == uid;
-	return uid == 0 || n < KEPT_MAX;
+	return uid == 0 || !payer || payer->kept < KEPT_MAX;
 }
 
 /* Under the lock. */
-static int keep(const char *place, const char *row, const struct kept *want)
+static int keep(const struct kept *want)
 {
-	struct kept *kept = find(place, row), old;
+	struct kept *kept = find(want->place, want->row), old;
 	bool fresh = !kept;
+	char line[ROOM];
 
-	if (!kept && !may_keep_more(want->payer))
+	if (fresh && !may_keep_more(want->payer))
 		return sfs_fail(-EDQUOT, "uid %u has changed %d files of objects already",
 				want->payer, KEPT_MAX);
-	kept = kept ?: kept_new();
+	if (fresh) {
+		kept = insert(want);
+	} else {
+		old = *kept;
+		alter(kept, want);
+	}
 	if (!kept)
 		return sfs_fail(-ENOMEM, "out of memory");
-	old = *kept;
-	*kept = *want;
-	kept->next = old.next;
-	snprintf(kept->place, sizeof(kept->place), "%s", place);
-	snprintf(kept->row, sizeof(kept->row), "%s", row);
-	if (!save())
+	if (!save(line, (size_t)format(want, line)))
 		return 0;
-	if (fresh) { /* it is the first */
-		rows.list = old.next;
-		free(kept);
-	} else {
-		*kept = old;
-	}
-	return sfs_fail(-ENOSPC, "the change of '%s' cannot be kept on disk", row);
+	if (fresh)
+		(void)drop(want->place, want->row);
+	else
+		alter(kept, &old);
+	return sfs_fail(-ENOSPC, "the change of '%s' cannot be kept on disk", want->row);
 }
 
 int rows_keep(struct sfs_obj *obj, unsigned row, const struct sfs_cred *who)
 {
 	struct kept want = { .payer = who->uid };
-	char place[PLACE_MAX];
 	int err = 0;
 
-	if (!place_of(obj, place))
+	if (!place_of(obj, want.place))
 		return 0;
+	snprintf(want.row, sizeof(want.row), "%s", obj->type->attrs[row].name);
 	pthread_mutex_lock(&rows.lock);
 	pthread_mutex_lock(&tree_lock);
 	want.state = obj->rows[row];
 	want.object_uid = obj->node.uid;
 	pthread_mutex_unlock(&tree_lock);
 	if (!rows.stopped)
-		err = keep(place, obj->type->attrs[row].name, &want);
+		err = keep(&want);
 	pthread_mutex_unlock(&rows.lock);
 	return err;
 }
 
 void rows_forget(struct sfs_obj *obj)
 {
-	struct kept **link = &rows.list, *kept;
-	char place[PLACE_MAX];
-	bool any = false;
+	struct kept none = { .row = ALL_ROWS };
+	char line[ROOM];
 
-	if (!atomic_load(&rows.any) || !place_of(obj, place))
+	if (!atomic_load(&rows.any) || !place_of(obj, none.place))
 		return;
 	pthread_mutex_lock(&rows.lock);
-	while (!rows.stopped && (kept = *link)) {
-		if (strcmp(kept->place, place)) {
-			link = &kept->next;
-			continue;
-		}
-		*link = kept->next;
-		free(kept);
-		any = true;
-	}
-	if (any && save())
-		sfs_log(SFS_WARN, "what was changed of %s is still on disk", place);
+	if (!rows.stopped && drop(none.place, NULL) && save(line, (size_t)format(&none, line)))
+		sfs_log(SFS_WARN, "what was changed of %s is still on disk", none.place);
 	pthread_mutex_unlock(&rows.lock);
 }
