@@ -359,6 +359,7 @@ static int keep(const struct kept *want)
 	struct kept *kept = find(want->place, want->row), old;
 	bool fresh = !kept;
 	char line[ROOM];
+	int err;
 
 	if (fresh && !may_keep_more(want->payer))
 		return sfs_fail(-EDQUOT, "uid %u has changed %d files of objects already",
@@ -371,13 +372,15 @@ static int keep(const struct kept *want)
 	}
 	if (!kept)
 		return sfs_fail(-ENOMEM, "out of memory");
-	if (!save(line, (size_t)format(want, line)))
+	err = save(line, (size_t)format(want, line));
+	if (!err)
 		return 0;
 	if (fresh)
 		(void)drop(want->place, want->row);
 	else
 		alter(kept, &old);
-	return sfs_fail(-ENOSPC, "the change of '%s' cannot be kept on disk", want->row);
+	return sfs_fail(err == -ENOSPC || err == -EDQUOT ? -ENOSPC : -EIO,
+			"the change of '%s' cannot be kept on disk: %s", want->row, strerror(-err));
 }
 
 int rows_keep(struct sfs_obj *obj, unsigned row, const struct sfs_cred *who)

@@ -130,11 +130,26 @@ if os.getuid() == 0:
     sfs.ok("a full disk refuses with ENOSPC", error == errno.ENOSPC, sfs.name_of(error))
     sfs.ok("with a sentence", "full" in sfs.read("store/error"), sfs.read("store/error"))
     sfs.ok("the old bytes are there", content("f0.o") == data[0])
+    row = os.path.join(MNT, "kernels/cblas_sdot/result")
+    before = os.stat(row).st_mode
+    errors = [sfs.error_of(os.chmod, row, 0o400) for _ in range(200)]
+    sfs.ok("a mode that cannot be kept is not changed", errno.ENOSPC in errors and
+           os.stat(row).st_mode & 0o777 == (before & 0o777 if errors[0] else 0o400), set(errors))
     os.unlink(os.path.join(small, "filler"))
     sfs.ok("with room again it is loaded", sfs.load(paths[1], "f0.o") == 0 and content("f0.o") == data[1], sfs.read("error"))
     mounted.end()
     mounted = Mounted(os.path.join(small, "state"))
     sfs.ok("and is there after a restart", content("f0.o") == data[1])
+    subprocess.run(["mount", "-o", "remount,ro", small], check=True)
+    error = sfs.load(paths[0], "f0.o")
+    sfs.ok("a disk that is read-only now refuses", error == errno.EIO and "Read-only" in sfs.read("store/error"), (sfs.name_of(error), sfs.read("store/error")))
+    sfs.ok("and what it has is there", content("f0.o") == data[1])
+    told = [sfs.error_of(call, *args) for call, *args in (
+        (os.unlink, os.path.join(MNT, "store/f0.o")), (os.rename, os.path.join(MNT, "store/f0.o"), os.path.join(MNT, "store/x.o")),
+        (os.chmod, row, 0o440), (os.chmod, os.path.join(MNT, "store/f0.o"), 0o600), (os.mkdir, os.path.join(MNT, "kernels/new")))]
+    sfs.ok("so do rm, mv, chmod, mkdir", set(told) == {errno.EIO} and content("f0.o") == data[1], told)
+    subprocess.run(["mount", "-o", "remount,rw", small], check=True)
+    sfs.ok("once it can be written all goes on", sfs.load(paths[0], "f0.o") == 0 and content("f0.o") == data[0])
     mounted.end()
     subprocess.run(["umount", small], check=True)
 shutil.rmtree(FOLDER, ignore_errors=True)
