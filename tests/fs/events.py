@@ -122,6 +122,24 @@ elapsed = time.monotonic() - begin
 count = w.count("kernels/ev_add", MODIFY, "activity")
 sfs.ok("not more than one event in 10 ms", 1 <= count <= elapsed / 0.010 + 2, f"{count} in {elapsed:.3f} s")
 sfs.ok("nothing was lost to a full queue", not any(mask & OVERFLOW for _, mask, _ in w.seen))
+
+# Ten thousand refusals: what is seen after the last event is the last of them.
+REFUSALS, last = 10000, ""
+fd = os.open(place("kernels/ev_add/run"), os.O_WRONLY)
+for i in range(REFUSALS):
+    sfs.error_of(os.write, fd, f"word{i}=1\n".encode())
+os.close(fd)
+
+
+def told():
+    global last
+    for _, _, name in w.take():
+        if name == "error":
+            last = sfs.read("kernels/ev_add/error")
+    return f"word{REFUSALS - 1}" in last
+
+
+sfs.ok("after ten thousand changes the last state is announced", sfs.wait_for(told), last)
 w.close()
 
 # A refusal changes error beside it, and error and errors at the top.
