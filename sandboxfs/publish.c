@@ -301,10 +301,7 @@ static uint64_t wake_resting(struct lane *lane, struct queue *rested)
 	return next;
 }
 
-/*
- * Not here: with the last reference to a node its backend lets go of descriptors, which are not this
- * thread's.
- */
+/* With a node's last reference its backend closes descriptors, which are not this thread's. */
 static void free_elsewhere(struct item *item)
 {
 	notify_call(item_free, item);
@@ -348,6 +345,18 @@ static void wait_for_more(struct lane *lane, uint64_t until_ns)
 		pthread_cond_timedwait(&lane->more, &lane->lock, &until);
 }
 
+/* Under the lock, which is dropped. Who enters the mount before it answers waits for that. */
+static void lane_begin(struct lane *lane)
+{
+	while (!lane->stopping && !atomic_load(&all.running))
+		wait_for_more(lane, UINT64_MAX);
+	if (lane->stopping)
+		return;
+	pthread_mutex_unlock(&lane->lock);
+	call_thread(lane_number(lane), &all.mount);
+	pthread_mutex_lock(&lane->lock);
+}
+
 static void *publish(void *arg)
 {
 	struct lane *lane = arg;
@@ -355,8 +364,8 @@ static void *publish(void *arg)
 	struct item *item, *done;
 	uint64_t next;
 
-	call_thread(lane_number(lane), &all.mount);
 	pthread_mutex_lock(&lane->lock);
+	lane_begin(lane);
 	while (!lane->stopping) {
 		next = wake_resting(lane, &rested);
 		item = take(&lane->ready);
@@ -412,17 +421,21 @@ int publish_create(const struct publish_mount *mount)
 	return -err;
 }
 
-void publish_begin(void)
-{
-	atomic_store(&all.running, true);
-}
-
-static void lane_stop(struct lane *lane)
+static void lane_wake(struct lane *lane, bool to_stop)
 {
 	pthread_mutex_lock(&lane->lock);
-	lane->stopping = true;
+	lane->stopping |= to_stop;
 	pthread_cond_signal(&lane->more);
 	pthread_mutex_unlock(&lane->lock);
+}
+
+void publish_begin(void)
+{
+	unsigned i;
+
+	atomic_store(&all.running, true);
+	for (i = 0; i < all.count; i++)
+		lane_wake(&all.lanes[i], false);
 }
 
 static void free_all(struct queue *queue)
@@ -456,7 +469,7 @@ void publish_stop(void)
 	if (all.created) {
 		all.created = false;
 		for (i = 0; i < all.count; i++)
-			lane_stop(&all.lanes[i]);
+			lane_wake(&all.lanes[i], true);
 		clock_gettime(CLOCK_REALTIME, &end);
 		end.tv_sec += STOP_S;
 		for (i = 0; i < all.count; i++)
@@ -464,8 +477,7 @@ void publish_stop(void)
 				sfs_log(SFS_WARN, "the publisher of '%s' hangs in the kernel",
 					all.lanes[i].name);
 		if (all.mount.tree >= 0)
-			close(all.mount.tree);
-		all.mount.tree = -1;
+			close(all.mount.tree); /* one that hangs still reads what it was */
 	}
 	pthread_mutex_unlock(&all.stop_lock);
 }

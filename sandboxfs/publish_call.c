@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <linux/close_range.h>
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
@@ -52,18 +51,33 @@ static void own_silence(void)
 }
 
 /*
- * A working directory of its own, within the detached copy, where it hinders nobody; and
- * descriptors of its own, none: were the daemon killed while this thread waits in the kernel for an
- * answer of the daemon, the transport's would keep it waiting for ever.
+ * Descriptors of its own, none but that of the copy: were the daemon killed while this thread waits
+ * in the kernel for an answer of the daemon, the transport's would keep it waiting for ever.
+ */
+static bool own_table(int tree)
+{
+	if (unshare(CLONE_FILES))
+		return false;
+	if (tree >= 0 && tree != FIRST_FD && syscall(SYS_dup3, tree, FIRST_FD, O_CLOEXEC) < 0)
+		return false;
+	return !close_range(FIRST_FD + (tree >= 0), UINT_MAX, 0);
+}
+
+/*
+ * A working directory of its own, within the detached copy, where it hinders nobody. Only then may
+ * it be entered: the daemon is asked for that.
  */
 static bool stand_alone(const struct publish_mount *mount)
 {
-	if (mount->tree >= 0 && (unshare(CLONE_FS) || fchdir(mount->tree)))
-		return false;
-	if (close_range(FIRST_FD, UINT_MAX, CLOSE_RANGE_UNSHARE))
+	if (!own_table(mount->tree))
 		return false;
 	if (!mount->foreground)
 		own_silence();
+	if (mount->tree < 0)
+		return true;
+	if (unshare(CLONE_FS) || fchdir(FIRST_FD))
+		return false;
+	own_close(FIRST_FD);
 	return true;
 }
 

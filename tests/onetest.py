@@ -19,7 +19,7 @@ START_S, STOP_S = 20, 20
 SANITIZER_OPTIONS = {
     "ASAN_OPTIONS": "detect_leaks=1:abort_on_error=0:exitcode=99:check_initialization_order=1:detect_stack_use_after_return=1",
     "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1:exitcode=99",
-    "TSAN_OPTIONS": "halt_on_error=0:exitcode=99:second_deadlock_stack=1",
+    "TSAN_OPTIONS": "halt_on_error=0:exitcode=99:second_deadlock_stack=1:atexit_sleep_ms=100",
 }
 REPORT = re.compile(r"ERROR: \w+Sanitizer|WARNING: ThreadSanitizer|runtime error:|LeakSanitizer has encountered|assertion .* failed", re.I)
 PR_SET_CHILD_SUBREAPER = 36

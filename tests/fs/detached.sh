@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # no-mount
+# concurrent
 # In the background nothing of the caller's stays open: a pipe ends as soon as the mount answers. Whose state it may be.
 place=$(mktemp -d) || exit 1
 chmod 755 "$place"
@@ -45,6 +46,10 @@ ended "$place/state"
 mkdir "$place/empty"
 timeout 15 "$sandboxfs" --state "$place/empty" "$place/mnt" >"$place/said" 2>&1 && [ -e "$place/mnt/README" ]
 say $? "an empty directory of the caller's becomes the state"
+mkdir "$place/other"
+! timeout 15 "$sandboxfs" --state "$place/empty" "$place/other" >"$place/said" 2>&1 && grep -q "is in use" "$place/said" &&
+	! grep -q "hangs" "$place/said" && ! mountpoint -q "$place/other"
+say $? "a state in use is refused, and nothing of that daemon waits for a mount that never answers"
 unmount
 ended "$place/empty"
 

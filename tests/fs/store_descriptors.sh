@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # no-mount
+# concurrent
 # Uploads that are left open take descriptors of the daemon's; it has more than it was started with, and keeps some for others.
 status=0
 place=$(mktemp -d) || exit 1

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The program through a mount: reading with common tools, commands, waits that end, beginning and end. */
 /* alone */
-/* not-tsan */
 #include "core_mount.c.inc"
 
 /* ---- reading --------------------------------------------------------------------------------- */
