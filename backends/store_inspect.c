@@ -66,7 +66,7 @@ static uint64_t memory_bytes(void)
 static void finish(struct inspection *i, int rc, const char *sentence)
 {
 	snprintf(i->sentence, sizeof(i->sentence), "%s", sentence);
-	i->done(i, rc);
+	i->done(i, launch_answer(rc));
 }
 
 /* The queue has an end for itself: nothing could serve it. */
