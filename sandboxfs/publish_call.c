@@ -52,16 +52,27 @@ static void own_silence(void)
 }
 
 /*
- * A working directory of its own, within the detached copy, where it hinders nobody; and
- * descriptors of its own, none: were the daemon killed while this thread waits in the kernel for an
- * answer of the daemon, the transport's would keep it waiting for ever.
+ * Descriptors of its own, none: were the daemon killed while this thread waits in the kernel for an
+ * answer of the daemon, the transport's would keep it waiting for ever. Only then, since that asks
+ * the daemon too, a working directory of its own, within the detached copy, where it hinders nobody.
  */
 static bool stand_alone(const struct publish_mount *mount)
 {
-	if (mount->tree >= 0 && (unshare(CLONE_FS) || fchdir(mount->tree)))
+	bool stays = mount->tree >= 0;
+	int rc;
+
+	if (unshare(CLONE_FILES))
 		return false;
-	if (close_range(FIRST_FD, UINT_MAX, CLOSE_RANGE_UNSHARE))
+	if (stays && mount->tree != FIRST_FD && syscall(SYS_dup3, mount->tree, FIRST_FD, 0) < 0)
 		return false;
+	if (close_range(FIRST_FD + stays, UINT_MAX, 0))
+		return false;
+	if (stays) {
+		rc = unshare(CLONE_FS) ?: fchdir(FIRST_FD);
+		own_close(FIRST_FD);
+		if (rc)
+			return false;
+	}
 	if (!mount->foreground)
 		own_silence();
 	return true;
@@ -112,6 +123,7 @@ static int truncate_at(int at, const char *path)
 
 static int act(int at, const struct call *call, const char *path)
 {
+	struct stat st;
 	int rc;
 
 	switch (call->kind) {
@@ -120,6 +132,9 @@ static int act(int at, const struct call *call, const char *path)
 		break;
 	case CALL_MKDIR:
 		rc = mkdirat(at, path, 0755);
+		break;
+	case CALL_LOOK:
+		rc = fstatat(at, path, &st, AT_SYMLINK_NOFOLLOW);
 		break;
 	case CALL_RMDIR:
 		rc = unlinkat(at, path, AT_REMOVEDIR);
