@@ -112,11 +112,15 @@ guards:
 	tests/guards.py $(ROWS)
 
 soak: all $(PRELOADED)
-	tests/soak.py --build $(O) --seconds $(or $(SECONDS),300)
 	SFS_SCALE=10000 tests/run --build $(O) $(if $(filter 0,$(shell id -u)),--root,--nobody) scale_objects
 	@for role in root nobody; do \
-		if [ $$(id -u) = 0 ]; then set -- tests/as-role $$role $(CURDIR) $(abspath $(O)); else set --; fi; \
-		"$$@" tests/soak_kill.py --build $(O) --seconds $(or $(SECONDS),300) || exit 1; \
+		user=; counts=$$role; \
+		[ $$role = root ] || { user=--user; counts=both; }; \
+		if [ $$(id -u) = 0 ]; then as="tests/as-role"; else as=; user=; fi; \
+		$${as:+$$as $$counts $(CURDIR) $(abspath $(O))} \
+			tests/soak.py --build $(O) --seconds $(or $(SECONDS),300) $$user && \
+		$${as:+$$as $$role $(CURDIR) $(abspath $(O))} \
+			tests/soak_kill.py --build $(O) --seconds $(or $(SECONDS),300) || exit 1; \
 		[ $$(id -u) = 0 ] || break; \
 	done
 

@@ -129,6 +129,9 @@ void cgroup_stop(struct cgroup_tree *tree)
 		return;
 	close_dirs(tree->dirs);
 	(void)remove_dirs(tree->parents, tree->name);
+	/* Those of a launcher that was not quite dead when this one began. */
+	for (int i = 0; i < CGROUP_CONTROLLERS; i++)
+		cgroup_sweep(tree->parents[i]);
 	close_dirs(tree->parents);
 	tree->version = 0;
 }

@@ -34,7 +34,7 @@ struct cgroup {
  * processes of ours left and makes our directory. 0, or -errno with tree->version 0.
  */
 int cgroup_start(struct cgroup_tree *tree);
-/* Removes our directory, which must have no jails left. */
+/* Removes our directory, which must have no jails left, and what dead processes left since. */
 void cgroup_stop(struct cgroup_tree *tree);
 
 /* 0 or -errno, then nothing is left. pids 0 and memory_bytes 0: no such limit. */

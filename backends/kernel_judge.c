@@ -154,7 +154,7 @@ static int answer_of(const struct run *run, const struct outcome *out)
 	};
 
 	if (out->status == RUN_FAILED)
-		return run->how.rc < 0 ? run->how.rc : -EIO;
+		return launch_answer(run->how.rc < 0 ? run->how.rc : -EIO);
 	return answers[out->status];
 }
 

@@ -17,8 +17,9 @@
 
 #include "kernels.h"
 
-#define FORMAT   "sandboxfs-kernel 1"
-#define FILE_MAX (SPEC_BYTES_MAX + 4096)
+#define FORMAT        "sandboxfs-kernel 1"
+#define BEING_WRITTEN ".new" /* at the end of a name that begins with a dot */
+#define FILE_MAX      (SPEC_BYTES_MAX + 4096)
 
 static int folder = -1; /* set before there are threads */
 
@@ -53,7 +54,7 @@ static int replace(const char *name, const char *data, size_t size)
 	char temporary[SFS_NAME_MAX + 8];
 	int fd, rc;
 
-	snprintf(temporary, sizeof(temporary), ".%s.new", name);
+	snprintf(temporary, sizeof(temporary), ".%s" BEING_WRITTEN, name);
 	fd = openat(folder, temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0)
 		return -errno;
@@ -264,6 +265,15 @@ static int read_back(struct sfs_obj *parent, const char *name, char *text)
 	return restore(parent, name, &saved);
 }
 
+/* What a daemon that died was writing. */
+static void remove_unfinished(const char *name)
+{
+	size_t length = strlen(name), end = strlen(BEING_WRITTEN);
+
+	if (length > end && !strcmp(name + length - end, BEING_WRITTEN))
+		(void)unlinkat(folder, name, 0);
+}
+
 void kernel_load_all(struct sfs_obj *parent)
 {
 	DIR *dir = fdopendir(dup(folder));
@@ -271,8 +281,10 @@ void kernel_load_all(struct sfs_obj *parent)
 	struct dirent *entry;
 
 	while (dir && text && (entry = readdir(dir))) {
-		if (entry->d_name[0] == '.')
+		if (entry->d_name[0] == '.') {
+			remove_unfinished(entry->d_name);
 			continue;
+		}
 		if (strlen(entry->d_name) > SFS_NAME_MAX || read_back(parent, entry->d_name, text))
 			sfs_status(entry->d_name, "kernel %.64s is not loaded: %s", entry->d_name,
 				   sfs_sentence());

@@ -132,7 +132,7 @@ static void build_failed(struct template *t, int rc, const char *sentence)
 	unlist(t);
 	while ((wait = take_hopeless(t))) {
 		pthread_mutex_unlock(&lock);
-		wait->got(wait, NULL, rc, sentence);
+		wait->got(wait, NULL, launch_answer(rc), sentence);
 		pthread_mutex_lock(&lock);
 	}
 	pthread_mutex_unlock(&lock);

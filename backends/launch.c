@@ -42,7 +42,7 @@ int launch_start(void)
 	c->channel = sfs_privileged_fd();
 	if (c->channel < 0)
 		return sfs_fail(-EIO, "there is no launcher to talk to");
-	c->gone = false;
+	c->gone = c->deaf = false;
 	int err = launch_hello();
 	if (err)
 		return sfs_fail(err, "the launcher does not answer: %s", strerror(-err));
@@ -157,7 +157,7 @@ struct launch_zygote *launch_zygote_new(
 	(void)sfs_fail(err,
 		       err == -EDQUOT   ? "all %d jails are in use"
 		       : err == -EAGAIN ? "the launcher's queue is full"
-					: "the launcher is gone",
+					: LAUNCHER_GONE,
 		       LM_JAILS_MAX);
 	return NULL;
 }
@@ -222,7 +222,7 @@ static const struct {
 	int err;
 	const char *sentence;
 } refusals[] = {
-	{ -EIO, "the launcher is gone" },
+	{ -EIO, LAUNCHER_GONE },
 	{ -EBUSY, "this template has a run in flight" },
 	{ -ESRCH, "this template is not ready, or gone" },
 	{ -EAGAIN, "the launcher's queue is full" },
@@ -248,6 +248,16 @@ int64_t launch_run(struct launch_zygote *zygote, const struct launch_order *orde
 	while (refusals[i].err && refusals[i].err != err)
 		i++;
 	return sfs_fail(err, "%s", refusals[i].sentence);
+}
+
+int launch_answer(int rc)
+{
+	bool gone;
+
+	(void)pthread_mutex_lock(&launch_client.lock);
+	gone = launch_client.gone || launch_client.deaf;
+	(void)pthread_mutex_unlock(&launch_client.lock);
+	return gone && rc == -EIO ? -EAGAIN : rc;
 }
 
 void launch_kill(int64_t run)

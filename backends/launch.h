@@ -5,7 +5,7 @@
  * Nothing here blocks. Every callback comes on the one launch thread, with no lock held, exactly
  * once for each accepted call, and must be brief. Descriptors passed in are duplicated by the
  * kernel on sending; the caller keeps and closes its own. When the launcher is gone every pending
- * callback is called with -EIO and every later call fails with it.
+ * callback is called with -EIO and every later call fails with it: a user hears launch_answer().
  */
 #ifndef LAUNCH_H
 #define LAUNCH_H
@@ -109,6 +109,8 @@ struct launch_exit {
  */
 int64_t launch_run(struct launch_zygote *zygote, const struct launch_order *order,
 		   void (*done)(void *arg, const struct launch_exit *how), void *arg);
+/* What a user is told for rc: -EAGAIN for -EIO once the launcher is gone, since another one comes. */
+int launch_answer(int rc);
 /* Kills it; done tells. An id that has ended is ignored. */
 void launch_kill(int64_t run);
 

@@ -43,6 +43,7 @@ struct launch_client {
 	int channel;        /* borrowed from the core; set before the thread starts */
 	int wake;           /* eventfd: something is owed */
 	bool started, gone; /* gone: no launcher any more */
+	bool deaf;          /* it has closed its end, and the thread is about to see that */
 	uint64_t last_run;
 	struct launch_zygote *zygotes[LM_JAILS_MAX]; /* owned */
 	struct event_fact facts[EVENTS_CACHED];
@@ -50,10 +51,12 @@ struct launch_client {
 	char machine[LM_MACHINE_TEXT]; /* constant after launch_start() */
 };
 
+#define LAUNCHER_GONE "the launcher is gone, and is being replaced: try again"
+
 extern struct launch_client launch_client;
 
 /* launch_wire.c */
-/* Without waiting: 0, -EAGAIN when the socket is full, -EIO when the launcher is gone. */
+/* Under the lock, without waiting: 0, -EAGAIN when the socket is full, -EIO when the launcher is gone. */
 int launch_send(const void *message, size_t size, const int *fds, unsigned nfds);
 void *launch_listen(void *unused); /* the launch thread */
 /* The first message, within a deadline: 0 or -errno. */

@@ -46,7 +46,10 @@ int launch_send(const void *message, size_t size, const int *fds, unsigned nfds)
 	ssize_t n = sendmsg(launch_client.channel, &m, MSG_DONTWAIT | MSG_NOSIGNAL);
 	if (n == (ssize_t)size)
 		return 0;
-	return n < 0 && errno == EAGAIN ? -EAGAIN : -EIO;
+	if (n < 0 && errno == EAGAIN)
+		return -EAGAIN;
+	launch_client.deaf |= n < 0 && (errno == EPIPE || errno == ECONNRESET);
+	return -EIO;
 }
 
 int launch_hello(void)
@@ -192,7 +195,7 @@ static void bury(struct launch_zygote *z)
 {
 	static const struct launch_exit lost = { .cause = LAUNCH_FAILED,
 						 .rc = -EIO,
-						 .sentence = "the launcher is gone" };
+						 .sentence = LAUNCHER_GONE };
 	struct launch_client *c = &launch_client;
 
 	(void)pthread_mutex_lock(&c->lock);

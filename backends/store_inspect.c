@@ -66,22 +66,49 @@ static uint64_t memory_bytes(void)
 static void finish(struct inspection *i, int rc, const char *sentence)
 {
 	snprintf(i->sentence, sizeof(i->sentence), "%s", sentence);
-	i->done(i, rc);
+	i->done(i, launch_answer(rc));
+}
+
+static void finish_list(struct inspection *list, int rc, const char *sentence)
+{
+	struct inspection *next;
+
+	for (; list; list = next) {
+		next = list->next;
+		finish(list, rc, sentence);
+	}
 }
 
 /* The queue has an end for itself: nothing could serve it. */
 static void fail_all(int rc, const char *sentence)
 {
-	struct inspection *all, *next;
+	struct inspection *all;
 
 	pthread_mutex_lock(&lock);
 	all = queue;
 	queue = NULL;
 	pthread_mutex_unlock(&lock);
-	for (; all; all = next) {
-		next = all->next;
-		finish(all, rc, sentence);
+	finish_list(all, rc, sentence);
+}
+
+/* Those for whom an inspector died before; the others wait for one more. */
+static void fail_retried(int rc, const char *sentence)
+{
+	struct inspection **at = &queue, *failed = NULL, *i;
+
+	pthread_mutex_lock(&lock);
+	while ((i = *at)) {
+		if (!i->retried) {
+			i->retried = true;
+			at = &i->next;
+			continue;
+		}
+		*at = i->next;
+		i->next = failed;
+		failed = i;
 	}
+	pthread_mutex_unlock(&lock);
+	finish_list(failed, rc, sentence);
 }
 
 /* ---- inspectors ------------------------------------------------------------------------------ */
@@ -137,7 +164,8 @@ static void ready(void *arg, struct launch_zygote *zygote, int rc, const char *s
 	sfs_status("inspector", "%s", text);
 	discard(slot);
 	if (!any_left())
-		fail_all(-EIO, text);
+		fail_retried(-EIO, text);
+	pump();
 }
 
 /* slot is STARTING already. */

@@ -82,10 +82,21 @@ static bool is_unseen(struct node *node)
 	return unseen;
 }
 
+/*
+ * A publisher, whose call waits for a lock of the directory without holding the transport: were the
+ * daemon killed while it tells the kernel to drop the name, and the supervisor as well, whoever
+ * holds that lock would wait for ever.
+ */
+void announce_lost(struct node *node, const char *name)
+{
+	if (!publish_lost(node, name))
+		notify_gone(node->dir->node.id, name);
+}
+
 void announce_gone(struct node *node, const char *name)
 {
 	/* Asking for its attributes shows at once that it is gone; the cached name follows. */
 	notify_attr(node->id);
 	if (!is_known(node->dir) || is_unseen(node) || !publish_gone(node, name))
-		notify_gone(node->dir->node.id, name);
+		announce_lost(node, name);
 }

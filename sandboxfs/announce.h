@@ -25,5 +25,7 @@ static inline bool announce_pending(const struct sfs_obj *dir)
 
 /* node is unlinked and had that name; the kernel does not know. */
 void announce_gone(struct node *node, const char *name);
+/* The same where no watcher is to hear of it. */
+void announce_lost(struct node *node, const char *name);
 
 #endif

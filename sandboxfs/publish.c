@@ -229,6 +229,12 @@ bool publish_gone(struct node *node, const char *name)
 			    node, name);
 }
 
+bool publish_lost(struct node *node, const char *name)
+{
+	return atomic_load(&all.running) &&
+	       publish_name(lane_of(node->dir), CALL_LOOK, node, name);
+}
+
 /* ---- announcing ------------------------------------------------------------------------------ */
 
 static unsigned lane_number(const struct lane *lane)
@@ -270,7 +276,7 @@ static void announce(struct lane *lane, const struct item *item)
 	err = call_make(lane_number(lane), &all.mount, call);
 	if (call->kind == CALL_MKDIR)
 		announce_done(node_obj(call->node));
-	else if (err && call->kind != CALL_TRUNCATE)
+	else if (err && err != -ENOENT && call->kind != CALL_TRUNCATE)
 		notify_gone(call->node->dir->node.id, call->name);
 }
 

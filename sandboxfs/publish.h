@@ -36,6 +36,8 @@ void publish_row(struct sfs_obj *dir, unsigned row, uid_t uid);
 /* dir was linked; and what was called name has been unlinked. False: nobody will announce it. */
 bool publish_made(struct sfs_obj *dir);
 bool publish_gone(struct node *node, const char *name);
+/* What was called name may be known to the kernel, but to no watcher: makes it look again. */
+bool publish_lost(struct node *node, const char *name);
 
 /* dir has gone: its rows are not announced any more, and not kept for that. */
 void publish_forget(struct sfs_obj *dir);

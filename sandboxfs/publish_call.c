@@ -126,6 +126,7 @@ static int truncate_at(int at, const char *path)
 
 static int act(int at, const struct call *call, const char *path)
 {
+	struct stat st;
 	int rc;
 
 	switch (call->kind) {
@@ -134,6 +135,9 @@ static int act(int at, const struct call *call, const char *path)
 		break;
 	case CALL_MKDIR:
 		rc = mkdirat(at, path, 0755);
+		break;
+	case CALL_LOOK:
+		rc = fstatat(at, path, &st, AT_SYMLINK_NOFOLLOW);
 		break;
 	case CALL_RMDIR:
 		rc = unlinkat(at, path, AT_REMOVEDIR);

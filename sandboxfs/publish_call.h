@@ -9,7 +9,7 @@
 #include "dir.h"
 #include "publish.h"
 
-enum call_kind { CALL_NONE, CALL_TRUNCATE, CALL_MKDIR, CALL_RMDIR, CALL_UNLINK };
+enum call_kind { CALL_NONE, CALL_TRUNCATE, CALL_MKDIR, CALL_RMDIR, CALL_UNLINK, CALL_LOOK };
 
 struct call {
 	enum call_kind kind;

@@ -49,6 +49,7 @@ static struct {
 	struct payer *payers;
 	unsigned kept, lines; /* in memory, in the file */
 	char path[sizeof(((struct sfs_config *)0)->state_dir) + 16];
+	char fresh[sizeof(((struct sfs_config *)0)->state_dir) + 32]; /* while it is written */
 	atomic_bool any; /* most mounts never have one */
 	bool stopped;
 } rows = { .lock = PTHREAD_MUTEX_INITIALIZER };
@@ -191,21 +192,19 @@ static int write_list(FILE *file)
 /* Beside its name, then renamed: there is the old list or the new one. */
 static int write_anew(void)
 {
-	char fresh[sizeof(rows.path) + 8];
 	FILE *file;
 	int err;
 
-	snprintf(fresh, sizeof(fresh), "%s.new", rows.path);
-	file = fopen(fresh, "we");
+	file = fopen(rows.fresh, "we");
 	if (!file)
 		return -errno;
 	err = write_list(file);
 	if (fclose(file) && !err)
 		err = -errno;
-	if (!err && rename(fresh, rows.path))
+	if (!err && rename(rows.fresh, rows.path))
 		err = -errno;
 	if (err)
-		unlink(fresh);
+		unlink(rows.fresh);
 	else
 		rows.lines = rows.kept;
 	return err;
@@ -278,6 +277,8 @@ int rows_start(void)
 	bool whole = true;
 
 	snprintf(rows.path, sizeof(rows.path), "%s/rows", sfs_config()->state_dir);
+	snprintf(rows.fresh, sizeof(rows.fresh), "%s.new", rows.path);
+	(void)unlink(rows.fresh); /* of a daemon that died while it wrote */
 	file = fopen(rows.path, "re");
 	if (!file)
 		return errno == ENOENT ? 0 : sfs_fail(-EIO, "%s cannot be read", rows.path);

@@ -10,9 +10,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "announce.h"
 #include "commit.h"
 #include "ledger.h"
-#include "notify.h"
 #include "object.h"
 
 struct upload {
@@ -113,7 +113,7 @@ void upload_close(struct upload *upload)
 	 */
 	name_of(upload->file, name, sizeof(name));
 	if (name[0] != '.' && !file_committed(upload->file))
-		notify_gone(node->dir->node.id, name);
+		announce_lost(node, name);
 	if (upload->fd >= 0)
 		close(upload->fd);
 	stage_put(upload->stage);

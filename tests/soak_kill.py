@@ -31,6 +31,17 @@ RESTART_S = 20    # between two ends of the supervisor, and at least one
 WAIT_S = 60
 
 
+def began(pid):
+    """When, in ticks: a number is given again in a long soak. None: it is gone, or as good as that."""
+    try:
+        with open(f"/proc/{pid}/stat") as f:
+            fields = f.read().rsplit(")", 1)[1].split()
+        # The first thread may have ended while another one still hangs.
+        return None if fields[0] == "Z" and int(fields[17]) <= 1 else fields[19]
+    except OSError:
+        return None
+
+
 def end_of(pid):
     """Its state and name; both empty when it is gone."""
     try:
@@ -39,6 +50,18 @@ def end_of(pid):
         return rest.split()[0], name
     except OSError:
         return "", ""
+
+
+def zombies_of(parents):
+    """(pid, parent) of their children that have ended and were not reaped."""
+    for name in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{name}/stat") as f:
+                state, parent = f.read().rsplit(")", 1)[1].split()[:2]
+        except OSError:
+            continue
+        if state == "Z" and int(parent) in parents:
+            yield int(name), int(parent)
 
 
 class Client(threading.Thread):
@@ -171,18 +194,40 @@ class World:
         self.random = random.Random(args.seed)
         self.mount = onetest.Mount(os.path.join(HERE, "soak_kill.py"), args.build, role)
         self.stop, self.down, self.generation = False, False, 0
-        self.killed, self.pids, self.bad = collections.Counter(), set(), []
+        self.killed, self.pids, self.bad = collections.Counter(), {}, []  # pids: when each began
+        self.descriptors = 0  # of the supervisor when it had just begun
 
     def start(self):
         good = self.mount.start()
-        self.pids.update(self.mount.pids)
+        self.pids.update((pid, began(pid)) for pid in self.mount.pids)
+        self.descriptors = self.count_descriptors()
         return good
+
+    def count_descriptors(self):
+        """Of the supervisor, which lives on; zero where only root may look."""
+        try:
+            return len(os.listdir(f"/proc/{self.mount.process.pid}/fd"))
+        except PermissionError:
+            return 0
+
+    def rests(self):
+        """The problems of one that nobody kills any more, once there is none, or after a while."""
+        end = time.monotonic() + WAIT_S
+        while (problems := self.look()) and time.monotonic() < end:
+            time.sleep(0.05)
+        return problems
+
+    def look(self):
+        zombies = [f"zombie {pid} of {parent}" for pid, parent in zombies_of([self.mount.process.pid] + [
+            p for pids in self.children().values() for p in pids])]
+        now = self.count_descriptors()
+        return zombies + ([f"{now} descriptors, {self.descriptors} before"] if now != self.descriptors else [])
 
     def children(self):
         """{name: pids} of what lives below the supervisor; jails have many names."""
         found = collections.defaultdict(list)
         for pid in onetest.descendants(self.mount.process.pid):
-            self.pids.add(pid)
+            self.pids[pid] = began(pid)
             name = end_of(pid)[1]
             found[name if name in ("daemon", "launcher", "fusermount3") else "jail"].append(pid)
         return found
@@ -247,13 +292,19 @@ def final(clients, world):
     return wrong, done
 
 
+def unfinished(folder):
+    """Files that somebody was writing when he died, and that no successor has removed."""
+    return [os.path.join(where, name) for where, _, names in os.walk(folder) for name in names
+            if name.startswith(".tmp.") or name.endswith(".new")]
+
+
 def left(world, before):
-    """Processes, mounts and groups that nobody has ended."""
+    """Processes, mounts, groups and files that nobody has ended or removed."""
     end = time.monotonic() + WAIT_S
-    while (alive := [p for p in world.pids if end_of(p)[0] not in ("", "Z")]) and time.monotonic() < end:
+    while (alive := [p for p, ticks in world.pids.items() if ticks and began(p) == ticks]) and time.monotonic() < end:
         time.sleep(0.05)
     return ([f"process {p} {onetest.command_of(p)}" for p in alive] + [m for m in onetest.mounts() if m not in before] +
-            onetest.cgroups(world.pids))
+            onetest.cgroups(world.pids) + unfinished(world.mount.state))
 
 
 def say(name, problems):
@@ -272,11 +323,12 @@ def whole(args, role, objects):
     wrong, done = final(clients, world)
     slowest = max(clients, key=lambda c: c.longest_s)
     print(f"longest call {slowest.longest_s:.2f} s, {slowest.longest}")
-    world.children()
+    resting = world.rests()
     world.mount.stop(role)
     good = [say("the mount lives on", world.bad), say("nothing that was acknowledged is lost", wrong),
             say("clients get on", [n for n in ("load", "verify", "run_kernel", "keep_reading", "remove") if not done[n]]),
             say(f"no call takes {CALL_S} s", [slowest.longest] if slowest.longest_s > CALL_S else []),
+            say("nobody rests as a zombie, nor with more descriptors", resting),
             say("nothing is left", left(world, before))]
     subprocess.run(["rm", "-rf", world.mount.folder], check=False)
     return 0 if all(good) else 1

@@ -4,114 +4,13 @@
 # no-mount
 # deadline: 240
 """A daemon or a launcher that is killed is replaced within the same mount, and nothing that was acknowledged is lost."""
-import errno, os, signal, subprocess, sys, tempfile, threading, time
+import errno, os, signal, subprocess, sys, threading, time
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))
-FOLDER = tempfile.mkdtemp(prefix="sfs-adopt-")
-os.chmod(FOLDER, 0o755)
-os.environ["MNT"] = MNT = os.path.join(FOLDER, "mnt")
-STATE, LOG = os.path.join(FOLDER, "state"), os.path.join(FOLDER, "log")
-os.mkdir(MNT)
+from crash import EVERY_PID, MNT, WAIT_S, Mounted, below, comm, content, ends, load, log, object_bytes, path, replacements, until
 import onetest
 import sfs
 
-WAIT_S = 30
-PACE_S = 2.5  # between two kills: more than five in ten seconds end the mount
-EVERY_PID = []
 SLOW = "unsigned long slow(unsigned long n) { volatile unsigned long i; for (i = 0; i < n; i++) ; return i; }"
-
-
-def until(what, seconds=WAIT_S):
-    """What is waited for, once it is something; else the last that it was."""
-    end = time.monotonic() + seconds
-    while not (seen := what()) and time.monotonic() < end:
-        time.sleep(0.01)
-    return seen
-
-
-def comm(pid):
-    try:
-        with open(f"/proc/{pid}/stat") as f:
-            name, rest = f.read().split("(", 1)[1].rsplit(")", 1)
-        return "" if rest.split()[0] == "Z" else name
-    except OSError:
-        return ""
-
-
-class Mounted:
-    def __init__(self, config=""):
-        words = [os.path.join(os.environ["BUILD"], "bin", "sandboxfs"), "-f", "--state", STATE]
-        if config:
-            with open(os.path.join(FOLDER, "ini"), "w") as f:
-                f.write(config)
-            words += ["--config", f.name]
-        self.log = open(LOG, "ab")
-        self.process = subprocess.Popen(words + [MNT], stderr=self.log, stdin=subprocess.DEVNULL)
-        EVERY_PID.append(self.process.pid)
-        self.killed_s = 0
-        if not until(lambda: os.path.ismount(MNT) and os.path.exists(os.path.join(MNT, "README"))):
-            raise RuntimeError(log())
-
-    def child(self, name):
-        """The pid of the daemon, or of the launcher, that lives."""
-        def look():
-            return next((p for p in onetest.descendants(self.process.pid) if comm(p) == name), 0)
-        pid = until(look)
-        if not pid:
-            raise RuntimeError(f"no {name}: {log()}")
-        EVERY_PID.append(pid)
-        return pid
-
-    def kill(self, name, pace=PACE_S):
-        time.sleep(max(0, self.killed_s + pace - time.monotonic()))
-        pid = self.child(name)
-        os.kill(pid, signal.SIGKILL)
-        self.killed_s = time.monotonic()
-        return pid
-
-    def end(self):
-        self.process.terminate()
-        status = self.process.wait(WAIT_S)
-        self.log.close()
-        return status
-
-
-def log():
-    with open(LOG, errors="replace") as f:
-        return f.read()
-
-
-def path(*parts):
-    return os.path.join(MNT, *parts)
-
-
-def content(name):
-    with open(path("store", name), "rb") as f:
-        return f.read()
-
-
-def replacements():
-    return int(sfs.flat("stats")["replacements"])
-
-
-def object_bytes(number):
-    with open(sfs.compile_c(f"int f{number}(int x) {{ return x + {number}; }}", f"f{number}"), "rb") as f:
-        return f.read()
-
-
-def load(name, data):
-    """cp; the errno of the first call that failed."""
-    try:
-        fd = os.open(path("store", name), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
-    except OSError as e:
-        return e.errno
-    error = sfs.error_of(os.write, fd, data)
-    closing = sfs.error_of(os.close, fd)
-    return error or closing
-
-
-def below(mounted):
-    """Its processes, without the helper that unmounts at the end."""
-    return [p for p in onetest.descendants(mounted.process.pid) if comm(p) not in ("", "fusermount3")]
 
 
 def descriptors_live_on(mounted):
@@ -308,9 +207,4 @@ sfs.ok("and takes the mount away", not os.path.ismount(MNT))
 loop_ends()
 mounts_anew()
 supervisor_killed()
-sfs.ok("no control group is left", not onetest.cgroups(EVERY_PID), onetest.cgroups(EVERY_PID))
-with open(LOG, errors="replace") as f:
-    report = onetest.REPORT.search(f.read())
-sfs.ok("no sanitizer has a report", not report, report and log()[report.start():report.start() + 4000])
-subprocess.run(["rm", "-rf", FOLDER], check=False)
-sfs.done()
+ends()

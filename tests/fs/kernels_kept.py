@@ -44,7 +44,11 @@ os.chmod(os.path.join(mnt, "kernels/kept"), 0o700)
 if os.getuid() == 0:
     os.chown(os.path.join(mnt, "kernels/empty"), 20001, 20002)
 sfs.ok("it ends well", stop(daemon) == 0)
+unfinished = [os.path.join(state, name) for name in ("kernels/.kept.new", "rows.new")]
+for name in unfinished:
+    open(name, "w").close()
 daemon = start()
+sfs.ok("what a daemon that died was writing is gone", not any(map(os.path.exists, unfinished)))
 names = os.listdir(os.path.join(mnt, "kernels"))
 sfs.ok("kernels are there again", "kept" in names and "empty" in names and "removed" not in names, names)
 sfs.ok("the specification is the same", sfs.read("kernels/kept/spec") == SPEC)
