@@ -326,6 +326,8 @@ void kernel_run_cancel(void *run);
 int kernel_run_store(struct sfs_obj *dir, struct sfs_cmd *cmd);
 /* Ends every run of a kernel that is being removed; none begins any more. */
 void kernel_end_runs(struct kernel *kernel);
+/* Takes the directories of its jobs away, whatever those still do. */
+void kernel_jobs_end(struct sfs_obj *dir);
 /* Words into options and binding: 0 or -errno with sfs_fail. */
 int kernel_command_parse(struct run *run, const char *text, size_t len);
 /* The refusal just noted is about the value of key, if the command has it. Returns rc. */
