@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "kernel_number.h"
 #include "kernels.h"
 
 #define QUEUE_MS 10000 /* that a writer may wait for a template, on top of the run's own time */
@@ -47,7 +48,7 @@ struct run *kernel_run_new(struct sfs_obj *dir, const struct sfs_cred *who, cons
 	run->started_at_ns = sfs_wall_ns();
 	rc = accept(run, text, len);
 	if (!rc) {
-		run->number = outcome_number();
+		run->number = kernel_number();
 		return run;
 	}
 	*rc_out = rc;

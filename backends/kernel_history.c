@@ -298,8 +298,13 @@ void kernel_history_add(struct sfs_obj *dir, struct outcome *out)
 {
 	struct kernel *kernel = sfs_priv(dir);
 	struct past_list dropped = TAILQ_HEAD_INITIALIZER(dropped);
-	struct past *past = past_new(dir, out);
+	struct past *past;
+	bool forgets;
 
+	pthread_mutex_lock(&lock);
+	forgets = kernel->forgets;
+	pthread_mutex_unlock(&lock);
+	past = forgets ? NULL : past_new(dir, out);
 	if (!past)
 		return;
 	pthread_mutex_lock(&lock);

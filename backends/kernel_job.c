@@ -102,6 +102,22 @@ void kernel_job_hide(struct kernel_job *job)
 	sfs_put_obj(self);
 }
 
+static int hide_each(struct sfs_obj *self, void *arg)
+{
+	(void)arg;
+	kernel_job_hide(sfs_priv(self));
+	return 0;
+}
+
+void kernel_jobs_end(struct sfs_obj *dir)
+{
+	struct sfs_obj *jobs = sfs_find(dir, "jobs");
+
+	if (jobs)
+		(void)sfs_each(jobs, hide_each, NULL);
+	sfs_put_obj(jobs);
+}
+
 /* ---- what its run tells ---------------------------------------------------------------------- */
 
 void kernel_job_running(struct kernel_job *job)

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "kernel_job.h"
+#include "kernel_number.h"
 
 /* ---- the rows of jobs/N ---------------------------------------------------------------------- */
 
@@ -261,7 +262,7 @@ int kernel_clone_open(struct sfs_obj *dir, const struct sfs_cred *who, struct sf
 		      void **held_out)
 {
 	int rc = kernel_quota_take(who->uid, -EDQUOT);
-	struct kernel_job *job = rc ? NULL : kernel_job_new(dir, who, outcome_number());
+	struct kernel_job *job = rc ? NULL : kernel_job_new(dir, who, kernel_number());
 	struct sfs_buf *buf;
 
 	if (rc)

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "kernel_number.h"
 #include "kernels.h"
 #include "parse.h"
 
@@ -295,6 +296,7 @@ static int start(struct sfs_obj *dir)
 	for (const struct shipped_spec *shipped = shipped_specs; shipped->name; shipped++)
 		add_shipped(shipped, uid, gid);
 	kernel_load_all(dir);
+	kernel_number_start();
 	store_listen(&listener);
 	(void)perf_tsc_hz(); /* measured now, and not during somebody's first run */
 	return 0;
@@ -306,6 +308,7 @@ static void stop(void)
 	/* whatever was in flight ends now, and goes to the pool to be answered */
 	launch_stop();
 	pool_stop();
+	kernel_number_stop();
 	kernel_history_stop();
 }
 

@@ -11,8 +11,6 @@
 #include "kernels.h"
 #include "perf_clock.h"
 
-static atomic_ullong last_number;
-
 /* Outputs that are kept of one uid's runs; a uid without any takes no place. */
 struct kept {
 	struct kept *next;
@@ -22,11 +20,6 @@ struct kept {
 
 static pthread_mutex_t kept_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct kept *all_kept; /* kept_lock */
-
-uint64_t outcome_number(void)
-{
-	return atomic_fetch_add(&last_number, 1) + 1;
-}
 
 struct outcome *outcome_new(const struct run *run)
 {

@@ -18,7 +18,8 @@
 #include "kernels.h"
 
 #define FORMAT        "sandboxfs-kernel 1"
-#define BEING_WRITTEN ".new" /* at the end of a name that begins with a dot */
+#define BEING_WRITTEN ".new"    /* at the end of a name that begins with a dot */
+#define NUMBER_FILE   ".number" /* with a dot too: no kernel has such a name */
 #define FILE_MAX      (SPEC_BYTES_MAX + 4096)
 
 static int folder = -1; /* set before there are threads */
@@ -49,7 +50,7 @@ static int write_all(int fd, const char *data, size_t size)
 	return 0;
 }
 
-static int replace(const char *name, const char *data, size_t size)
+static int replace(const char *name, const char *data, size_t size, bool durable)
 {
 	char temporary[SFS_NAME_MAX + 8];
 	int fd, rc;
@@ -59,12 +60,12 @@ static int replace(const char *name, const char *data, size_t size)
 	if (fd < 0)
 		return -errno;
 	rc = write_all(fd, data, size);
-	if (!rc && sfs_config()->store_durable && fsync(fd))
+	if (!rc && durable && fsync(fd))
 		rc = -errno;
 	close(fd);
 	if (!rc && renameat(folder, temporary, folder, name))
 		rc = -errno;
-	if (!rc && sfs_config()->store_durable && fsync(folder))
+	if (!rc && durable && fsync(folder))
 		rc = -errno;
 	if (rc)
 		unlinkat(folder, temporary, 0);
@@ -114,7 +115,8 @@ static int save(struct sfs_obj *dir)
 	blob = render(dir);
 	if (!blob)
 		return sfs_fail(-ENOMEM, "no memory to keep kernel '%s'", kernel->name);
-	rc = replace(kernel->name, sfs_blob_data(blob), sfs_blob_size(blob));
+	rc = replace(kernel->name, sfs_blob_data(blob), sfs_blob_size(blob),
+		     sfs_config()->store_durable);
 	sfs_blob_put(blob);
 	if (rc == -ENOSPC || rc == -EDQUOT)
 		return sfs_fail(-ENOSPC, "no space to keep kernel '%s'", kernel->name);
@@ -292,4 +294,37 @@ void kernel_load_all(struct sfs_obj *parent)
 	free(text);
 	if (dir)
 		closedir(dir);
+}
+
+/* ---- the number of the next run -------------------------------------------------------------- */
+
+int kernel_save_number(uint64_t number)
+{
+	char text[24];
+	int rc = replace(NUMBER_FILE, text,
+			 (size_t)snprintf(text, sizeof(text), "%llu\n", (unsigned long long)number),
+			 true);
+
+	return rc ? sfs_fail(-EIO, "kernels/%s cannot be written: %s", NUMBER_FILE, strerror(-rc))
+		  : 0;
+}
+
+int kernel_saved_number(uint64_t *number_out)
+{
+	char text[24], *end;
+	int fd = openat(folder, NUMBER_FILE, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	ssize_t got = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+	uint64_t number;
+
+	if (fd < 0 && errno == ENOENT)
+		return 0;
+	if (fd >= 0)
+		close(fd);
+	text[got < 0 ? 0 : got] = 0;
+	errno = 0;
+	number = text[0] >= '1' && text[0] <= '9' ? strtoull(text, &end, 10) : 0;
+	if (!number || errno || strcmp(end, "\n") || number >= INT64_MAX)
+		return sfs_fail(-EIO, "kernels/%s is damaged", NUMBER_FILE);
+	*number_out = number;
+	return 0;
 }

@@ -378,6 +378,21 @@ int kernel_removable(struct sfs_obj *dir)
 	return 0;
 }
 
+/*
+ * Without any of its files a kernel has ended. Its runs and jobs, in which their modes let nobody
+ * remove anything, go now: rm -r gets through empty directories.
+ */
+static void kernel_emptied(struct sfs_obj *dir, const struct sfs_cred *who)
+{
+	struct kernel *kernel = sfs_priv(dir);
+
+	(void)who;
+	kernel_unkeep(kernel);
+	kernel_end_runs(kernel);
+	kernel_history_end(kernel);
+	kernel_jobs_end(dir);
+}
+
 static int kernel_unmake(struct sfs_obj *dir, const struct sfs_cred *who)
 {
 	struct kernel *kernel = sfs_priv(dir);
@@ -396,6 +411,7 @@ const struct sfs_dirtype kernel_user_type = { .attrs = user_rows,
 					      .unmake = kernel_unmake,
 					      .set_owner = kernel_set_owner,
 					      .removable = kernel_removable,
+					      .emptied = kernel_emptied,
 					      .release = kernel_free };
 const struct sfs_dirtype kernel_shipped_type = { .attrs = shipped_rows,
 						 .unmake = kernel_unmake,

@@ -132,6 +132,12 @@ int kernel_set_owner(struct sfs_obj *dir, uid_t uid, gid_t gid, mode_t mode);
 /* Takes it off the disk, where nothing puts it back; no run begins any more. */
 void kernel_unkeep(struct kernel *kernel);
 void kernel_load_all(struct sfs_obj *parent);
+/*
+ * One number beside them, in a file that survives a loss of power. 0 or -errno with sfs_fail;
+ * *number_out stays as it is where nothing was saved yet.
+ */
+int kernel_save_number(uint64_t number);
+int kernel_saved_number(uint64_t *number_out);
 
 /* ---- work for other threads ------------------------------------------------------------------ */
 
@@ -326,6 +332,8 @@ void kernel_run_cancel(void *run);
 int kernel_run_store(struct sfs_obj *dir, struct sfs_cmd *cmd);
 /* Ends every run of a kernel that is being removed; none begins any more. */
 void kernel_end_runs(struct kernel *kernel);
+/* Takes the directories of its jobs away, whatever those still do. */
+void kernel_jobs_end(struct sfs_obj *dir);
 /* Words into options and binding: 0 or -errno with sfs_fail. */
 int kernel_command_parse(struct run *run, const char *text, size_t len);
 /* The refusal just noted is about the value of key, if the command has it. Returns rc. */
@@ -448,8 +456,6 @@ void kernel_history_end(struct kernel *kernel);
 void kernel_history_stop(void);
 
 struct outcome *outcome_new(const struct run *run);
-/* A number for a run: greater than all before it. */
-uint64_t outcome_number(void);
 struct outcome *outcome_get(struct outcome *outcome);
 void outcome_put(struct outcome *outcome);
 /*

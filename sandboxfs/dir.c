@@ -327,6 +327,20 @@ int dir_rmdir(const struct where *where, const struct sfs_cred *who)
 	return err;
 }
 
+/* Its last file is gone: whoever may remove it as a whole is about to. */
+static bool is_emptied(struct sfs_obj *dir, const struct sfs_cred *who)
+{
+	bool all = true;
+	unsigned i;
+
+	pthread_mutex_lock(&tree_lock);
+	for (i = 0; i < dir->nrows; i++)
+		all &= dir->rows[i].hidden;
+	all &= who->uid == 0 || who->uid == dir->node.uid;
+	pthread_mutex_unlock(&tree_lock);
+	return all;
+}
+
 /* rm of a control file: hidden until its object goes, so that rm -rf works. */
 static int hide_row(struct sfs_obj *dir, int row, const struct sfs_cred *who)
 {
@@ -344,6 +358,8 @@ static int hide_row(struct sfs_obj *dir, int row, const struct sfs_cred *who)
 	pthread_mutex_unlock(&tree_lock);
 	/* Most likely its object goes next: no reason to refuse that where nothing can be kept. */
 	(void)rows_keep(dir, (unsigned)row, who);
+	if (dir->type->emptied && is_emptied(dir, who))
+		dir->type->emptied(dir, who);
 	return 0;
 }
 

@@ -206,6 +206,11 @@ struct sfs_dirtype {
 	/* May unmake() be asked at all? Else its files stay too. 0 or -errno; NULL: yes. */
 	int (*removable)(struct sfs_obj *dir);
 	/*
+	 * The last of its files was removed, by its owner or root: rm -r goes on to the directories
+	 * in it, and finds empty what this has emptied. NULL: nothing to do.
+	 */
+	void (*emptied)(struct sfs_obj *dir, const struct sfs_cred *who);
+	/*
 	 * chmod, chown, chgrp of such a directory, already judged: calls sfs_set_owner() and makes
 	 * it durable. 0, or -errno and nothing has changed. NULL: nobody remembers it.
 	 */
