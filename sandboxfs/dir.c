@@ -17,6 +17,11 @@
 
 #define DIR_ENTRY_S 3600.0 /* a directory's name: its removal is told to the kernel */
 #define DIR_ATTR_S  1.0
+/*
+ * Of a row, when it is looked up: until the next tick of the kernel's clock. What looks up is about to
+ * open or to stat, and the kernel would ask once more for what it has just been told.
+ */
+#define ROW_ATTR_S 1e-6
 
 static int stale(void)
 {
@@ -153,6 +158,8 @@ int dir_lookup(const struct where *where, const struct sfs_cred *who, struct see
 	if (!node)
 		return -ENOENT;
 	see(node, who, true, out);
+	if (node->kind == NODE_ROW)
+		out->attr_s = ROW_ATTR_S;
 	if (published)
 		out->entry_s = 0;
 	node_lend(node);
