@@ -13,6 +13,7 @@
 #include "announce.h"
 #include "notify.h"
 #include "publish_call.h"
+#include "publish_item.h"
 
 #define LANES_MAX  16
 #define ITEM_SLOTS 64       /* a power of two */
@@ -21,20 +22,6 @@
 #define STUCK_NS   2000000000u
 #define STOP_S     3  /* for a thread to come back from its system call */
 #define UIDS_MAX   64 /* inodes of one row that are announced for a change that concerns everybody */
-
-/* Something to announce: a row, for as long as it rests after that; or a name, once. */
-struct item {
-	struct item *next;      /* in a queue */
-	struct item *next_slot; /* rows only */
-	struct call call;       /* its node is counted */
-	unsigned row, rest;     /* which queue it rests in */
-	bool dirty;             /* it changed since it was announced */
-	uint64_t due_ns;        /* while it rests */
-};
-
-struct queue {
-	struct item *first, **last;
-};
 
 struct lane {
 	const char *name; /* of the directory at the top; "" for the top itself */
@@ -58,34 +45,13 @@ static struct {
 	pthread_mutex_t stop_lock;
 } all = { .mount = { .tree = -1 }, .stop_lock = PTHREAD_MUTEX_INITIALIZER };
 
-/* ---- queues ---------------------------------------------------------------------------------- */
-
-static void put(struct queue *queue, struct item *item)
-{
-	item->next = NULL;
-	*queue->last = item;
-	queue->last = &item->next;
-}
-
-static struct item *take(struct queue *queue)
-{
-	struct item *item = queue->first;
-
-	if (!item)
-		return NULL;
-	queue->first = item->next;
-	if (!queue->first)
-		queue->last = &queue->first;
-	return item;
-}
-
 static struct item **slot_of(struct lane *lane, const struct node *node, unsigned row, uid_t uid)
 {
 	uint64_t hash = (node->id ^ row * 0x9e3779b97f4a7c15u ^ uid) * 0x100000001b3u;
 	struct item **slot = &lane->slots[(hash >> 32) & (ITEM_SLOTS - 1)];
 
-	while (*slot && ((*slot)->call.node != node || (*slot)->row != row ||
-			 (*slot)->call.uid != uid))
+	while (*slot &&
+	       ((*slot)->call.node != node || (*slot)->row != row || (*slot)->call.uid != uid))
 		slot = &(*slot)->next_slot;
 	return slot;
 }
@@ -123,7 +89,7 @@ static void make_dirty(struct lane *lane, struct item *item)
 	item->dirty = true;
 	if (rests)
 		return;
-	put(&lane->ready, item);
+	item_put(&lane->ready, item);
 	pthread_cond_signal(&lane->more);
 }
 
@@ -194,7 +160,8 @@ void publish_forget(struct sfs_obj *dir)
 		sfs_put_obj(dir);
 }
 
-static bool publish_name(struct lane *lane, enum call_kind kind, struct node *node, const char *name)
+static bool publish_name(struct lane *lane, enum call_kind kind, struct node *node,
+			 const char *name)
 {
 	struct item *item = calloc(1, sizeof(*item));
 	bool taken;
@@ -207,7 +174,7 @@ static bool publish_name(struct lane *lane, enum call_kind kind, struct node *no
 	pthread_mutex_lock(&lane->lock);
 	taken = !lane->stopping;
 	if (taken) {
-		put(&lane->ready, item);
+		item_put(&lane->ready, item);
 		pthread_cond_signal(&lane->more);
 	}
 	pthread_mutex_unlock(&lane->lock);
@@ -231,8 +198,7 @@ bool publish_gone(struct node *node, const char *name)
 
 bool publish_lost(struct node *node, const char *name)
 {
-	return atomic_load(&all.running) &&
-	       publish_name(lane_of(node->dir), CALL_LOOK, node, name);
+	return atomic_load(&all.running) && publish_name(lane_of(node->dir), CALL_LOOK, node, name);
 }
 
 /* ---- announcing ------------------------------------------------------------------------------ */
@@ -289,17 +255,17 @@ static uint64_t wake_resting(struct lane *lane, struct queue *rested)
 
 	for (i = 0; i < RESTS; i++) {
 		while ((item = lane->resting[i].first) && item->due_ns <= now) {
-			take(&lane->resting[i]);
+			item_take(&lane->resting[i]);
 			item->due_ns = 0;
 			if (item->dirty) {
 				item->rest += item->rest + 1 < RESTS;
-				put(&lane->ready, item);
+				item_put(&lane->ready, item);
 				continue;
 			}
 			if (item->call.node)
 				*slot_of(lane, item->call.node, item->row, item->call.uid) =
 					item->next_slot;
-			put(rested, item);
+			item_put(rested, item);
 		}
 		if (item && item->due_ns < next)
 			next = item->due_ns;
@@ -337,7 +303,7 @@ static void serve_item(struct lane *lane, struct item *item)
 	if (!is_row)
 		return;
 	item->due_ns = sfs_now_ns() + ((uint64_t)REST_NS << item->rest);
-	put(&lane->resting[item->rest], item);
+	item_put(&lane->resting[item->rest], item);
 }
 
 static void wait_for_more(struct lane *lane, uint64_t until_ns)
@@ -374,8 +340,8 @@ static void *publish(void *arg)
 	lane_begin(lane);
 	while (!lane->stopping) {
 		next = wake_resting(lane, &rested);
-		item = take(&lane->ready);
-		while ((done = take(&rested)))
+		item = item_take(&lane->ready);
+		while ((done = item_take(&rested)))
 			free_elsewhere(done);
 		if (item)
 			serve_item(lane, item);
@@ -448,7 +414,7 @@ static void free_all(struct queue *queue)
 {
 	struct item *item;
 
-	while ((item = take(queue)))
+	while ((item = item_take(queue)))
 		item_free(item);
 }
 
