@@ -207,7 +207,7 @@ class World:
         """Of the supervisor, which lives on; zero where only root may look."""
         try:
             return len(os.listdir(f"/proc/{self.mount.process.pid}/fd"))
-        except PermissionError:
+        except (FileNotFoundError, PermissionError):
             return 0
 
     def rests(self):
