@@ -168,20 +168,28 @@ static int make_state(const struct options *options)
 
 /* ---- the mount point ------------------------------------------------------------------------- */
 
-/* A daemon that was killed leaves a mount behind on which everything fails. */
-static int clear_dead(const char *path)
+/*
+ * Not what the kernel remembers of it: that outlives the daemon for a while. It may be just dying,
+ * too.
+ */
+static bool is_dead(const char *path)
 {
 	struct statx st;
 
-	/*
-	 * Not what the kernel remembers of it: that outlives the daemon for a while. It may be just
-	 * dying, too.
-	 */
-	if (!statx(AT_FDCWD, path, AT_STATX_FORCE_SYNC, STATX_TYPE, &st) ||
-	    (errno != ENOTCONN && errno != ECONNABORTED))
+	return statx(AT_FDCWD, path, AT_STATX_FORCE_SYNC, STATX_TYPE, &st) &&
+	       (errno == ENOTCONN || errno == ECONNABORTED);
+}
+
+/*
+ * A daemon that was killed leaves a mount behind on which everything fails. Its helper may take that
+ * away at the same moment.
+ */
+static int clear_dead(const char *path)
+{
+	if (!is_dead(path))
 		return 0;
 	sfs_log(SFS_INFO, "a dead mount at the mount point is removed");
-	if (unmount_place(path))
+	if (unmount_place(path) && is_dead(path))
 		return sfs_fail(-EBUSY, "the dead mount at %.200s cannot be removed", path);
 	return 0;
 }

@@ -195,11 +195,13 @@ class World:
         self.mount = onetest.Mount(os.path.join(HERE, "soak_kill.py"), args.build, role)
         self.stop, self.down, self.generation = False, False, 0
         self.killed, self.pids, self.bad = collections.Counter(), {}, []  # pids: when each began
+        self.launchers = set()  # groups are named for these
         self.descriptors = 0  # of the supervisor when it had just begun
 
     def start(self):
         good = self.mount.start()
         self.pids.update((pid, began(pid)) for pid in self.mount.pids)
+        self.children()
         self.descriptors = self.count_descriptors()
         return good
 
@@ -207,7 +209,7 @@ class World:
         """Of the supervisor, which lives on; zero where only root may look."""
         try:
             return len(os.listdir(f"/proc/{self.mount.process.pid}/fd"))
-        except PermissionError:
+        except (FileNotFoundError, PermissionError):
             return 0
 
     def rests(self):
@@ -229,6 +231,8 @@ class World:
         for pid in onetest.descendants(self.mount.process.pid):
             self.pids[pid] = began(pid)
             name = end_of(pid)[1]
+            if name == "launcher":
+                self.launchers.add(pid)
             found[name if name in ("daemon", "launcher", "fusermount3") else "jail"].append(pid)
         return found
 
@@ -298,13 +302,22 @@ def unfinished(folder):
             if name.startswith(".tmp.") or name.endswith(".new")]
 
 
+def every_group():
+    return [folder for folder, _, _ in os.walk("/sys/fs/cgroup") if "/sandboxfs-" in folder]
+
+
+def groups_of(world):
+    """Those of its launchers, unless somebody else has the number by now."""
+    return onetest.cgroups(pid for pid in world.launchers if began(pid) in (None, world.pids[pid]))
+
+
 def left(world, before):
-    """Processes, mounts, groups and files that nobody has ended or removed."""
+    """Processes, mounts, groups and files that nobody has ended or removed; before: mounts and groups of others."""
     end = time.monotonic() + WAIT_S
     while (alive := [p for p, ticks in world.pids.items() if ticks and began(p) == ticks]) and time.monotonic() < end:
         time.sleep(0.05)
-    return ([f"process {p} {onetest.command_of(p)}" for p in alive] + [m for m in onetest.mounts() if m not in before] +
-            onetest.cgroups(world.pids) + unfinished(world.mount.state))
+    there = [place for place in onetest.mounts() + groups_of(world) if place not in before]
+    return [f"process {p} {onetest.command_of(p)}" for p in alive] + there + unfinished(world.mount.state)
 
 
 def say(name, problems):
@@ -313,7 +326,7 @@ def say(name, problems):
 
 
 def whole(args, role, objects):
-    before, world = onetest.mounts(), World(args, role, objects)
+    before, world = onetest.mounts() + every_group(), World(args, role, objects)
     clients = [Client(i, world) for i in range(args.clients)]
     if not world.start():
         return 1
