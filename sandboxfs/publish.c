@@ -2,7 +2,6 @@
 /* The publishing threads: what each has to announce, and when. */
 #include "publish.h"
 
-#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -377,6 +376,7 @@ int publish_create(const struct publish_mount *mount)
 	unsigned i;
 	int err = 0;
 
+	call_prepare();
 	all.mount = *mount;
 	lane_init(&all.lanes[0], "");
 	for (i = 0; sfs_backends[i] && i + 1 < LANES_MAX; i++)

@@ -18,6 +18,8 @@ struct call {
 	char name[NODE_STAGING_MAX + 1];
 };
 
+/* Before the publishing threads are there. */
+void call_prepare(void);
 /* On a publishing thread, first: which of them it is. */
 void call_thread(unsigned lane, const struct publish_mount *mount);
 /* Does it. 0 or -errno. */

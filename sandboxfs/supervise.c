@@ -434,11 +434,13 @@ static enum role replace(struct supervisor *s, int *status)
 
 /*
  * One of the two has ended. Well, when the mount was taken away: then the other one follows, in
- * either order.
+ * either order, and nobody waits.
  */
 static bool has_to_be_replaced(struct supervisor *s)
 {
-	if (!s->broken && s->daemon && !await_end(s, &s->daemon, REAP_MS))
+	unsigned patience_ms = mounting_lives(&s->mounting) ? REAP_MS : END_MS;
+
+	if (!s->told && !s->broken && s->daemon && !await_end(s, &s->daemon, patience_ms))
 		s->broken = true;
 	if (s->told || !s->broken)
 		return false;
