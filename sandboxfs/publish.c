@@ -2,6 +2,7 @@
 /* The publishing threads: what each has to announce, and when. */
 #include "publish.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
