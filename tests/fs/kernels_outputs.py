@@ -47,11 +47,12 @@ sfs.ok("so does a kernel that is removed", got == (0, BYTES, None), got)
 os.rmdir(os.path.join(sfs.MNT, "kernels/fill2"))
 held, error = [], None
 while len(held) < 400 and error is None:
-    fine = fill("fill0") == (0, BYTES, None)
+    # A run whose claims do not hold, on a busy machine, has no output to be held.
+    if not sfs.wait_for(lambda: fill("fill0") == (0, BYTES, None)):
+        break
     try:
         fd = os.open(f"{sfs.MNT}/kernels/fill0/output", os.O_RDONLY)
         held.append(fd)
-        fine = fine and len(os.pread(fd, 10, 0)) == 10
     except OSError as e:
         error = e.errno
 sfs.ok("open files hold so much and no more", error == errno.EDQUOT and 240 < len(held) < 280, f"{error} {len(held)}")
