@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Runs in jails: how each kind of end is told, what hostile helpers get, and that the launcher outlives them all.
+ * deadline: 180
  */
 #include "launch_common.h"
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The store with many names and many threads: what a codelet costs at rest, what is looked up, and races. */
+/* deadline: 180 */
 #include <malloc.h>
 
 #include "store_fake.h"
