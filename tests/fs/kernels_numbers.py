@@ -3,7 +3,7 @@
 # concurrent
 # no-mount
 """Numbers of runs and jobs never come again: not after an orderly end, a kill -9, a damaged counter; nor do more than a block of them."""
-import atexit, os, signal, subprocess, sys, tempfile, time
+import atexit, os, signal, subprocess, sys, tempfile
 
 BUILD = os.environ["BUILD"]
 top = tempfile.mkdtemp(prefix="sfs-numbers-")
@@ -18,15 +18,6 @@ BLOCK = 1024
 COUNTER = os.path.join(state, "kernels/.number")
 
 
-def wait_for(condition, seconds=20):
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if condition():
-            return True
-        time.sleep(0.02)
-    return False
-
-
 def answers():
     try:
         return os.path.exists(os.path.join(mnt, "kernels"))
@@ -37,7 +28,7 @@ def answers():
 def start():
     daemon = subprocess.Popen([os.path.join(BUILD, "bin/sandboxfs"), "-f", "--state", state, mnt])
     atexit.register(daemon.terminate)
-    sfs.ok("it is there", wait_for(answers))
+    sfs.ok("it is there", sfs.wait_for(answers))
     return daemon
 
 
@@ -79,7 +70,7 @@ for _ in range(BLOCK + BLOCK // 4):
         break
     last = number
 sfs.ok("more than a block, without a gap", last == third + BLOCK + BLOCK // 4, last)
-sfs.ok("the next is reserved in time", wait_for(lambda: int(open(COUNTER, encoding="ascii").read()) > last), last)
+sfs.ok("the next is reserved in time", sfs.wait_for(lambda: int(open(COUNTER, encoding="ascii").read()) > last), last)
 children = [p for p in onetest.descendants(daemon.pid)]
 for p in [daemon.pid, *children]:
     try:
@@ -104,7 +95,7 @@ os.mkdir(COUNTER)
 last = run()
 for _ in range(BLOCK + 10):
     last = clone()
-sfs.ok("one that cannot be written is reported in status", wait_for(lambda: "run numbers" in sfs.read("status") or "come again" in sfs.read("status")),
+sfs.ok("one that cannot be written is reported in status", sfs.wait_for(lambda: "run numbers" in sfs.read("status") or "come again" in sfs.read("status")),
        sfs.read("status"))
 sfs.ok("and they go on", clone() == last + 1)
 stop(daemon)

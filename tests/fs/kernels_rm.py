@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # concurrent
 """rm -r of a kernel with runs and jobs, by its owner under whoever's daemon; half of it by hand; and by others, who get nowhere."""
-import errno, os, shutil, subprocess, sys, time
+import errno, os, shutil, subprocess, sys
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))
 import sfs
 
@@ -33,15 +33,6 @@ def as_owner(call, *args, uid=OWNER):
         finally:
             os._exit(code)
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-
-
-def wait_for(condition, seconds=20):
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if condition():
-            return True
-        time.sleep(0.02)
-    return False
 
 
 def make(name):
@@ -103,5 +94,5 @@ if OTHER:
     sfs.ok("but ends nothing", len(os.listdir(path("mine", "runs"))) == 2)
     sfs.ok("nor removes it", as_owner(os.rmdir, path("mine"), uid=OTHER) in (200 + errno.EACCES, 200 + errno.EPERM))
     sfs.ok("which its owner does", as_owner(lambda: rm("-r", path("mine"))) == 0 or as_owner(os.rmdir, path("mine")) == 0)
-sfs.ok("nothing is left running", wait_for(lambda: "running" not in sfs.read("codelets/own.o/state")), sfs.read("codelets/own.o/state"))
+sfs.ok("nothing is left running", sfs.wait_for(lambda: "running" not in sfs.read("codelets/own.o/state")), sfs.read("codelets/own.o/state"))
 sfs.done()
