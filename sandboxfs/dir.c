@@ -12,6 +12,7 @@
 #include "perm.h"
 #include "publish_call.h"
 #include "render.h"
+#include "req.h"
 #include "rows.h"
 #include "upload.h"
 
@@ -221,6 +222,7 @@ int dir_setattr(uint64_t id, const struct change *change, const struct sfs_cred 
 		struct file *file, struct seen *out)
 {
 	struct node *node = node_find(id);
+	bool published = call_truncates(who->pid);
 	int err;
 
 	if (!node)
@@ -230,9 +232,10 @@ int dir_setattr(uint64_t id, const struct change *change, const struct sfs_cred 
 		/* By name the kernel looks again after ESTALE. */
 		return file ? sfs_fail(-ENODEV, "what this was is gone") : stale();
 	}
-	err = call_truncates(who->pid) ? 0 : change_apply(node, change, who, file);
-	if (err) {
+	err = published ? 0 : change_apply(node, change, who, file);
+	if (!published)
 		errors_note(node->kind == NODE_DIR ? node_obj(node) : node->dir, NULL, who, err);
+	if (err) {
 		node_put(node);
 		return err;
 	}
@@ -436,8 +439,7 @@ int64_t dir_rename(const struct where *from, const struct where *to, unsigned fl
 				  from->name);
 	else
 		result = rename_in(dir, &rename, from->name, who, req);
-	/* The only other result is one that upload.c notes when it comes. */
-	if (result < 0 && result != INT64_MIN)
+	if (result != REQ_LATER)
 		errors_note(dir, from->name, who, result);
 	sfs_put_obj(dir);
 	return result;
@@ -457,8 +459,7 @@ int dir_create(const struct where *where, mode_t mode, int flags, const struct s
 		err = upload_create(dir, &want, who, &file);
 	else
 		err = sfs_fail(-EPERM, "no file can be made in '%.64s'", sfs_name(dir));
-	if (err)
-		errors_note(dir, where->name, who, err);
+	errors_note(dir, where->name, who, err);
 	sfs_put_obj(dir);
 	if (err)
 		return err;
