@@ -132,6 +132,11 @@ struct sfs_attr {
 	 * written.
 	 */
 	int (*store)(struct sfs_obj *dir, struct sfs_cmd *cmd);
+	/*
+	 * SFS_WHOLE rows: judges at each write the whole lines that have come so far, and changes nothing. 0 or
+	 * -errno, with which that write is refused and forgotten. NULL: only store can tell.
+	 */
+	int (*check)(struct sfs_obj *dir, const struct sfs_cmd *cmd);
 	unsigned flags;
 	const char *help; /* one line; the mount's README and sandboxfs(5) are made from it */
 	/*

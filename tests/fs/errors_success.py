@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""After a success error says ok, whatever kind of call it was."""
-import os, sys
+"""After a success error says ok, whatever kind of call it was; and a list is refused by the write that brought the bad line."""
+import errno, os, sys
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))
 import sfs
 
@@ -51,5 +51,17 @@ each("kernels/own/error", refused_in_kernel, [
     ("a run", lambda: sfs.run("own", "reps=1")),
 ])
 
+# ---- a list, line by line ----
+fd = os.open(full("kernels", "own", "events"), os.O_RDWR)
+sfs.ok("a good line", os.write(fd, b"tsc\ntask-") == 9)
+sfs.ok("the rest of a line, and a bad one", sfs.error_of(os.write, fd, b"clock\nfrob\n") == errno.EINVAL)
+told = os.pread(fd, 4096, 0).decode()
+sfs.ok("its sentence on the same open file", told.startswith("no event 'frob'"), told)
+sfs.ok("and in error", sfs.read("kernels/own/error") == "kernels/own/events EINVAL " + told, sfs.read("kernels/own/error"))
+sfs.ok("with a caret", sfs.read("errors").splitlines()[-3:-1] == ["    frob", "    ^~~~"], sfs.read("errors")[-300:])
+sfs.ok("what was refused is forgotten", os.write(fd, b"clock\n") == 6 and not sfs.error_of(os.close, fd))
+sfs.ok("and the rest is taken", sfs.read("kernels/own/events") == "tsc ok\ntask-clock ok\n", sfs.read("kernels/own/events"))
+sfs.ok("a line without its end is judged at close", sfs.error_of(sfs.write, "kernels/own/events", "frob") == errno.EINVAL)
+sfs.ok("and changes nothing", sfs.read("kernels/own/events") == "tsc ok\ntask-clock ok\n")
 os.rmdir(full("kernels", "own"))
 sfs.done()
