@@ -85,14 +85,18 @@ static struct sfs_obj *dir_get_to_empty(uint64_t id, const struct sfs_cred *who,
 
 /* ---- seeing ---------------------------------------------------------------------------------- */
 
-static bool is_announced(struct sfs_obj *dir)
+/*
+ * May the kernel go by its name without asking? Not before the publisher has come to make it; and never where another
+ * may take the name, since a walk that is within the old one when the publisher removes it ends with ENOENT.
+ */
+static bool is_lasting(struct sfs_obj *dir)
 {
-	bool announced;
+	bool lasting;
 
 	pthread_mutex_lock(&tree_lock);
-	announced = !announce_pending(dir) && !dir->gone;
+	lasting = !announce_pending(dir) && !dir->gone && !dir->type->returns;
 	pthread_mutex_unlock(&tree_lock);
-	return announced;
+	return lasting;
 }
 
 static void see(struct node *node, const struct sfs_cred *who, bool fresh, struct seen *out)
@@ -104,8 +108,7 @@ static void see(struct node *node, const struct sfs_cred *who, bool fresh, struc
 	out->entry_s = out->attr_s = 0;
 	node_stat(node, &out->st);
 	if (node->kind == NODE_DIR) {
-		/* The kernel has to ask again when the publisher comes to make it. */
-		out->entry_s = is_announced(node_obj(node)) ? DIR_ENTRY_S : 0;
+		out->entry_s = is_lasting(node_obj(node)) ? DIR_ENTRY_S : 0;
 		out->attr_s = DIR_ATTR_S;
 	} else if (node->kind == NODE_ROW) {
 		/* A row that cannot be rendered now says so when it is read. */

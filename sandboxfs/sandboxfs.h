@@ -221,6 +221,11 @@ struct sfs_dirtype {
 	 */
 	int (*set_owner)(struct sfs_obj *dir, uid_t uid, gid_t gid, mode_t mode);
 	const struct sfs_uploads *uploads; /* NULL: users create no files here */
+	/*
+	 * Such directories go by themselves and come again under the same name: who looks one up has to meet the
+	 * new one, even before watchers have been told of the old one's end.
+	 */
+	bool returns;
 	/* the last reference is gone; NULL: nothing to free */
 	void (*release)(void *priv);
 };
