@@ -194,4 +194,8 @@ static const struct sfs_attr codelet_attrs[] = {
 	{ 0 },
 };
 
-const struct sfs_dirtype codelet_dirtype = { .attrs = codelet_attrs, .release = release };
+const struct sfs_dirtype codelet_dirtype = {
+	.attrs = codelet_attrs,
+	.returns = true,
+	.release = release,
+};

@@ -174,14 +174,27 @@ static void swap_events(struct kernel *kernel, struct kernel_choice *choice)
 	swap_text(kernel->events_text, choice->text, sizeof(kernel->events_text));
 }
 
+static int take_events(const struct sfs_cmd *cmd, struct kernel_choice *choice)
+{
+	struct kernel_events events;
+	int rc = take_event_lines(cmd->text, choice->text, sizeof(choice->text));
+
+	return rc ?: kernel_events_parse(choice->text, strlen(choice->text), &events);
+}
+
+static int events_check(struct sfs_obj *dir, const struct sfs_cmd *cmd)
+{
+	struct kernel_choice choice;
+
+	(void)dir;
+	return take_events(cmd, &choice);
+}
+
 static int events_store(struct sfs_obj *dir, struct sfs_cmd *cmd)
 {
 	struct kernel_choice choice = { .swap = swap_events };
-	struct kernel_events events;
-	int rc = take_event_lines(cmd->text, choice.text, sizeof(choice.text));
+	int rc = take_events(cmd, &choice);
 
-	if (!rc)
-		rc = kernel_events_parse(choice.text, strlen(choice.text), &events);
 	rc = rc ?: kernel_keep(dir, &choice);
 	if (!rc)
 		sfs_changed(dir, "events");
@@ -289,6 +302,7 @@ static struct sfs_blob *output_blob(struct sfs_obj *dir, const struct sfs_cred *
 		  .mode = own_mode,                                                                \
 		  .show = events_show,                                                             \
 		  .store = events_store,                                                           \
+		  .check = events_check,                                                           \
 		  .flags = SFS_WHOLE,                                                              \
 		  .help = "events to count, each with ok or why it cannot be counted" },           \
 		{ .name = "run",                                                                   \

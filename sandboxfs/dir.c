@@ -12,6 +12,7 @@
 #include "perm.h"
 #include "publish_call.h"
 #include "render.h"
+#include "req.h"
 #include "rows.h"
 #include "upload.h"
 
@@ -84,14 +85,18 @@ static struct sfs_obj *dir_get_to_empty(uint64_t id, const struct sfs_cred *who,
 
 /* ---- seeing ---------------------------------------------------------------------------------- */
 
-static bool is_announced(struct sfs_obj *dir)
+/*
+ * May the kernel go by its name without asking? Not before the publisher has come to make it; and never where another
+ * may take the name, since a walk that is within the old one when the publisher removes it ends with ENOENT.
+ */
+static bool is_lasting(struct sfs_obj *dir)
 {
-	bool announced;
+	bool lasting;
 
 	pthread_mutex_lock(&tree_lock);
-	announced = !announce_pending(dir) && !dir->gone;
+	lasting = !announce_pending(dir) && !dir->gone && !dir->type->returns;
 	pthread_mutex_unlock(&tree_lock);
-	return announced;
+	return lasting;
 }
 
 static void see(struct node *node, const struct sfs_cred *who, bool fresh, struct seen *out)
@@ -103,8 +108,7 @@ static void see(struct node *node, const struct sfs_cred *who, bool fresh, struc
 	out->entry_s = out->attr_s = 0;
 	node_stat(node, &out->st);
 	if (node->kind == NODE_DIR) {
-		/* The kernel has to ask again when the publisher comes to make it. */
-		out->entry_s = is_announced(node_obj(node)) ? DIR_ENTRY_S : 0;
+		out->entry_s = is_lasting(node_obj(node)) ? DIR_ENTRY_S : 0;
 		out->attr_s = DIR_ATTR_S;
 	} else if (node->kind == NODE_ROW) {
 		/* A row that cannot be rendered now says so when it is read. */
@@ -221,6 +225,7 @@ int dir_setattr(uint64_t id, const struct change *change, const struct sfs_cred 
 		struct file *file, struct seen *out)
 {
 	struct node *node = node_find(id);
+	bool published = call_truncates(who->pid);
 	int err;
 
 	if (!node)
@@ -230,9 +235,10 @@ int dir_setattr(uint64_t id, const struct change *change, const struct sfs_cred 
 		/* By name the kernel looks again after ESTALE. */
 		return file ? sfs_fail(-ENODEV, "what this was is gone") : stale();
 	}
-	err = call_truncates(who->pid) ? 0 : change_apply(node, change, who, file);
-	if (err) {
+	err = published ? 0 : change_apply(node, change, who, file);
+	if (!published)
 		errors_note(node->kind == NODE_DIR ? node_obj(node) : node->dir, NULL, who, err);
+	if (err) {
 		node_put(node);
 		return err;
 	}
@@ -436,8 +442,7 @@ int64_t dir_rename(const struct where *from, const struct where *to, unsigned fl
 				  from->name);
 	else
 		result = rename_in(dir, &rename, from->name, who, req);
-	/* The only other result is one that upload.c notes when it comes. */
-	if (result < 0 && result != INT64_MIN)
+	if (result != REQ_LATER)
 		errors_note(dir, from->name, who, result);
 	sfs_put_obj(dir);
 	return result;
@@ -457,8 +462,7 @@ int dir_create(const struct where *where, mode_t mode, int flags, const struct s
 		err = upload_create(dir, &want, who, &file);
 	else
 		err = sfs_fail(-EPERM, "no file can be made in '%.64s'", sfs_name(dir));
-	if (err)
-		errors_note(dir, where->name, who, err);
+	errors_note(dir, where->name, who, err);
 	sfs_put_obj(dir);
 	if (err)
 		return err;

@@ -130,6 +130,40 @@ static int64_t gather(struct file *file, const struct file_bytes *bytes)
 	return (int64_t)bytes->size;
 }
 
+/*
+ * What has come of a list so far, up to its last newline: a bad line is refused by the write that brought it, since few
+ * look at what close(2) returns.
+ */
+static int judge_early(struct file *file, const struct file_bytes *bytes)
+{
+	const struct sfs_attr *attr = node_attr(row_of(file));
+	struct sfs_cmd cmd = { .who = file->who };
+	char *copy, *end;
+	int rc = 0;
+
+	if (!attr->check)
+		return 0;
+	pthread_mutex_lock(&file->lock);
+	copy = malloc(file->spec_size + bytes->size + 1);
+	if (copy) {
+		memcpy(copy, file->spec ?: "", file->spec_size);
+		memcpy(copy + file->spec_size, bytes->data, bytes->size);
+		cmd.len = file->spec_size + bytes->size;
+	}
+	pthread_mutex_unlock(&file->lock);
+	end = copy ? memrchr(copy, '\n', cmd.len) : NULL;
+	if (end) {
+		*end = '\0';
+		cmd.text = copy;
+		cmd.len = (size_t)(end - copy);
+		rc = attr->check(file->node->dir, &cmd);
+	}
+	if (rc)
+		file_answer(file, &cmd, rc, NULL);
+	free(copy);
+	return rc;
+}
+
 static int64_t write_upload(struct file *file, const struct file_bytes *bytes)
 {
 	int64_t rc = upload_write(file->upload, bytes->data, bytes->size, bytes->offset);
@@ -147,14 +181,15 @@ int64_t file_write(struct file *file, const struct file_bytes *bytes, struct sfs
 	if (file->upload)
 		return write_upload(file, bytes);
 	rc = judge_bytes(file, bytes);
-	if (!rc && (node_attr(row_of(file))->flags & SFS_WHOLE)) {
-		rc = gather(file, bytes);
-		if (rc >= 0)
-			return rc;
-	}
 	if (rc < 0)
 		return file_answer(file, &cmd, rc, NULL);
-	return command_lines(file, bytes, req);
+	if (!(node_attr(row_of(file))->flags & SFS_WHOLE))
+		return command_lines(file, bytes, req);
+	rc = judge_early(file, bytes);
+	if (rc < 0)
+		return rc;
+	rc = gather(file, bytes);
+	return rc < 0 ? file_answer(file, &cmd, rc, NULL) : rc;
 }
 
 static int64_t flush_spec(struct file *file, struct sfs_req *req)

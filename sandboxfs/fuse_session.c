@@ -32,6 +32,12 @@ static void op_init(void *unused, struct fuse_conn_info *conn)
 				       FUSE_CAP_READDIRPLUS_AUTO | FUSE_CAP_PARALLEL_DIROPS);
 	conn->want &= ~(unsigned)(FUSE_CAP_SPLICE_READ | FUSE_CAP_SPLICE_WRITE |
 				  FUSE_CAP_SPLICE_MOVE | FUSE_CAP_WRITEBACK_CACHE);
+	/*
+	 * With it the kernel sends what io_uring(7) and io_submit(2) ask as requests that it never
+	 * interrupts, and waits for them in a way that not even kill -9 ends: a run would hold its
+	 * writer, and the mount, until its deadline.
+	 */
+	conn->want &= ~(unsigned)FUSE_CAP_ASYNC_DIO;
 	if (conn->proto_minor >= MINOR_PARALLEL_WRITES)
 		sfs_feature("parallel_writes");
 	if (conn->proto_minor >= MINOR_RESEND)

@@ -132,6 +132,11 @@ struct sfs_attr {
 	 * written.
 	 */
 	int (*store)(struct sfs_obj *dir, struct sfs_cmd *cmd);
+	/*
+	 * SFS_WHOLE rows: judges at each write the whole lines that have come so far, and changes nothing. 0 or
+	 * -errno, with which that write is refused and forgotten. NULL: only store can tell.
+	 */
+	int (*check)(struct sfs_obj *dir, const struct sfs_cmd *cmd);
 	unsigned flags;
 	const char *help; /* one line; the mount's README and sandboxfs(5) are made from it */
 	/*
@@ -216,6 +221,11 @@ struct sfs_dirtype {
 	 */
 	int (*set_owner)(struct sfs_obj *dir, uid_t uid, gid_t gid, mode_t mode);
 	const struct sfs_uploads *uploads; /* NULL: users create no files here */
+	/*
+	 * Such directories go by themselves and come again under the same name: who looks one up has to meet the
+	 * new one, even before watchers have been told of the old one's end.
+	 */
+	bool returns;
 	/* the last reference is gone; NULL: nothing to free */
 	void (*release)(void *priv);
 };
