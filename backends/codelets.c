@@ -194,4 +194,6 @@ static const struct sfs_attr codelet_attrs[] = {
 	{ 0 },
 };
 
-const struct sfs_dirtype codelet_dirtype = { .attrs = codelet_attrs, .release = release };
+const struct sfs_dirtype codelet_dirtype = { .attrs = codelet_attrs,
+					     .moves = true,
+					     .release = release };
