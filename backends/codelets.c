@@ -194,8 +194,6 @@ static const struct sfs_attr codelet_attrs[] = {
 	{ 0 },
 };
 
-const struct sfs_dirtype codelet_dirtype = {
-	.attrs = codelet_attrs,
-	.returns = true,
-	.release = release,
-};
+const struct sfs_dirtype codelet_dirtype = { .attrs = codelet_attrs,
+					     .moves = true,
+					     .release = release };

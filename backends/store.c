@@ -217,7 +217,7 @@ static int move(struct moving *m, const char *from, const char *to)
 	rc = move_load(m, to);
 	/* The core renames the file itself. */
 	if (!rc) {
-		rc = entry_show(m->to, false);
+		rc = entry_move(m->from, m->to);
 		if (rc)
 			move_back(m);
 	}

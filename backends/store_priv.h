@@ -211,6 +211,8 @@ int load_again(struct store_entry *entry);
  * 0 or -errno.
  */
 int entry_show(struct store_entry *entry, bool file);
+/* The directory of from becomes that of to, where to has none: one rename. 0 or -errno with sfs_fail. */
+int entry_move(struct store_entry *from, struct store_entry *to);
 /* Takes codelets/NAME away. */
 void entry_hide(struct store_entry *entry);
 /*

@@ -72,6 +72,29 @@ int entry_show(struct store_entry *entry, bool file)
 	return 0;
 }
 
+int entry_move(struct store_entry *from, struct store_entry *to)
+{
+	struct sfs_obj *old, *dir;
+	int rc;
+
+	pthread_mutex_lock(&store.lock);
+	old = to->dir ? NULL : from->dir;
+	to->refs += old != NULL; /* the directory's, released with it */
+	pthread_mutex_unlock(&store.lock);
+	if (!old)
+		return entry_show(to, false);
+	rc = sfs_move_dir(old, to->name, to);
+	if (rc)
+		return sfs_fail(rc, "codelets/%.64s cannot be made", to->name);
+	dir = sfs_find(store.codelets, to->name);
+	pthread_mutex_lock(&store.lock);
+	to->dir = dir;
+	from->dir = NULL;
+	pthread_mutex_unlock(&store.lock);
+	sfs_put_obj(old);
+	return 0;
+}
+
 void entry_hide(struct store_entry *entry)
 {
 	struct sfs_obj *dir;

@@ -8,6 +8,7 @@
 #include "publish.h"
 
 _Thread_local const struct sfs_obj *announce_not_in;
+_Thread_local bool announce_later;
 
 static bool is_known(struct sfs_obj *dir)
 {
@@ -59,7 +60,7 @@ void announce_made(struct sfs_obj *dir)
 	pthread_mutex_lock(&tree_lock);
 	pending = announce_pending(dir);
 	pthread_mutex_unlock(&tree_lock);
-	if (pending && !publish_made(dir))
+	if (pending && !announce_later && !publish_made(dir))
 		announce_done(dir);
 }
 
@@ -68,6 +69,18 @@ void announce_done(struct sfs_obj *dir)
 	pthread_mutex_lock(&tree_lock);
 	dir->unannounced = false;
 	pthread_mutex_unlock(&tree_lock);
+}
+
+bool announce_known(struct sfs_obj *dir)
+{
+	bool linked;
+
+	pthread_mutex_lock(&tree_lock);
+	linked = dir->node.linked;
+	if (linked)
+		dir->unannounced = false;
+	pthread_mutex_unlock(&tree_lock);
+	return linked;
 }
 
 /* Nobody can have seen the name come. */
@@ -99,4 +112,14 @@ void announce_gone(struct node *node, const char *name)
 	notify_attr(node->id);
 	if (!is_known(node->dir) || is_unseen(node) || !publish_gone(node, name))
 		announce_lost(node, name);
+}
+
+void announce_moved(struct sfs_obj *old, struct sfs_obj *fresh)
+{
+	/* First: attributes that were asked for before this count for nothing, and the publisher's must. */
+	notify_attr(old->node.id);
+	if (is_known(old->node.dir) && !is_unseen(&old->node) && publish_moved(old, fresh))
+		return;
+	announce_gone(&old->node, old->node.name);
+	announce_made(fresh);
 }

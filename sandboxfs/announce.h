@@ -12,6 +12,9 @@
 /* Set while a user's mkdir(2) in that directory runs on this thread: the kernel knows what comes. */
 extern _Thread_local const struct sfs_obj *announce_not_in;
 
+/* Set while sfs_move_dir() links on this thread: announce_moved() follows. */
+extern _Thread_local bool announce_later;
+
 /* Before dir is linked; and when it is. */
 void announce_begin(struct sfs_obj *dir);
 void announce_made(struct sfs_obj *dir);
@@ -23,9 +26,14 @@ static inline bool announce_pending(const struct sfs_obj *dir)
 	return dir->unannounced;
 }
 
+/* The publisher comes for it: is it there still? Then it is known, and its end is to be announced. */
+bool announce_known(struct sfs_obj *dir);
+
 /* node is unlinked and had that name; the kernel does not know. */
 void announce_gone(struct node *node, const char *name);
 /* The same where no watcher is to hear of it. */
 void announce_lost(struct node *node, const char *name);
+/* The same, and fresh, linked with announce_later, is what old was. */
+void announce_moved(struct sfs_obj *old, struct sfs_obj *fresh);
 
 #endif

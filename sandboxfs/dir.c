@@ -85,16 +85,13 @@ static struct sfs_obj *dir_get_to_empty(uint64_t id, const struct sfs_cred *who,
 
 /* ---- seeing ---------------------------------------------------------------------------------- */
 
-/*
- * May the kernel go by its name without asking? Not before the publisher has come to make it; and never where another
- * may take the name, since a walk that is within the old one when the publisher removes it ends with ENOENT.
- */
+/* Else the kernel asks each time: until the publisher has made it, and where names move or return. */
 static bool is_lasting(struct sfs_obj *dir)
 {
 	bool lasting;
 
 	pthread_mutex_lock(&tree_lock);
-	lasting = !announce_pending(dir) && !dir->gone && !dir->type->returns;
+	lasting = !announce_pending(dir) && !dir->gone && !dir->type->moves;
 	pthread_mutex_unlock(&tree_lock);
 	return lasting;
 }
@@ -166,6 +163,9 @@ int dir_lookup(const struct where *where, const struct sfs_cred *who, struct see
 		out->attr_s = ROW_ATTR_S;
 	if (published)
 		out->entry_s = 0;
+	/* Who watches it mostly hears of its end, when the kernel lets go of it under its new name. */
+	if (published && node->kind == NODE_DIR && is_gone(node))
+		out->st.st_nlink = 0;
 	node_lend(node);
 	return 0;
 }
@@ -265,10 +265,9 @@ static int make(struct sfs_obj *dir, const char *name, mode_t mode, const struct
 	return bad_name(name) ?: dir->type->make(dir, name, mode & 01777, who);
 }
 
-/* What is there becomes known; whoever looks next is told for how long to believe it. */
+/* Whoever looks next is told for how long to believe it. */
 static int see_made(struct node *node, const struct sfs_cred *who, struct seen *out)
 {
-	announce_done(node_obj(node));
 	see(node, who, true, out);
 	out->entry_s = 0;
 	node_lend(node);
@@ -277,12 +276,12 @@ static int see_made(struct node *node, const struct sfs_cred *who, struct seen *
 
 int dir_mkdir(const struct where *where, mode_t mode, const struct sfs_cred *who, struct seen *out)
 {
-	struct node *node = call_makes(where, who->pid);
 	struct sfs_obj *dir;
+	struct node *node;
 	int err;
 
-	if (node)
-		return see_made(node, who, out);
+	if (call_makes(where, who->pid, &node))
+		return node ? see_made(node, who, out) : -ENOENT;
 	dir = dir_get(where->dir, W_OK | X_OK, who, &err);
 	if (!dir)
 		return err;
@@ -431,10 +430,13 @@ int64_t dir_rename(const struct where *from, const struct where *to, unsigned fl
 		   const struct sfs_cred *who, struct sfs_req *req)
 {
 	int err;
-	struct sfs_obj *dir = dir_get(from->dir, W_OK | X_OK, who, &err);
+	struct sfs_obj *dir;
 	struct rename rename = { .to = to->name, .flags = flags };
 	int64_t result;
 
+	if (call_renames(from, to, who->pid, &err))
+		return err;
+	dir = dir_get(from->dir, W_OK | X_OK, who, &err);
 	if (!dir)
 		return err;
 	if (from->dir != to->dir)

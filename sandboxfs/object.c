@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "announce.h"
 #include "notify.h"
 #include "stage.h"
 
@@ -306,4 +307,28 @@ int sfs_move_file(struct sfs_obj *dir, const char *from, const char *to)
 		err = node_rename(node_as_file(node), to);
 	node_put(node);
 	return err;
+}
+
+int sfs_move_dir(struct sfs_obj *old, const char *name, void *priv)
+{
+	struct sfs_obj *fresh;
+	uid_t uid;
+	gid_t gid;
+	mode_t mode;
+	int err;
+
+	sfs_owner(old, &uid, &gid, &mode);
+	announce_later = true;
+	err = sfs_add_dir(old->node.dir, name, old->type, priv, uid, gid, mode);
+	announce_later = false;
+	fresh = err ? NULL : sfs_find(old->node.dir, name);
+	if (err)
+		return err;
+	node_unlink(&old->node, false);
+	if (fresh)
+		announce_moved(old, fresh);
+	else
+		announce_gone(&old->node, old->node.name);
+	sfs_put_obj(fresh);
+	return 0;
 }

@@ -20,8 +20,7 @@
 #define REST_NS    10000000 /* between two announcements of one row */
 #define RESTS      4        /* each twice as long as the one before: for rows that never rest */
 #define STUCK_NS   2000000000u
-#define STOP_S     3  /* for a thread to come back from its system call */
-#define UIDS_MAX   64 /* inodes of one row that are announced for a change that concerns everybody */
+#define STOP_S     3 /* for a thread to come back from its system call */
 
 struct lane {
 	const char *name; /* of the directory at the top; "" for the top itself */
@@ -61,6 +60,7 @@ static void item_free(void *arg)
 	struct item *item = arg;
 
 	node_put(item->call.node);
+	node_put(item->call.to);
 	free(item);
 }
 
@@ -160,9 +160,9 @@ void publish_forget(struct sfs_obj *dir)
 		sfs_put_obj(dir);
 }
 
-static bool publish_name(struct lane *lane, enum call_kind kind, struct node *node,
-			 const char *name)
+static bool publish_name(enum call_kind kind, struct node *node, const char *name, struct node *to)
 {
+	struct lane *lane = lane_of(node->kind == NODE_DIR ? node_obj(node) : node->dir);
 	struct item *item = calloc(1, sizeof(*item));
 	bool taken;
 
@@ -170,6 +170,7 @@ static bool publish_name(struct lane *lane, enum call_kind kind, struct node *no
 		return false;
 	item->call.kind = kind;
 	item->call.node = node_get(node);
+	item->call.to = node_get(to);
 	snprintf(item->call.name, sizeof(item->call.name), "%s", name);
 	pthread_mutex_lock(&lane->lock);
 	taken = !lane->stopping;
@@ -186,19 +187,24 @@ static bool publish_name(struct lane *lane, enum call_kind kind, struct node *no
 bool publish_made(struct sfs_obj *dir)
 {
 	return atomic_load(&all.running) &&
-	       publish_name(lane_of(dir), CALL_MKDIR, &dir->node, dir->node.name);
+	       publish_name(CALL_MKDIR, &dir->node, dir->node.name, NULL);
+}
+
+bool publish_moved(struct sfs_obj *old, struct sfs_obj *fresh)
+{
+	return atomic_load(&all.running) &&
+	       publish_name(CALL_RENAME, &old->node, old->node.name, &fresh->node);
 }
 
 bool publish_gone(struct node *node, const char *name)
 {
 	return atomic_load(&all.running) &&
-	       publish_name(lane_of(node->dir), node->kind == NODE_DIR ? CALL_RMDIR : CALL_UNLINK,
-			    node, name);
+	       publish_name(node->kind == NODE_DIR ? CALL_RMDIR : CALL_UNLINK, node, name, NULL);
 }
 
 bool publish_lost(struct node *node, const char *name)
 {
-	return atomic_load(&all.running) && publish_name(lane_of(node->dir), CALL_LOOK, node, name);
+	return atomic_load(&all.running) && publish_name(CALL_LOOK, node, name, NULL);
 }
 
 /* ---- announcing ------------------------------------------------------------------------------ */
@@ -206,44 +212,6 @@ bool publish_lost(struct node *node, const char *name)
 static unsigned lane_number(const struct lane *lane)
 {
 	return (unsigned)(lane - all.lanes);
-}
-
-/* A change that concerns everybody, of a row that has an inode for each uid. */
-static void announce_to_all(struct lane *lane, const struct item *item)
-{
-	struct call call = item->call;
-	uid_t uids[UIDS_MAX];
-	unsigned n, i;
-
-	n = node_row_uids(node_obj(call.node), item->row, uids, UIDS_MAX);
-	if (!n)
-		uids[n++] = geteuid();
-	for (i = 0; i < n; i++) {
-		call.uid = uids[i];
-		(void)call_make(lane_number(lane), &all.mount, &call);
-	}
-}
-
-/* Without the lock. */
-static void announce(struct lane *lane, const struct item *item)
-{
-	const struct call *call = &item->call;
-	int err;
-
-	if (call->kind == CALL_TRUNCATE && node_gone(node_obj(call->node)))
-		return;
-	if (call->kind == CALL_TRUNCATE && call->uid == SFS_EVERYBODY &&
-	    (node_obj(call->node)->type->attrs[item->row].flags & SFS_PER_UID)) {
-		announce_to_all(lane, item);
-		return;
-	}
-	if (call->kind == CALL_MKDIR && node_gone(node_obj(call->node)))
-		return;
-	err = call_make(lane_number(lane), &all.mount, call);
-	if (call->kind == CALL_MKDIR)
-		announce_done(node_obj(call->node));
-	else if (err && err != -ENOENT && call->kind != CALL_TRUNCATE)
-		notify_gone(call->node->dir->node.id, call->name);
 }
 
 /* Under the lock: those that have rested. Returns when the next will have, or UINT64_MAX. */
@@ -294,7 +262,7 @@ static void serve_item(struct lane *lane, struct item *item)
 	/* Until then what comes finds it neither resting nor waiting, and waits for its rest. */
 	item->due_ns = UINT64_MAX;
 	pthread_mutex_unlock(&lane->lock);
-	announce(lane, item);
+	call_announce(lane_number(lane), &all.mount, &item->call, item->row);
 	if (!is_row)
 		free_elsewhere(item);
 	pthread_mutex_lock(&lane->lock);

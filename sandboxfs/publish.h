@@ -38,6 +38,8 @@ bool publish_made(struct sfs_obj *dir);
 bool publish_gone(struct node *node, const char *name);
 /* What was called name may be known to the kernel, but to no watcher: makes it look again. */
 bool publish_lost(struct node *node, const char *name);
+/* Both of them: what was old is fresh now, in the same directory. */
+bool publish_moved(struct sfs_obj *old, struct sfs_obj *fresh);
 
 /* dir has gone: its rows are not announced any more, and not kept for that. */
 void publish_forget(struct sfs_obj *dir);

@@ -13,6 +13,8 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "announce.h"
+
 #ifdef __SANITIZE_THREAD__
 #include <sanitizer/common_interface_defs.h>
 #endif
@@ -142,6 +144,14 @@ static int truncate_at(int at, const char *path)
 	return rc;
 }
 
+static int rename_at(int at, const struct call *call, const char *path)
+{
+	char to[NODE_PATH_MAX];
+
+	node_path(call->to->dir, call->to->name, to, sizeof(to));
+	return renameat(at, path, at, to);
+}
+
 static int act(int at, const struct call *call, const char *path)
 {
 	struct stat st;
@@ -156,6 +166,9 @@ static int act(int at, const struct call *call, const char *path)
 		break;
 	case CALL_LOOK:
 		rc = fstatat(at, path, &st, AT_SYMLINK_NOFOLLOW);
+		break;
+	case CALL_RENAME:
+		rc = rename_at(at, call, path);
 		break;
 	case CALL_RMDIR:
 		rc = unlinkat(at, path, AT_REMOVEDIR);
@@ -201,7 +214,7 @@ int call_make(unsigned lane, const struct publish_mount *mount, const struct cal
 
 /* ---- on the serving threads ------------------------------------------------------------------ */
 
-/* What the thread of that number is doing; its node is counted. False: it is none of ours. */
+/* What the thread of that number is doing; its nodes are counted. False: it is none of ours. */
 static bool call_of(pid_t pid, struct call *out)
 {
 	unsigned i;
@@ -213,14 +226,33 @@ static bool call_of(pid_t pid, struct call *out)
 	pthread_mutex_lock(&call_lock);
 	*out = lanes[i].call;
 	node_get(out->node);
+	node_get(out->to);
 	pthread_mutex_unlock(&call_lock);
 	return true;
+}
+
+static void drop(struct call *call)
+{
+	node_put(call->node);
+	node_put(call->to);
 }
 
 static bool is_target(const struct call *call, const struct where *where)
 {
 	return call->kind != CALL_NONE && parent_of(call)->node.id == where->dir &&
 	       !strcmp(call->name, where->name);
+}
+
+/* The name that a rename leads to; the name of a directory never changes. */
+static bool is_destination(const struct call *call, const struct where *where)
+{
+	return call->kind == CALL_RENAME && call->to->dir->node.id == where->dir &&
+	       !strcmp(call->to->name, where->name);
+}
+
+static bool shows_what_went(enum call_kind kind)
+{
+	return kind == CALL_RMDIR || kind == CALL_UNLINK || kind == CALL_RENAME;
 }
 
 bool call_looks_up(const struct where *where, pid_t pid, struct call_lookup *out)
@@ -234,22 +266,28 @@ bool call_looks_up(const struct where *where, pid_t pid, struct call_lookup *out
 	*out = (struct call_lookup){ .as_uid = call.uid };
 	if (ours && call.kind == CALL_MKDIR)
 		out->result = -ENOENT;
-	if (ours && (call.kind == CALL_RMDIR || call.kind == CALL_UNLINK))
+	if (ours && shows_what_went(call.kind))
 		out->node = node_get(call.node);
-	node_put(call.node);
+	if (is_destination(&call, where)) {
+		out->result = -ENOENT;
+		ours = true;
+	}
+	drop(&call);
 	return ours;
 }
 
-struct node *call_makes(const struct where *where, pid_t pid)
+bool call_makes(const struct where *where, pid_t pid, struct node **out)
 {
 	struct call call;
+	bool ours = call_of(pid, &call);
 
-	if (!call_of(pid, &call))
-		return NULL;
-	if (call.kind == CALL_MKDIR && is_target(&call, where))
-		return call.node;
-	node_put(call.node);
-	return NULL;
+	if (!ours)
+		return false;
+	ours = call.kind == CALL_MKDIR && is_target(&call, where);
+	if (ours)
+		*out = announce_known(node_obj(call.node)) ? node_get(call.node) : NULL;
+	drop(&call);
+	return ours;
 }
 
 bool call_removes(const struct where *where, pid_t pid)
@@ -260,7 +298,7 @@ bool call_removes(const struct where *where, pid_t pid)
 	if (!ours)
 		return false;
 	ours = (call.kind == CALL_RMDIR || call.kind == CALL_UNLINK) && is_target(&call, where);
-	node_put(call.node);
+	drop(&call);
 	return ours;
 }
 
@@ -270,6 +308,20 @@ bool call_truncates(pid_t pid)
 
 	if (!call_of(pid, &call))
 		return false;
-	node_put(call.node);
+	drop(&call);
 	return call.kind == CALL_TRUNCATE;
+}
+
+bool call_renames(const struct where *from, const struct where *to, pid_t pid, int *err_out)
+{
+	struct call call;
+	bool ours = call_of(pid, &call);
+
+	if (!ours)
+		return false;
+	ours = call.kind == CALL_RENAME && is_target(&call, from) && is_destination(&call, to);
+	if (ours)
+		*err_out = announce_known(node_obj(call.to)) ? 0 : -ENOENT;
+	drop(&call);
+	return ours;
 }

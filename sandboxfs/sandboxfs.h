@@ -222,10 +222,10 @@ struct sfs_dirtype {
 	int (*set_owner)(struct sfs_obj *dir, uid_t uid, gid_t gid, mode_t mode);
 	const struct sfs_uploads *uploads; /* NULL: users create no files here */
 	/*
-	 * Such directories go by themselves and come again under the same name: who looks one up has to meet the
-	 * new one, even before watchers have been told of the old one's end.
+	 * Such go by themselves and come again under the same name, and sfs_move_dir() is for them:
+	 * the kernel asks for the name each time.
 	 */
-	bool returns;
+	bool moves;
 	/* the last reference is gone; NULL: nothing to free */
 	void (*release)(void *priv);
 };
@@ -237,6 +237,12 @@ struct sfs_dirtype {
  */
 int sfs_add_dir(struct sfs_obj *parent, const char *name, const struct sfs_dirtype *type,
 		void *priv, uid_t uid, gid_t gid, mode_t mode);
+/*
+ * Adds a directory under another name in the same parent, of the type (which moves), owner and
+ * mode of old, in place of old, which is removed; watchers see a rename. priv and errors as with
+ * sfs_add_dir(); on failure old stays.
+ */
+int sfs_move_dir(struct sfs_obj *old, const char *name, void *priv);
 /* Hides dir and everything in it. Descriptors still open answer ENODEV from now on. Idempotent. */
 void sfs_remove_dir(struct sfs_obj *dir);
 

@@ -93,6 +93,14 @@ def replacements():
     return int(sfs.flat("stats")["replacements"])
 
 
+def goes_on():
+    """Can a successor go on with the same mount? Before Linux 6.9 it mounts anew, which crash_adopt.py sees in any case."""
+    able = "fuse_resend" in sfs.read("features").split()
+    if not able:
+        print("skip a successor goes on: this kernel cannot send requests again", flush=True)
+    return able
+
+
 def object_bytes(number):
     with open(sfs.compile_c(f"int f{number}(int x) {{ return x + {number}; }}", f"f{number}"), "rb") as f:
         return f.read()

@@ -144,7 +144,10 @@ def left_behind(mount, mounts_before):
         time.sleep(0.05)
     for pid in descendants(os.getpid()):
         not_ok(f"a process was left: {pid} {command_of(pid)}")
-        os.kill(pid, signal.SIGKILL)
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass  # it went with the one before
     for point in mounts():
         if point not in mounts_before:
             not_ok("a mount was left: " + point)

@@ -6,7 +6,7 @@
 """A daemon or a launcher that is killed is replaced within the same mount, and nothing that was acknowledged is lost."""
 import errno, os, signal, subprocess, sys, threading, time
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))
-from crash import EVERY_PID, MNT, WAIT_S, Mounted, below, comm, content, ends, load, log, object_bytes, path, replacements, until
+from crash import EVERY_PID, MNT, WAIT_S, Mounted, below, comm, content, ends, goes_on, load, log, object_bytes, path, replacements, until
 import onetest
 import sfs
 
@@ -200,7 +200,8 @@ def supervisor_killed():
 
 
 mount = Mounted()
-for step in (descriptors_live_on, waits_for_a_daemon, runs_in_flight, uploads, launcher_killed, killed_in_a_loop):
+adopts = goes_on()
+for step in (descriptors_live_on, waits_for_a_daemon, runs_in_flight, uploads, launcher_killed, killed_in_a_loop) if adopts else ():
     step(mount)
 sfs.ok("SIGTERM ends it as ever", mount.end() == 0, log())
 sfs.ok("and takes the mount away", not os.path.ismount(MNT))

@@ -117,6 +117,8 @@ int sfs_add_dir(struct sfs_obj *parent, const char *name, const struct sfs_dirty
 	return 0;
 }
 
+#include "store_fake_move.h"
+
 void sfs_remove_dir(struct sfs_obj *dir)
 {
 	struct sfs_obj **at;
