@@ -84,12 +84,21 @@ class Mount:
         self.log = os.path.join(self.folder, "daemon.log")
         os.mkdir(self.point)
         self.words = [os.path.join(build, "bin", "sandboxfs"), "-f", "--state", self.state]
-        config = os.path.splitext(script)[0] + ".ini"
-        if os.path.exists(config):
-            self.words += ["--config", config]
+        self.words += ["--config", self.configure(os.path.splitext(script)[0] + ".ini")]
         self.env = dict(os.environ, MNT=self.point, STATE=self.state, BUILD=build, ROLE=role, LOG=self.log,
                         XDG_STATE_HOME=os.path.join(self.folder, "xdg"), **SANITIZER_OPTIONS)
         self.process, self.pids = None, []
+
+    def configure(self, wanted):
+        """Tests run beside each other, with sanitizers: an upload is to end by its deadline only where that is what is tested."""
+        text = ""
+        if os.path.exists(wanted):
+            with open(wanted, encoding="utf-8") as f:
+                text = f.read()
+        path = os.path.join(self.folder, "config.ini")
+        with open(path, "w", encoding="utf-8") as f:
+            f.write(text if "request_ms" in text else text + "\n[limits]\nrequest_ms = 20000\n")
+        return path
 
     def start(self):
         with open(self.log, "wb") as log:
