@@ -174,13 +174,15 @@ def loop_ends():
 
 def mounts_anew():
     mounted = Mounted("[daemon]\nadopt = no\n")
+    data = object_bytes(8)
+    sfs.ok("adopt = no: loaded before", load("b.o", data) == 0)
     fd = os.open(path("version"), os.O_RDONLY)
     mounted.kill("daemon")
     sfs.ok("adopt = no: new opens work", until(lambda: sfs.error_of(sfs.read, "version") == 0), log())
     sfs.ok("an old descriptor is dead", sfs.error_of(os.pread, fd, 10, 0) in (errno.ENOTCONN, errno.ECONNABORTED))
     os.close(fd)
     sfs.ok("there is one mount", onetest.mounts().count(MNT) == 1)
-    sfs.ok("the store is whole", content("a.o") == object_bytes(1))
+    sfs.ok("the store is whole", content("b.o") == data)
     sfs.ok("and stats says so", replacements() == 1)
     sfs.ok("it ends well", mounted.end() == 0, log())
 
@@ -195,7 +197,7 @@ def supervisor_killed():
     mounted.process.wait(WAIT_S)
     sfs.ok("the supervisor takes all with it", until(lambda: not any(map(comm, pids))), [p for p in pids if comm(p)])
     mounted = Mounted()
-    sfs.ok("the next one has the store", content("s.o") == data and content("a.o") == object_bytes(1))
+    sfs.ok("the next one has the store", content("s.o") == data and content("b.o") == object_bytes(8))
     sfs.ok("and ends well", mounted.end() == 0)
 
 
@@ -205,7 +207,8 @@ for step in (descriptors_live_on, waits_for_a_daemon, runs_in_flight, uploads, l
     step(mount)
 sfs.ok("SIGTERM ends it as ever", mount.end() == 0, log())
 sfs.ok("and takes the mount away", not os.path.ismount(MNT))
-loop_ends()
+if adopts:  # an emulated machine that mounts anew is too slow for that
+    loop_ends()
 mounts_anew()
 supervisor_killed()
 ends()
