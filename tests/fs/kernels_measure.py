@@ -2,11 +2,11 @@
 # SPDX-License-Identifier: MIT
 # alone
 """What is measured is true: twice the work takes twice the time, touched pages fault, a run leaves no trace in the next."""
-import json, os, sys
+import json, os, sys, time
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))
 import sfs
 
-TRIES = 5  # the machine is shared: a figure that one disturbed run spoils may be taken again
+TRIES = 25  # the machine is shared: a figure that a disturbed run spoils may be taken again, later each time
 SOURCE = """
 typedef unsigned long u64;
 static char room[4 << 20] __attribute__((aligned(4096)));
@@ -23,6 +23,12 @@ sfs.kernel("alone", "[kernel]\nname = alone\nfunction = spin\nreturns = u64\n[pa
            "[call]\nargs = u64 n\n[measure]\nmode = latency\n")
 
 
+def tries():
+    for k in range(TRIES):
+        time.sleep(0.02 * k)
+        yield k
+
+
 def counters(name, words):
     error, answer = sfs.run(name, words)
     if error:
@@ -33,7 +39,7 @@ def counters(name, words):
 
 for event in ("tsc", "time_ns", "task-clock"):
     ratios = []
-    for _ in range(TRIES):
+    for _ in tries():
         one = counters("spin", f"n=20000 events={event} reps=200")
         two = counters("spin", f"n=40000 events={event} reps=200")
         ratios.append(float(two.get(event, 0)) / float(one.get(event, 1)))
@@ -43,7 +49,7 @@ for event in ("tsc", "time_ns", "task-clock"):
 
 # Each call by itself takes little more than the clock does: what is subtracted for that shows.
 ratios = []
-for _ in range(TRIES):
+for _ in tries():
     one, two = (float(counters("alone", f"n={n} events=tsc reps=500").get("tsc", 0)) for n in (50, 100))
     ratios.append(two / one if one else 0)
     if 1.9 <= ratios[-1] <= 2.1:
@@ -52,7 +58,7 @@ sfs.ok("tsc: a short loop of 2n takes 1.9 to 2.1 times as long", 1.9 <= ratios[-
 
 for pages in (1, 64, 300):
     seen = []
-    for _ in range(TRIES):
+    for _ in tries():
         seen.append(float(counters("touch", f"n={pages} reps=1 events=page-faults").get("page-faults", -1)))
         if abs(seen[-1] - pages) <= 2:
             break
