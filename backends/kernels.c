@@ -402,8 +402,9 @@ static void kernel_emptied(struct sfs_obj *dir, const struct sfs_cred *who)
 
 	(void)who;
 	kernel_unkeep(kernel);
-	kernel_end_runs(kernel);
+	/* First: a run that is ended now is not to be kept, not even for the moment in which rm looks. */
 	kernel_history_end(kernel);
+	kernel_end_runs(kernel);
 	kernel_jobs_end(dir);
 }
 
