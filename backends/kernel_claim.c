@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "kernel_outcome.h"
 #include "kernels.h"
 
 #define WALL_SLACK_NS    2000000.0

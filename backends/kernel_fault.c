@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "kernel_outcome.h"
 #include "kernels.h"
 
 #define PAGE       4096ull

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/queue.h>
 
+#include "kernel_outcome.h"
 #include "kernels.h"
 
 #define PAST_BYTES 2048 /* about what a directory costs besides its run */
@@ -48,6 +49,8 @@ struct shelf {
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct owner *owners; /* under lock, like all that they lead to, and kernel->shelves */
 static bool stopped;         /* under lock */
+/* of lock: kernel->keeping_runs fell */
+static pthread_cond_t kept = PTHREAD_COND_INITIALIZER;
 
 /* ---- the rows of runs/N ---------------------------------------------------------------------- */
 
@@ -139,7 +142,7 @@ static void past_free(struct past *past)
 	if (past->dir)
 		sfs_remove_dir(past->dir);
 	sfs_put_obj(past->dir);
-	outcome_put(past->outcome);
+	outcome_let_go(past->outcome);
 	free(past);
 }
 
@@ -178,7 +181,7 @@ static struct past *past_new(struct sfs_obj *kernel_dir, struct outcome *out)
 		free(past);
 		return NULL;
 	}
-	past->outcome = outcome_get(out);
+	past->outcome = outcome_keep(out);
 	past->bytes =
 		sizeof(*out) + sizeof(*out->ticks) * out->samples + strlen(out->line) + PAST_BYTES;
 	return past;
@@ -299,19 +302,22 @@ void kernel_history_add(struct sfs_obj *dir, struct outcome *out)
 	struct kernel *kernel = sfs_priv(dir);
 	struct past_list dropped = TAILQ_HEAD_INITIALIZER(dropped);
 	struct past *past;
-	bool forgets;
+	bool keeps;
 
 	pthread_mutex_lock(&lock);
-	forgets = kernel->forgets;
+	keeps = !stopped && !kernel->forgets;
+	kernel->keeping_runs += keeps;
 	pthread_mutex_unlock(&lock);
-	past = forgets ? NULL : past_new(dir, out);
-	if (!past)
+	if (!keeps)
 		return;
+	past = past_new(dir, out);
 	pthread_mutex_lock(&lock);
-	if (!stopped && !kernel->forgets && insert(kernel, past))
+	if (past && !stopped && insert(kernel, past))
 		prune(past, &dropped);
-	else
+	else if (past)
 		TAILQ_INSERT_TAIL(&dropped, past, of_uid);
+	if (!--kernel->keeping_runs)
+		pthread_cond_broadcast(&kept);
 	pthread_mutex_unlock(&lock);
 	free_all(&dropped);
 }
@@ -382,10 +388,13 @@ void kernel_history_end(struct kernel *kernel)
 
 	pthread_mutex_lock(&lock);
 	kernel->forgets = true;
+	while (kernel->keeping_runs)
+		pthread_cond_wait(&kept, &lock);
 	while (kernel->shelves)
 		take_out(TAILQ_FIRST(&kernel->shelves->runs), &dropped);
 	pthread_mutex_unlock(&lock);
 	free_all(&dropped);
+	kernel_publish_end(kernel);
 }
 
 void kernel_history_stop(void)

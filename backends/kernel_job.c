@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "kernel_job.h"
+#include "kernel_outcome.h"
 
 /* ---- birth and death ------------------------------------------------------------------------- */
 
@@ -37,7 +38,7 @@ void kernel_job_put(struct kernel_job *job)
 {
 	if (!job || atomic_fetch_sub(&job->refs, 1) != 1)
 		return;
-	outcome_put(job->outcome);
+	outcome_let_go(job->outcome);
 	free(job->line);
 	sfs_put_obj(job->parent);
 	pthread_mutex_destroy(&job->lock);
@@ -134,9 +135,9 @@ void kernel_job_result(struct kernel_job *job, struct outcome *out)
 
 	pthread_mutex_lock(&job->lock);
 	old = job->outcome;
-	job->outcome = outcome_get(out);
+	job->outcome = outcome_keep(out);
 	pthread_mutex_unlock(&job->lock);
-	outcome_put(old);
+	outcome_let_go(old);
 	changed(job, "result");
 	changed(job, "output");
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "kernel_job.h"
+#include "kernel_outcome.h"
 #include "kernel_number.h"
 
 /* ---- the rows of jobs/N ---------------------------------------------------------------------- */

@@ -3,6 +3,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "kernel_outcome.h"
 #include "kernels.h"
 
 /* A member of the object at hand; the comma goes before every one but the first. */

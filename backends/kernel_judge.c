@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "kernel_outcome.h"
 #include "kernels.h"
 
 static const uint8_t *data_at(const struct arena *arena, unsigned i)

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "kernel_number.h"
+#include "kernel_outcome.h"
 #include "kernels.h"
 #include "parse.h"
 
@@ -95,8 +96,7 @@ void kernel_free(void *priv)
 
 	if (!kernel)
 		return;
-	for (unsigned i = 0; i < kernel->nviews; i++)
-		outcome_put(kernel->views[i].outcome);
+	kernel_publish_end(kernel);
 	kernel_spec_put(kernel->spec);
 	pthread_mutex_destroy(&kernel->keeping);
 	pthread_mutex_destroy(&kernel->lock);

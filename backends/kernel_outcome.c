@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "kernel_outcome.h"
 #include "kernels.h"
 #include "perf_clock.h"
 
@@ -28,6 +29,7 @@ struct outcome *outcome_new(const struct run *run)
 	if (!out)
 		return NULL;
 	atomic_init(&out->refs, 1);
+	atomic_init(&out->keepers, 1);
 	pthread_mutex_init(&out->lock, NULL);
 	out->number = run->number;
 	out->started_at_ns = run->started_at_ns;
@@ -51,7 +53,7 @@ struct outcome *outcome_new(const struct run *run)
 	out->line = strdup(run->line ?: "");
 	if (out->line)
 		return out;
-	outcome_put(out);
+	outcome_let_go(out);
 	return NULL;
 }
 
@@ -109,16 +111,23 @@ bool outcome_charge(struct outcome *out, struct kernel *kernel, uint64_t bytes)
 	return charge(out, bytes, max + replaced_bytes(kernel, out->uid));
 }
 
-static void discharge(const struct outcome *out)
+static void drop_output(struct outcome *out)
 {
 	struct kept **link, *kept;
+	struct sfs_blob *output;
 
+	pthread_mutex_lock(&out->lock);
+	output = out->files[OUT_OUTPUT];
+	out->files[OUT_OUTPUT] = NULL;
+	pthread_mutex_unlock(&out->lock);
+	sfs_blob_put(output);
 	if (!out->charged)
 		return;
 	pthread_mutex_lock(&kept_lock);
 	link = kept_of(out->uid);
 	kept = *link;
 	kept->bytes -= out->charged;
+	out->charged = 0;
 	if (kept->bytes)
 		kept = NULL;
 	else
@@ -140,11 +149,23 @@ void outcome_put(struct outcome *out)
 		return;
 	for (unsigned i = 0; i < OUT_FILES; i++)
 		sfs_blob_put(out->files[i]);
-	discharge(out);
 	pthread_mutex_destroy(&out->lock);
 	free(out->line);
 	free(out->ticks);
 	free(out);
+}
+
+struct outcome *outcome_keep(struct outcome *out)
+{
+	atomic_fetch_add(&out->keepers, 1);
+	return outcome_get(out);
+}
+
+void outcome_let_go(struct outcome *out)
+{
+	if (out && atomic_fetch_sub(&out->keepers, 1) == 1)
+		drop_output(out);
+	outcome_put(out);
 }
 
 const char *outcome_status(const struct outcome *out)
@@ -304,6 +325,10 @@ void kernel_publish(struct kernel *kernel, struct outcome *out)
 	unsigned at = 0;
 
 	pthread_mutex_lock(&kernel->lock);
+	if (kernel->is_unseen) {
+		pthread_mutex_unlock(&kernel->lock);
+		return;
+	}
 	while (at < kernel->nviews && kernel->views[at].uid != out->uid)
 		at++;
 	if (at == KERNEL_VIEWS_MAX)
@@ -314,11 +339,24 @@ void kernel_publish(struct kernel *kernel, struct outcome *out)
 		kernel->nviews++;
 	memmove(&kernel->views[1], &kernel->views[0], at * sizeof(kernel->views[0]));
 	kernel->views[0].uid = out->uid;
-	kernel->views[0].outcome = outcome_get(out);
+	kernel->views[0].outcome = outcome_keep(out);
 	pthread_mutex_unlock(&kernel->lock);
 	if (old)
 		make_past(old);
-	outcome_put(old);
+	outcome_let_go(old);
+}
+
+void kernel_publish_end(struct kernel *kernel)
+{
+	struct outcome *out;
+
+	do {
+		pthread_mutex_lock(&kernel->lock);
+		kernel->is_unseen = true;
+		out = kernel->nviews ? kernel->views[--kernel->nviews].outcome : NULL;
+		pthread_mutex_unlock(&kernel->lock);
+		outcome_let_go(out);
+	} while (out);
 }
 
 struct outcome *kernel_view(struct kernel *kernel, uid_t uid)

@@ -3,6 +3,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "kernel_outcome.h"
 #include "kernels.h"
 
 static const char *const check_words[] = {

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "kernel_outcome.h"
 #include "kernels.h"
 
 #define CALIBRATIONS     3
@@ -65,7 +66,7 @@ static void publish_failure(struct run *run, int rc)
 	snprintf(out->cause, sizeof(out->cause), "%.480s", sfs_sentence());
 	snprintf(out->integrity, sizeof(out->integrity), "not judged");
 	publish(run, out);
-	outcome_put(out);
+	outcome_let_go(out);
 }
 
 /* The one end of every accepted run. rc's sentence has been noted by this thread. */
@@ -400,7 +401,7 @@ static bool measure_again(struct run *run, struct outcome *out)
 	    is_cancelled(run))
 		return false;
 	run->remeasured++;
-	outcome_put(out);
+	outcome_let_go(out);
 	run->calibrations = 1;
 	calibrate(run);
 	return true;
@@ -426,7 +427,7 @@ static void judge(void *arg)
 	if (out) {
 		publish(run, out);
 		answer = rc ? NULL : outcome_file(out, OUT_COUNTERS);
-		outcome_put(out);
+		outcome_let_go(out);
 	}
 	finish(run, rc ? sfs_fail(rc, "%s", sentence) : 0, answer);
 }

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "kernel_outcome.h"
 #include "kernels.h"
 #include "perf_clock.h"
 #include "perf_pmu.h"

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "kernel_outcome.h"
 #include "kernels.h"
 
 /* ---- specification --------------------------------------------------------------------------- */

@@ -37,6 +37,9 @@ got = [fill(f"fill{i}") for i in range(FIT)]
 sfs.ok("what fits is kept", got == [(0, BYTES, None)] * FIT, got)
 got = fill(f"fill{FIT}")
 sfs.ok("what is over it is not, and the run is well", got == (0, 0, str(BYTES)), got)
+# What somebody still looks at keeps no output when its name has gone.
+looks = [os.open(os.path.join(sfs.MNT, f"kernels/fill0/{where}"), os.O_PATH) for where in ("runs/1", "runs", ".")]
+looks.append(os.open(os.path.join(sfs.MNT, "kernels/fill1"), os.O_PATH))
 got = fill("fill0", "n=1000")
 sfs.ok("a smaller one in place of a larger", got == (0, 1000, None), got)
 got = fill(f"fill{FIT}", "n=900000")
@@ -44,6 +47,8 @@ sfs.ok("makes room", got == (0, 900000, None), got)
 os.rmdir(os.path.join(sfs.MNT, "kernels/fill1"))
 got = fill("fill0", "n=1000000")
 sfs.ok("so does a kernel that is removed", got == (0, BYTES, None), got)
+for fd in looks:
+    os.close(fd)
 os.rmdir(os.path.join(sfs.MNT, "kernels/fill2"))
 held, error = [], None
 while len(held) < 400 and error is None:

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 
 #include "check.h"
-#include "kernels.h"
+#include "kernel_outcome.h"
 
 static struct wire_plan plan;
 static struct wire_claim claim;

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 
 #include "check.h"
-#include "kernels.h"
+#include "kernel_outcome.h"
 
 static const char text[] = "[kernel]\nname = k\nfunction = f\nreturns = void\n[call]\nargs =\n";
 
