@@ -177,6 +177,30 @@ def end_descendants():
         onetest.reap()
 
 
+def stale(row):
+    """Why it cannot be used as the tree is, or ''."""
+    for kind, name, _ in row.notices:
+        if not glob.glob(os.path.join(HERE, "unit" if kind == "--units" else "fs", glob.escape(name) + ".*")):
+            return f"no test {name}"
+    texts = {}
+    for edit in row.edits:
+        if edit.path not in texts:
+            path = os.path.join(TOP, edit.path)
+            with open(path if os.path.exists(path) else os.devnull) as f:
+                texts[edit.path] = f.read()
+        texts[edit.path] = edit.applied(texts[edit.path])
+        if texts[edit.path] is None:
+            return f"what it breaks is not once in {edit.path}"
+    return ""
+
+
+def list_rows(rows):
+    """Names them; true: none is stale."""
+    wrong = [f"not ok row {row.name}: {why}" for row in rows if (why := stale(row))]
+    print("\n".join([row.name for row in rows] + (wrong or ["ok no row is stale"])))
+    return not wrong
+
+
 def shorten(line):
     return line if len(line) <= SHOWN else line[:SHOWN - 3] + "..."
 
@@ -232,13 +256,12 @@ def judge_all(copy, rows):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--list", action="store_true", help="only name the rows")
+    parser.add_argument("--list", action="store_true", help="only name the rows, and say which are stale")
     parser.add_argument("words", nargs="*", metavar="WORD", help="only rows with one of these in their name")
     args = parser.parse_args()
     rows = [row for row in read_rows() if not args.words or any(word in row.name for word in args.words)]
     if args.list:
-        print("\n".join(row.name for row in rows))
-        return 0
+        return 0 if list_rows(rows) else 1
     if os.getuid() != 0:
         sys.exit("guards.py looks into jails: it has to be root")
     begin = time.monotonic()
