@@ -271,9 +271,14 @@ static void inspector(void)
 		CHECK_INT(run_once(zygote, "empty").cause, LAUNCH_EXITED);
 	CHECK_INT(run_once(zygote, "exit3").status, 3);
 	CHECK_INT(run_once(zygote, "crash").cause, LAUNCH_SIGNALED);
-	struct launch_exit how = run_with(zygote, "spin", &order);
-	CHECK_INT(how.cause, LAUNCH_TIMEOUT);
-	CHECK(how.wall_ns >= 80000000 && how.user_ns > 0);
+	struct launch_exit how;
+	int tries = 0;
+	do { /* a busy machine may not let it run in so short a time */
+		how = run_with(zygote, "spin", &order);
+		CHECK_INT(how.cause, LAUNCH_TIMEOUT);
+		CHECK(how.wall_ns >= 80000000);
+	} while (!how.user_ns && ++tries < 50);
+	CHECK(how.user_ns > 0);
 	order.wall_ms = 5000;
 	int64_t id = begin_run(zygote, "spin", &order, &out);
 	usleep(20000);
