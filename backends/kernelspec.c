@@ -83,6 +83,20 @@ static int judge_section(struct builder *b, int line, const char *text, size_t l
 	return 0;
 }
 
+/* Parts of it are shown in files that others read: text, and nothing that a terminal would obey. */
+static int judge_text(struct builder *b, int line, const char *text, size_t len)
+{
+	if (len && text[len - 1] == '\r')
+		len--;
+	for (size_t i = 0, n; i < len; i += n) {
+		n = parse_character(text + i, len - i);
+		if (!n)
+			return spec_refuse(b, line, -EINVAL, "the byte \\x%02x is not text",
+					   (unsigned char)text[i]);
+	}
+	return 0;
+}
+
 /* What inih would cut, skip or hide is refused here. */
 static int judge_lines(struct builder *b, const char *text, size_t size)
 {
@@ -97,6 +111,8 @@ static int judge_lines(struct builder *b, const char *text, size_t size)
 		if (len > LINE_MAX_BYTES)
 			return spec_refuse(b, line, -E2BIG, "longer than %d bytes: '%.40s...'",
 					   LINE_MAX_BYTES, p);
+		if (judge_text(b, line, p, len))
+			return b->err->err;
 		if (len && *p == '[' && judge_section(b, line, p + 1, len - 1))
 			return b->err->err;
 		p = newline ? newline + 1 : end;

@@ -164,6 +164,26 @@ int parse_choice(const char *text, size_t len, const char *const *list)
 	return -1;
 }
 
+size_t parse_character(const char *text, size_t left)
+{
+	static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
+	const unsigned char *p = (const unsigned char *)text;
+	size_t len = *p < 0x80 ? 1 : *p >> 5 == 6 ? 2 : *p >> 4 == 14 ? 3 : *p >> 3 == 30 ? 4 : 0;
+	uint32_t c;
+
+	if (len == 1)
+		return (*p >= ' ' && *p != 0x7f) || *p == '\n' || *p == '\t';
+	if (!len || len > left)
+		return 0;
+	c = *p & (0x7fu >> len);
+	for (size_t i = 1; i < len; i++) {
+		if (p[i] >> 6 != 2)
+			return 0;
+		c = c << 6 | (p[i] & 0x3f);
+	}
+	return c < least[len] || c < 0xa0 || c > 0x10ffff || (c >= 0xd800 && c < 0xe000) ? 0 : len;
+}
+
 void parse_trim(const char **text, size_t *len)
 {
 	while (*len && parse_is_space(**text)) {

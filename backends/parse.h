@@ -37,6 +37,12 @@ bool parse_equal(const char *text, size_t len, const char *literal);
 /* The index of text in a list that ends with NULL, or -1. */
 int parse_choice(const char *text, size_t len, const char *const *list);
 
+/*
+ * Length of the character of UTF-8 that text begins with, which is no control character but a tab or
+ * a newline; 0: there is none. left > 0.
+ */
+size_t parse_character(const char *text, size_t left);
+
 /* Moves both ends inwards over space. */
 void parse_trim(const char **text, size_t *len);
 

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "parse.h"
 #include "sandboxfs.h"
 #include "sha256.h"
 
@@ -94,26 +95,6 @@ static size_t clean(const char *text, size_t bytes, char *out)
 	return n;
 }
 
-/* Length of one UTF-8 character without control characters but tab and newline; 0: not one. */
-static size_t character(const unsigned char *p, size_t left)
-{
-	static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
-	size_t len = *p < 0x80 ? 1 : *p >> 5 == 6 ? 2 : *p >> 4 == 14 ? 3 : *p >> 3 == 30 ? 4 : 0;
-	uint32_t c;
-
-	if (len == 1)
-		return (*p >= ' ' && *p != 0x7f) || *p == '\n' || *p == '\t';
-	if (!len || len > left)
-		return 0;
-	c = *p & (0x7fu >> len);
-	for (size_t i = 1; i < len; i++) {
-		if (p[i] >> 6 != 2)
-			return 0;
-		c = c << 6 | (p[i] & 0x3f);
-	}
-	return c < least[len] || c < 0xa0 || c > 0x10ffff || (c >= 0xd800 && c < 0xe000) ? 0 : len;
-}
-
 static int check_spec(const char *text, size_t bytes)
 {
 	if (bytes > SFS_COMMAND_MAX)
@@ -122,7 +103,7 @@ static int check_spec(const char *text, size_t bytes)
 				"are possible",
 				bytes, SFS_COMMAND_MAX);
 	for (size_t i = 0, len; i < bytes; i += len) {
-		len = character((const unsigned char *)text + i, bytes - i);
+		len = parse_character(text + i, bytes - i);
 		if (!len)
 			return sfs_fail(-ENOEXEC,
 					"the specification in section .sandboxfs is not text: byte "

@@ -6,11 +6,13 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "announce.h"
@@ -20,12 +22,14 @@
 #endif
 
 #define LANES_MAX 16
-#define FIRST_FD  3 /* after the standard ones */
+#define FIRST_FD  3       /* after the standard ones */
+#define LEASE_NS  1000000 /* that a truncate(2) waits for who holds a lease, more or less */
 
 /* What each thread is doing. The number is 0 until the thread runs. */
 static struct {
 	atomic_int tid;
 	struct call call; /* call_lock */
+	timer_t timer;    /* the thread's own */
 } lanes[LANES_MAX];
 static pthread_mutex_t call_lock = PTHREAD_MUTEX_INITIALIZER;
 
@@ -87,6 +91,38 @@ static bool stand_alone(const struct publish_mount *mount)
 	return true;
 }
 
+static void wake(int signal)
+{
+	(void)signal; /* it ends a wait of this thread: that is all */
+}
+
+/*
+ * Whoever owns a file may hold a lease on it (fcntl(2)), and truncate(2) waits for him as long as
+ * /proc/sys/fs/lease-break-time says: all that others watch for would wait as well. A signal ends
+ * that wait, and only that: what the daemon has been asked is waited for to its end.
+ */
+static bool take_timer(unsigned lane)
+{
+	struct sigaction action = { .sa_handler = wake }; /* no SA_RESTART */
+	struct sigevent event = { .sigev_notify = SIGEV_THREAD_ID, .sigev_signo = SIGALRM };
+	sigset_t alarm;
+
+	event._sigev_un._tid = gettid();
+	sigemptyset(&alarm);
+	sigaddset(&alarm, SIGALRM);
+	return !sigaction(SIGALRM, &action, NULL) &&
+	       !timer_create(CLOCK_MONOTONIC, &event, &lanes[lane].timer) &&
+	       !pthread_sigmask(SIG_UNBLOCK, &alarm, NULL);
+}
+
+/* Again and again, since the first may come just before the wait begins; 0: no more. */
+static void set_timer(unsigned lane, long ns)
+{
+	const struct itimerspec every = { { 0, ns }, { 0, ns } };
+
+	(void)timer_settime(lanes[lane].timer, 0, &every, NULL);
+}
+
 /*
  * ThreadSanitizer opens what it needs for its first report by names relative to the working
  * directory, "linux-vdso.so.1" among them: in one within our mount the report would wait for
@@ -103,7 +139,7 @@ void call_prepare(void)
 
 void call_thread(unsigned lane, const struct publish_mount *mount)
 {
-	if (stand_alone(mount))
+	if (stand_alone(mount) && take_timer(lane))
 		atomic_store(&lanes[lane].tid, gettid());
 	else
 		sfs_log(SFS_WARN, "a publisher cannot stand alone: no events of inotify");
@@ -205,7 +241,11 @@ int call_make(unsigned lane, const struct publish_mount *mount, const struct cal
 	if (at < 0 && at != AT_FDCWD)
 		return at;
 	set_call(lane, call);
+	if (call->kind == CALL_TRUNCATE)
+		set_timer(lane, LEASE_NS);
 	rc = act(at, call, path);
+	if (call->kind == CALL_TRUNCATE)
+		set_timer(lane, 0);
 	set_call(lane, &none);
 	if (at >= 0)
 		own_close(at);

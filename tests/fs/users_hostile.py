@@ -4,7 +4,7 @@
 # root-only
 # deadline: 240
 """Two users who try everything on each other's objects, processes, names and limits: each is refused, and neither notices."""
-import ctypes, errno, os, signal, subprocess, sys, threading, time
+import ctypes, errno, os, signal, struct, subprocess, sys, threading, time
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))
 import sfs
 from calls import (A, B, EXCHANGE, KERNELS, LIBC, NOREPLACE, STORE, as_user, at, content, group, libc, one, outcome, put, rename2,
@@ -13,6 +13,16 @@ from calls import (A, B, EXCHANGE, KERNELS, LIBC, NOREPLACE, STORE, as_user, at,
 REFUSED, HIDDEN = "EPERM|EACCES", "ENOENT|EPERM|EACCES"
 LOOP = sfs.compile_c("unsigned long own(unsigned long n) { for (;;) __asm__ volatile(\"\"); return n; }", "loop")
 SPEC = ("[kernel]\nname = {0}\nfunction = own\nreturns = u64\n[param.n]\ntype = u64\ndefault = 1\n[call]\nargs = u64 n\n")
+PID = object()  # stands for a number in a row
+# Calls of x86-64 and their arguments. The attributes of perf_event_open(2) are those of the clock of the task.
+PERF = (ctypes.c_char * 128).from_buffer_copy(struct.pack("IIQ", 1, 128, 1) + bytes(112))
+SIGINFO = (ctypes.c_char * 128).from_buffer_copy(struct.pack("iii", 10, 0, -1) + bytes(116))
+PARAM, MASK, PAGES = (ctypes.c_int * 1)(0), (ctypes.c_ulong * 1)(1), (ctypes.c_ulong * 1)(0x400000)
+BY_PID = [("perf", 298, PERF, PID, -1, -1, 0), ("scheduler", 144, PID, 3, PARAM), ("I/O priority", 251, 1, PID, 0x4007),
+          ("pages moved", 279, PID, 1, PAGES, None, PARAM, 0), ("nodes moved", 256, PID, 64, MASK, MASK), ("kcmp", 312, PID, os.getpid(), 1, 0, 0),
+          ("memory written", 311, PID, (ctypes.c_ulong * 2)(ctypes.addressof(PARAM), 4), 1, (ctypes.c_ulong * 2)(0x400000, 4), 1, 0),
+          ("a signal with a value", 129, PID, 10, SIGINFO), ("one thread killed", 234, PID, PID, 9), ("robust list", 274, PID, (ctypes.c_ulong * 1)(), (ctypes.c_ulong * 1)())]
+BY_PIDFD = [("pidfd signal", 424, 9, None, 0), ("memory advised", 440, (ctypes.c_ulong * 2)(0x400000, 4096), 1, 21, 0)]
 PTRACE_ATTACH, PTRACE_SEIZE, NR_PIDFD_OPEN, NR_PIDFD_GETFD = 16, 0x4206, 434, 438
 
 
@@ -192,6 +202,11 @@ def processes_of_another():
                  (f"oom {pid}", "EACCES|EPERM|ENOENT", write, f"/proc/{pid}/oom_score_adj", "1000"),
                  (f"write to {pid}'s memory", "EACCES|EPERM|ENOENT", touch, f"/proc/{pid}/mem", os.O_RDWR),
                  (f"setns {pid}", "EPERM|EACCES|ENOENT|ESRCH", enter, pid)]
+        if os.uname().machine != "x86_64":
+            continue
+        rows += [(f"{name} of {pid}", "EPERM|EACCES|ESRCH|ENOSYS", by_number, number, *[pid if a is PID else a for a in args])
+                 for name, number, *args in BY_PID]
+        rows += [(f"{name} of {pid}", "EPERM|EACCES|ESRCH|ENOSYS", by_pidfd, number, pid, *args) for name, number, *args in BY_PIDFD]
     sfs.ok("there are processes to try", len(pids) >= 4, pids)
     group("what B tries on processes", each(B, rows))
     group("and A himself on those that run his code", each(A,
@@ -219,6 +234,20 @@ def is_daemons(pid):
 
 def ptrace(request, pid):
     libc("ptrace", request, pid, 0, 0)
+
+
+def by_number(number, *args):
+    libc("syscall", number, *[ctypes.c_long(a) if isinstance(a, int) else a for a in args])
+
+
+def by_pidfd(number, pid, *args):
+    fd = LIBC.syscall(NR_PIDFD_OPEN, pid, 0)
+    if fd < 0:
+        raise OSError(ctypes.get_errno(), "pidfd_open")
+    try:
+        by_number(number, fd, *args)
+    finally:
+        os.close(fd)
 
 
 def take_descriptor(pid):
