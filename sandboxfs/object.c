@@ -71,7 +71,7 @@ void *sfs_priv(const struct sfs_obj *dir)
 
 const char *sfs_name(const struct sfs_obj *dir)
 {
-	return dir->node.name;
+	return dir == node_root() ? "/" : dir->node.name;
 }
 
 struct sfs_obj *sfs_get(struct sfs_obj *dir)

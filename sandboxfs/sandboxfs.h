@@ -258,7 +258,8 @@ int sfs_move_file(struct sfs_obj *dir, const char *from, const char *to);
 void sfs_forget_file(struct sfs_obj *dir, const char *name);
 
 void *sfs_priv(const struct sfs_obj *dir);
-const char *sfs_name(const struct sfs_obj *dir); /* valid while the reference is held */
+/* "/" for the top; valid while the reference is held */
+const char *sfs_name(const struct sfs_obj *dir);
 struct sfs_obj *sfs_get(struct sfs_obj *dir);
 void sfs_put_obj(struct sfs_obj *dir); /* NULL allowed */
 /* counted; NULL: no such directory */
