@@ -7,7 +7,7 @@ import refusals, sfs
 
 NOT_HERE = {
     "EKEYREJECTED": "needs a policy: tests/fs/errors_policy.py",
-    "ECANCELED": "a run that is killed from outside or when the daemon ends: tests/unit/launch_run.c",
+    "ECANCELED": "a run that somebody else kills: tests/fs/kernels_killed.py",
     "ENOSPC": "needs a full disk: tests/fs/store_restart.py",
     "EIO": "our own fault",
     "ENOMEM": "memory is short",
