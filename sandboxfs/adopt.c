@@ -61,6 +61,8 @@ static void adopt(uint64_t fh, const struct ledger_open *open)
 	struct file *file = NULL;
 	int err = lost(fh, open) ? -EAGAIN : open_again(open, &file);
 
+	/* His descriptor tells him. */
+	ledger_lost_is_told(open->dir, open->name, &open->who);
 	if (err)
 		ledger_refused(fh, err);
 	else
@@ -108,8 +110,19 @@ int adopt_refusal(uint64_t fh, const struct sfs_cred *who)
 
 /* ---- changes of names ------------------------------------------------------------------------ */
 
+int adopt_missing(const struct where *where, const struct sfs_cred *who)
+{
+	if (!ledger_lost(where->dir, where->name, who))
+		return -ENOENT;
+	return note(where->dir, where->name, who,
+		    sfs_fail(-EAGAIN,
+			     "the daemon was replaced, and what was staged as '%.80s' is lost: copy it again",
+			     where->name));
+}
+
 static int repeated(const struct where *where, const struct sfs_cred *who, bool done)
 {
+	ledger_lost_is_told(where->dir, where->name, who);
 	return note(where->dir, where->name, who, done ? 0 : sfs_fail(-EAGAIN, done_or_not));
 }
 

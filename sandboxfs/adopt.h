@@ -24,6 +24,8 @@ int adopt_refusal(uint64_t fh, const struct sfs_cred *who);
 int adopt_mkdir(const struct where *where, const struct sfs_cred *who, struct seen *out);
 int adopt_remove(const struct where *where, const struct sfs_cred *who);
 int adopt_rename(const struct where *from, const struct where *to, const struct sfs_cred *who);
+/* For a name that is not there: -ENOENT; or, once, -EAGAIN with a sentence to who had staged it. */
+int adopt_missing(const struct where *where, const struct sfs_cred *who);
 /* A command that was sent again: its open file has the sentence as its answer. */
 int64_t adopt_command(struct file *file);
 

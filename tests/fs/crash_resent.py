@@ -117,6 +117,31 @@ def staged(mounted, when):
            sfs.error_of(os.rename, path("store", old), path("store", new)) == 0 and content(new) == data, sfs.read("error"))
 
 
+def staged_and_closed(mounted):
+    """What rsync does: it copies to a staged name, and renames that later."""
+    names_, data = [f".{n}.o.Ab12Cd" for n in "abcd"], object_bytes(9)
+    for name in names_:
+        sfs.ok(f"staged: {name}", load(name, data) == 0)
+    os.unlink(path("store", names_[1]))
+    os.rename(path("store", names_[2]), path("store", ".other.o"))
+    mounted.kill("daemon")
+    error = sfs.error_of(os.rename, path("store", names_[0]), path("store", "a.o"))
+    told = sfs.read("error")
+    sfs.ok("staged: its rename is refused with EAGAIN", error == errno.EAGAIN, sfs.name_of(error))
+    sfs.ok("staged: with a sentence", told.startswith(f"store/{names_[0]} EAGAIN the daemon was replaced") and "is lost" in told and
+           sfs.read("store/error") == told, told)
+    errors = [sfs.error_of(os.rename, path("store", name), path("store", "a.o")) for name in names_[1:3]]
+    sfs.ok("staged: not of what was removed or has another name", errors == [errno.ENOENT] * 2, errors)
+    # A second time only if the kernel had forgotten the name.
+    errors = [sfs.error_of(os.rename, path("store", names_[0]), path("store", "a.o")) for _ in range(2)]
+    sfs.ok("staged: nor again and again", errors in ([errno.ENOENT] * 2, [errno.EAGAIN, errno.ENOENT]), errors)
+    sfs.ok("staged: that name is told of, too", sfs.error_of(os.stat, path("store", ".other.o")) == errno.EAGAIN)
+    sfs.ok("staged: none of them is there", not [n for n in names("store") if n[0] == "."], names("store"))
+    sfs.ok("staged: copied again it can be renamed", load(names_[0], data) == 0 and
+           sfs.error_of(os.rename, path("store", names_[0]), path("store", "a.o")) == 0 and content("a.o") == data, sfs.read("error"))
+    os.unlink(path("store", "a.o"))
+
+
 def launcher_dies_alone(mounted):
     """The supervisor stands still, so that the daemon is there without its launcher for a while."""
     sfs.codelet("unsigned long f(unsigned long n) { return n; }", "f")
@@ -193,6 +218,7 @@ for step in (made, unmade, removed, renamed, staged) if adopts else ():
     for moment in ("before", "after"):
         step(mount, moment)
 if adopts:
+    staged_and_closed(mount)
     launcher_dies_alone(mount)
 sfs.ok("it ends well", mount.end() == 0, log())
 kernel_sends_nothing_again()
