@@ -208,7 +208,8 @@ void kernel_fault(const struct run *run, struct outcome *out)
 		return;
 	case LAUNCH_KILLED:
 		out->status = RUN_KILLED;
-		snprintf(out->cause, sizeof(out->cause), "it was killed on request");
+		snprintf(out->cause, sizeof(out->cause), "%s",
+			 how->sentence[0] ? how->sentence : "it was killed on request");
 		return;
 	default:
 		out->status = RUN_FAILED;

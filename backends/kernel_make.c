@@ -242,7 +242,7 @@ static int loading(struct codelet *codelet)
 	} else {
 		kernel_spec_put(spec);
 	}
-	rc = add(kernel, &kernel_user_type, codelet->uid, codelet->gid, 0755);
+	rc = add(kernel, &kernel_embedded_type, codelet->uid, codelet->gid, 0755);
 	dir = rc ? NULL : sfs_find(kernels_dir, name);
 	if (dir)
 		sfs_event(dir, codelet->uid, "make", "by %s", codelet->name);

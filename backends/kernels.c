@@ -423,12 +423,12 @@ static int kernel_unmake(struct sfs_obj *dir, const struct sfs_cred *who)
 	return 0;
 }
 
-const struct sfs_dirtype kernel_user_type = { .attrs = user_rows,
-					      .unmake = kernel_unmake,
-					      .set_owner = kernel_set_owner,
-					      .removable = kernel_removable,
-					      .emptied = kernel_emptied,
-					      .release = kernel_free };
+#define USER_TYPE                                                                                  \
+	.attrs = user_rows, .unmake = kernel_unmake, .set_owner = kernel_set_owner,                \
+	.removable = kernel_removable, .emptied = kernel_emptied, .release = kernel_free
+
+const struct sfs_dirtype kernel_user_type = { USER_TYPE };
+const struct sfs_dirtype kernel_embedded_type = { USER_TYPE, .moves = true };
 const struct sfs_dirtype kernel_shipped_type = { .attrs = shipped_rows,
 						 .unmake = kernel_unmake,
 						 .removable = kernel_removable,

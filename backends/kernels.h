@@ -93,7 +93,7 @@ struct kernel {
 
 extern const struct sfs_backend kernels_backend;
 
-extern const struct sfs_dirtype kernel_user_type, kernel_shipped_type;
+extern const struct sfs_dirtype kernel_user_type, kernel_embedded_type, kernel_shipped_type;
 
 /* 0, or -EPERM with sfs_fail: it goes with what brought it. dir's private part is the kernel. */
 int kernel_removable(struct sfs_obj *dir);

@@ -38,6 +38,8 @@ static int parse_value(enum spec_type type, const char *text, size_t len, struct
 		break;
 	default:
 		err = parse_u64(text, len, &u);
+		if (err == -EINVAL && parse_is_below_zero(text, len))
+			err = -ERANGE;
 		*out = expr_from_int((expr_int)u);
 	}
 	return err ?: spec_convert(type, out, out);

@@ -69,7 +69,7 @@ int spec_number(const struct spec_word *word, uint64_t min, uint64_t max, uint64
 	uint64_t value;
 	int rc = parse_u64(word->value, word->value_len, &value);
 
-	if (rc == -EINVAL)
+	if (rc == -EINVAL && !parse_is_below_zero(word->value, word->value_len))
 		return bound_refuse(err, rc, column, "%.*s is '%.*s', no number", key, word->key,
 				    shown, word->value);
 	if (rc || value < min || value > max)

@@ -261,8 +261,9 @@ static void go(struct cell *cell, uint64_t id)
 	run->how.gate_cpu_ns = processor_time(run->pid);
 	run->go_ns = launcher_now();
 	run->deadline_ns = run->go_ns + run->wall_ms * NS_PER_MS;
-	if (notify_answer(cell, id) && !run->killed)
-		fail(run, -EIO, "the run ended at the gate");
+	/* It has been killed while it waited there: its end says by what. */
+	if (notify_answer(cell, id))
+		run->state = RUN_ARMED;
 }
 
 static void violation(struct cell *cell, const struct seccomp_notif *call)
@@ -444,6 +445,20 @@ static bool killed_by_limit(struct cell *cell, const siginfo_t *how)
 	return more;
 }
 
+/*
+ * No run can send itself a SIGKILL, and before its gate, where nothing of the codelet executes, none
+ * of the others either that are meant to end a process.
+ */
+static bool killed_by_another(const struct run *run, const siginfo_t *how)
+{
+	if (how->si_code == CLD_EXITED)
+		return false;
+	if (how->si_status == SIGKILL)
+		return true;
+	return run->state != RUN_GOING && (how->si_status == SIGTERM || how->si_status == SIGINT ||
+					   how->si_status == SIGHUP || how->si_status == SIGQUIT);
+}
+
 static void judge(struct cell *cell, const siginfo_t *how)
 {
 	struct run *run = &cell->run;
@@ -455,6 +470,10 @@ static void judge(struct cell *cell, const siginfo_t *how)
 		return;
 	if (killed_by_limit(cell, how)) {
 		run->how.cause = LAUNCH_OOM;
+	} else if (cell->kind == LAUNCH_RUNNER && killed_by_another(run, how)) {
+		run->how.cause = LAUNCH_KILLED;
+		(void)snprintf(run->how.sentence, sizeof run->how.sentence,
+			       "SIG%s from outside ended it", sigabbrev_np(how->si_status));
 	} else if (run->state != RUN_GOING && cell->kind == LAUNCH_RUNNER) {
 		(void)snprintf(text, sizeof text, "the run ended before its gate: %s %d",
 			       exited ? "exit status" : "signal", how->si_status);

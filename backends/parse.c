@@ -76,6 +76,14 @@ int parse_u64(const char *text, size_t len, uint64_t *out)
 	return 0;
 }
 
+bool parse_is_below_zero(const char *text, size_t len)
+{
+	uint64_t magnitude = 1; /* that of one which is too large to tell */
+
+	return len && text[0] == '-' && parse_u64(text + 1, len - 1, &magnitude) != -EINVAL &&
+	       magnitude;
+}
+
 int parse_i64(const char *text, size_t len, int64_t *out)
 {
 	bool negative = len > 0 && text[0] == '-';

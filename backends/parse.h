@@ -20,6 +20,11 @@
 int parse_u64(const char *text, size_t len, uint64_t *out);
 /* The same with an optional minus sign. */
 int parse_i64(const char *text, size_t len, int64_t *out);
+/*
+ * Is it a whole number below zero, however large? parse_u64() calls it none; who asked for a number
+ * from a range may rather say that it is outside.
+ */
+bool parse_is_below_zero(const char *text, size_t len);
 /* Digits, optional fraction and exponent; finite. No hexadecimal, "inf" or "nan". At most 63 bytes.
  */
 int parse_double(const char *text, size_t len, double *out);

@@ -21,9 +21,18 @@ int upload_hash(int fd, size_t size, unsigned char out[SHA256_BYTES])
 	return policy_hash(out);
 }
 
+static bool is_sealed(int fd)
+{
+	int seals = fcntl(fd, F_GET_SEALS), err = errno;
+
+	errno = seals < 0 ? err : EPERM;
+	return seals >= 0 && (seals & SEALS) == SEALS;
+}
+
 int upload_seal(int fd, size_t size)
 {
-	if (fcntl(fd, F_ADD_SEALS, SEALS))
+	/* Perhaps it was judged before, and refused, and is renamed again. */
+	if (fcntl(fd, F_ADD_SEALS, SEALS) && (errno != EPERM || !is_sealed(fd)))
 		return sfs_fail(errno == EBUSY ? -EBUSY : -EIO, "the upload cannot be sealed: %s",
 				strerror(errno));
 	/* Somebody who cut it before the seal would have it mapped beyond its end. */

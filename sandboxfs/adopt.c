@@ -61,6 +61,8 @@ static void adopt(uint64_t fh, const struct ledger_open *open)
 	struct file *file = NULL;
 	int err = lost(fh, open) ? -EAGAIN : open_again(open, &file);
 
+	/* His descriptor tells him. */
+	ledger_lost_is_told(open->dir, open->name, &open->who);
 	if (err)
 		ledger_refused(fh, err);
 	else
@@ -106,10 +108,70 @@ int adopt_refusal(uint64_t fh, const struct sfs_cred *who)
 	return note(open->dir, name, who, err);
 }
 
-int adopt_repeated(uint64_t dir, const char *name, const struct sfs_cred *who)
+/* ---- changes of names ------------------------------------------------------------------------ */
+
+int adopt_missing(const struct where *where, const struct sfs_cred *who)
 {
-	return note(dir, name, who, sfs_fail(-EAGAIN, done_or_not));
+	if (!ledger_lost(where->dir, where->name, who))
+		return -ENOENT;
+	return note(where->dir, where->name, who,
+		    sfs_fail(-EAGAIN,
+			     "the daemon was replaced, and what was staged as '%.80s' is lost: copy it again",
+			     where->name));
 }
+
+static int repeated(const struct where *where, const struct sfs_cred *who, bool done)
+{
+	ledger_lost_is_told(where->dir, where->name, who);
+	return note(where->dir, where->name, who, done ? 0 : sfs_fail(-EAGAIN, done_or_not));
+}
+
+/* Its directory is there, and is it? */
+static bool look(const struct where *where, const struct sfs_cred *who, struct node **out)
+{
+	struct node *dir = node_find(where->dir);
+	bool there = dir && dir->kind == NODE_DIR && !node_gone(node_obj(dir));
+
+	*out = there ? node_child(node_obj(dir), where->name, who) : NULL;
+	there = there && (*out || node_row_number(node_obj(dir), where->name) < 0);
+	node_put(dir);
+	return there;
+}
+
+/* What comes by itself, with a codelet, nobody has made. */
+int adopt_mkdir(const struct where *where, const struct sfs_cred *who, struct seen *out)
+{
+	struct node *node;
+	bool done = look(where, who, &node) && node && node->kind == NODE_DIR &&
+		    !node_obj(node)->type->moves && node->uid == who->uid;
+
+	node_put(node);
+	return repeated(where, who, done) ?: dir_lookup(where, who, out);
+}
+
+int adopt_remove(const struct where *where, const struct sfs_cred *who)
+{
+	struct node *node;
+	bool done = look(where, who, &node) && !node;
+
+	node_put(node);
+	return repeated(where, who, done);
+}
+
+/* What was staged went with the daemon, whether it was renamed or not. */
+int adopt_rename(const struct where *from, const struct where *to, const struct sfs_cred *who)
+{
+	struct node *old, *fresh;
+	bool done = look(from, who, &old) && !old;
+
+	done = look(to, who, &fresh) && fresh && done && from->name[0] != '.' &&
+	       from->dir == to->dir;
+	node_put(old);
+	node_put(fresh);
+	return repeated(from, who, done);
+}
+
+/* ---- commands -------------------------------------------------------------------------------- */
 
 int64_t adopt_command(struct file *file)
 {

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "adopt.h"
 #include "announce.h"
 #include "errors.h"
 #include "perm.h"
@@ -157,7 +158,7 @@ int dir_lookup(const struct where *where, const struct sfs_cred *who, struct see
 			 : find(dir, where->name, who);
 	sfs_put_obj(dir);
 	if (!node)
-		return -ENOENT;
+		return adopt_missing(where, who);
 	see(node, who, true, out);
 	if (node->kind == NODE_ROW)
 		out->attr_s = ROW_ATTR_S;

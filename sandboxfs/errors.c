@@ -251,6 +251,35 @@ int64_t errors_note_command(struct sfs_obj *dir, const char *name, const struct 
 	return rc;
 }
 
+/* Does uid's refusal in that list begin with that path? */
+static bool is_about(struct refusal *const *list, uid_t uid, const char *path)
+{
+	const struct refusal *refusal;
+	size_t len = strlen(path);
+	bool about;
+
+	pthread_mutex_lock(&errors_lock);
+	for (refusal = *list; refusal && refusal->uid != uid; refusal = refusal->next)
+		;
+	about = refusal && !strncmp(refusal->line, path, len) && refusal->line[len] == ' ';
+	pthread_mutex_unlock(&errors_lock);
+	return about;
+}
+
+void errors_settle(struct sfs_obj *dir, const char *name, const struct sfs_cred *who)
+{
+	char path[NODE_PATH_MAX], shown[NODE_PATH_MAX];
+
+	node_path(dir, name, path, sizeof(path));
+	errors_escape(shown, sizeof(shown), path);
+	if (is_about(node_refusals(dir), who->uid, shown) &&
+	    remember(node_refusals(dir), who->uid, OBJECT_UIDS_MAX, NULL))
+		tell(dir, "error", who->uid);
+	if (is_about(&mount_refusals, who->uid, shown) &&
+	    remember(&mount_refusals, who->uid, MOUNT_UIDS_MAX, NULL))
+		tell(node_root(), "error", who->uid);
+}
+
 /* The reader's own; for root those of others follow, the last one first. */
 static void show(struct refusal *const *list, uid_t uid, struct sfs_buf *out)
 {

@@ -21,6 +21,18 @@ int64_t errors_note(struct sfs_obj *dir, const char *name, const struct sfs_cred
 int64_t errors_note_command(struct sfs_obj *dir, const char *name, const struct sfs_cred *who,
 			    int64_t rc, const struct sfs_cmd *cmd);
 
+/*
+ * The same for a success that a mere look brings about: takes back a refusal of that name alone, since
+ * what a search through all files finds must not depend on the order in which it reads them.
+ */
+void errors_settle(struct sfs_obj *dir, const char *name, const struct sfs_cred *who);
+
+/*
+ * The same for what an open(2) for reading alone has made: takes back a refusal of that file, and no
+ * other one, which grep -r would wipe away before it comes to "error".
+ */
+void errors_settle(struct sfs_obj *dir, const char *name, const struct sfs_cred *who);
+
 /* An operation or a command begins: a sentence that this thread noted before is not about it. */
 void errors_begin(void);
 /* Puts "line N: " before the sentence for err. */

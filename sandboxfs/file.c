@@ -43,6 +43,17 @@ int file_set_text(struct file *file, struct sfs_blob *text, bool answered)
 
 /* ---- open and release ------------------------------------------------------------------------ */
 
+/* An open that makes something is a success like that of a command, if it is one for writing. */
+static void note_made(const struct file *file)
+{
+	const char *name = node_attr(row_of(file))->name;
+
+	if ((file->flags & O_ACCMODE) == O_RDONLY)
+		errors_settle(file->node->dir, name, &file->who);
+	else
+		(void)errors_note(file->node->dir, name, &file->who, 0);
+}
+
 static int open_row(struct file *file)
 {
 	const struct sfs_attr *attr = node_attr(row_of(file));
@@ -56,7 +67,10 @@ static int open_row(struct file *file)
 	poller_add(&file->poller, row_of(file));
 	if (attr->open) {
 		rc = attr->open(file->node->dir, &file->who, &text, &file->made);
-		return rc ?: file_set_text(file, text, true);
+		rc = rc ?: file_set_text(file, text, true);
+		if (!rc)
+			note_made(file);
+		return rc;
 	}
 	if ((file->flags & O_ACCMODE) != O_WRONLY)
 		rc = file_set_text(file, render_measured(row_of(file), &file->who, false, &err),

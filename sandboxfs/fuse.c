@@ -129,7 +129,7 @@ static void op_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t
 	struct seen seen;
 
 	reply_entry(req,
-		    fuse_resent ? adopt_repeated(parent, name, &who)
+		    fuse_resent ? adopt_mkdir(&where, &who, &seen)
 				: dir_mkdir(&where, mode, &who, &seen),
 		    &seen);
 }
@@ -139,7 +139,7 @@ static void op_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name)
 	struct sfs_cred who = fuse_begin(req, OP_RMDIR);
 	struct where where = { parent, name };
 
-	fuse_answer(req, fuse_resent ? adopt_repeated(parent, name, &who) : dir_rmdir(&where, &who));
+	fuse_answer(req, fuse_resent ? adopt_remove(&where, &who) : dir_rmdir(&where, &who));
 }
 
 static void op_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
@@ -147,7 +147,7 @@ static void op_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
 	struct sfs_cred who = fuse_begin(req, OP_UNLINK);
 	struct where where = { parent, name };
 
-	fuse_answer(req, fuse_resent ? adopt_repeated(parent, name, &who) : dir_unlink(&where, &who));
+	fuse_answer(req, fuse_resent ? adopt_remove(&where, &who) : dir_unlink(&where, &who));
 }
 
 static void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t newparent,
@@ -159,7 +159,7 @@ static void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_
 	int64_t result = -ENOMEM;
 
 	if (later)
-		result = fuse_resent ? adopt_repeated(parent, name, &who)
+		result = fuse_resent ? adopt_rename(&from, &to, &who)
 				     : dir_rename(&from, &to, flags, &who, later);
 	fuse_finish(req, later, result, fuse_send_status);
 }

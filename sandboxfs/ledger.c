@@ -5,10 +5,12 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 
-#define SLOTS 65536u /* open files of everybody together */
+#define SLOTS  65536u /* open files of everybody together */
+#define STAGED 1024u  /* names that are remembered: of more, the last ones are not */
 
 struct slot {
 	atomic_uint used; /* 1: all below is valid */
@@ -19,11 +21,22 @@ struct slot {
 	struct ledger_open open;
 };
 
+enum { NOTHING, STAGED_NOW, STAGED_ONCE }; /* by the daemon that serves now, by one that died */
+
+struct staged {
+	atomic_uint state; /* unless it is NOTHING all below is valid */
+	uid_t uid;
+	pid_t told; /* that it is lost; 0: nobody */
+	uint64_t dir;
+	char name[LEDGER_NAME_MAX + 1];
+};
+
 struct ledger {
 	atomic_uint_fast64_t replacements, rotation;
 	atomic_uint init_size; /* 0: no INIT yet */
 	unsigned char init[LEDGER_INIT_MAX];
 	atomic_uint top; /* no slot from here on has been used */
+	struct staged staged[STAGED];
 	struct slot slots[SLOTS];
 };
 
@@ -53,6 +66,8 @@ void ledger_clear(void)
 
 	for (i = 0; i < top && i < SLOTS; i++)
 		atomic_store(&ledger->slots[i].used, 0);
+	for (i = 0; i < STAGED; i++)
+		atomic_store(&ledger->staged[i].state, NOTHING);
 	atomic_store(&ledger->init_size, 0);
 }
 
@@ -87,6 +102,9 @@ int ledger_begin(void)
 	for (i = atomic_load(&ledger->top); i-- > 0;)
 		if (!atomic_load(&ledger->slots[i].used))
 			free_slot(i);
+	for (i = 0; i < STAGED; i++)
+		if (atomic_load(&ledger->staged[i].state))
+			atomic_store(&ledger->staged[i].state, STAGED_ONCE);
 	pthread_mutex_unlock(&lock);
 	return 0;
 }
@@ -287,4 +305,102 @@ const struct ledger_open *ledger_opened(uint64_t fh, int *refused)
 	if (slot)
 		*refused = slot->refused;
 	return slot ? &slot->open : NULL;
+}
+
+/* ---- names that are staged ------------------------------------------------------------------- */
+
+/* Under the lock: the first in that state, or NULL. */
+static struct staged *staged_in(unsigned state)
+{
+	struct staged *end = ledger->staged + STAGED, *staged = ledger->staged;
+
+	while (staged < end && atomic_load(&staged->state) != state)
+		staged++;
+	return staged < end ? staged : NULL;
+}
+
+uint32_t ledger_stage(uint64_t dir, const char *name, uid_t uid)
+{
+	struct staged *staged;
+
+	if (!ledger) /* in tests that have no daemon */
+		return 0;
+	pthread_mutex_lock(&lock);
+	staged = staged_in(NOTHING) ?: staged_in(STAGED_ONCE);
+	if (staged) {
+		atomic_store(&staged->state, NOTHING);
+		staged->dir = dir;
+		staged->uid = uid;
+		staged->told = 0;
+		snprintf(staged->name, sizeof(staged->name), "%s", name);
+		atomic_store(&staged->state, STAGED_NOW);
+	}
+	pthread_mutex_unlock(&lock);
+	return staged ? (uint32_t)(staged - ledger->staged) + 1 : 0;
+}
+
+void ledger_restage(uint32_t place, const char *name)
+{
+	struct staged *staged;
+
+	if (!place)
+		return;
+	staged = &ledger->staged[place - 1];
+	pthread_mutex_lock(&lock);
+	atomic_store(&staged->state, NOTHING);
+	snprintf(staged->name, sizeof(staged->name), "%s", name);
+	atomic_store(&staged->state, STAGED_NOW);
+	pthread_mutex_unlock(&lock);
+}
+
+void ledger_unstage(uint32_t place)
+{
+	if (place)
+		atomic_store(&ledger->staged[place - 1].state, NOTHING);
+}
+
+/* Under the lock: what a daemon that died had staged for uid under that name, or NULL. */
+static struct staged *staged_once(uint64_t dir, const char *name, uid_t uid)
+{
+	struct staged *staged = ledger->staged;
+	uint32_t i;
+
+	for (i = 0; i < STAGED; i++, staged++)
+		if (atomic_load(&staged->state) == STAGED_ONCE && staged->dir == dir &&
+		    staged->uid == uid && !strcmp(staged->name, name))
+			return staged;
+	return NULL;
+}
+
+bool ledger_lost(uint64_t dir, const char *name, const struct sfs_cred *who)
+{
+	pid_t asks = who->pid ?: -1;
+	struct staged *staged;
+	bool lost = false;
+
+	if (!ledger || name[0] != '.')
+		return false;
+	pthread_mutex_lock(&lock);
+	staged = staged_once(dir, name, who->uid);
+	if (staged) {
+		lost = !staged->told || staged->told == asks;
+		if (staged->told)
+			atomic_store(&staged->state, NOTHING);
+		staged->told = asks;
+	}
+	pthread_mutex_unlock(&lock);
+	return lost;
+}
+
+void ledger_lost_is_told(uint64_t dir, const char *name, const struct sfs_cred *who)
+{
+	struct staged *staged;
+
+	if (name[0] != '.')
+		return;
+	pthread_mutex_lock(&lock);
+	staged = staged_once(dir, name, who->uid);
+	if (staged)
+		atomic_store(&staged->state, NOTHING);
+	pthread_mutex_unlock(&lock);
 }

@@ -66,6 +66,21 @@ uint32_t ledger_written(uint64_t fh);
 void ledger_saved(uint64_t fh, uint32_t written);
 bool ledger_unsaved(uint64_t fh);
 
+/*
+ * The names of staged files: their bytes die with the daemon, and who comes back for them is told. A
+ * place, or 0: there is none left; 0 may be given to the other two.
+ */
+uint32_t ledger_stage(uint64_t dir, const char *name, uid_t uid);
+void ledger_restage(uint32_t place, const char *name);
+void ledger_unstage(uint32_t place);
+/*
+ * Had who staged it when a daemon died? That is told once; or twice, to one thread, since the kernel
+ * asks again within the same call when it had known the name.
+ */
+bool ledger_lost(uint64_t dir, const char *name, const struct sfs_cred *who);
+/* He hears of it otherwise. */
+void ledger_lost_is_told(uint64_t dir, const char *name, const struct sfs_cred *who);
+
 /* Somebody waits in poll(2) for that file; what a successor has to wake. */
 void ledger_poll(uint64_t fh, uint64_t number);
 void ledger_each_polled(void (*each)(uint64_t number, void *arg), void *arg);

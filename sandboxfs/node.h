@@ -94,6 +94,7 @@ struct file_node {
 	bool committed;
 	bool exclusive;          /* made with O_EXCL; constant */
 	struct stage *stage;     /* counted; staging only; tree_lock */
+	uint32_t noted;          /* a staging name's place in the ledger; 0: none; tree_lock */
 	uint64_t asked_mtime_ns; /* utimens(2) came before the commit; 0: not; tree_lock */
 };
 

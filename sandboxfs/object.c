@@ -71,7 +71,7 @@ void *sfs_priv(const struct sfs_obj *dir)
 
 const char *sfs_name(const struct sfs_obj *dir)
 {
-	return dir->node.name;
+	return dir == node_root() ? "/" : dir->node.name;
 }
 
 struct sfs_obj *sfs_get(struct sfs_obj *dir)
@@ -119,7 +119,7 @@ void sfs_owner(const struct sfs_obj *dir, uid_t *uid, gid_t *gid, mode_t *mode)
 static bool is_of(const struct node *node, const struct sfs_dirtype *type, uid_t uid)
 {
 	return node->uid == uid && node->kind == NODE_DIR &&
-	       ((const struct sfs_obj *)node)->type == type;
+	       ((const struct sfs_obj *)node)->type->attrs == type->attrs;
 }
 
 bool sfs_has_max(const struct sfs_obj *parent, const struct sfs_dirtype *type, uid_t uid,

@@ -258,7 +258,8 @@ int sfs_move_file(struct sfs_obj *dir, const char *from, const char *to);
 void sfs_forget_file(struct sfs_obj *dir, const char *name);
 
 void *sfs_priv(const struct sfs_obj *dir);
-const char *sfs_name(const struct sfs_obj *dir); /* valid while the reference is held */
+/* "/" for the top; valid while the reference is held */
+const char *sfs_name(const struct sfs_obj *dir);
 struct sfs_obj *sfs_get(struct sfs_obj *dir);
 void sfs_put_obj(struct sfs_obj *dir); /* NULL allowed */
 /* counted; NULL: no such directory */
@@ -268,7 +269,7 @@ struct sfs_obj *sfs_find(struct sfs_obj *parent, const char *name);
  * that.
  */
 int sfs_each(struct sfs_obj *parent, int (*each)(struct sfs_obj *dir, void *arg), void *arg);
-/* Does uid have max directories of that kind, or more, in parent? */
+/* Does uid have max directories with the rows of that type, or more, in parent? */
 bool sfs_has_max(const struct sfs_obj *parent, const struct sfs_dirtype *type, uid_t uid,
 		 unsigned max);
 void sfs_owner(const struct sfs_obj *dir, uid_t *uid, gid_t *gid, mode_t *mode);

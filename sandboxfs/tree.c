@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "announce.h"
+#include "ledger.h"
 #include "node.h"
 #include "object.h"
 #include "poller.h"
@@ -157,6 +158,8 @@ static int link_locked(struct node *node)
 	name_insert(node);
 	if (node->kind == NODE_DIR)
 		dir->ndirs++;
+	else if (node->name[0] == '.')
+		node_as_file(node)->noted = ledger_stage(dir->node.id, node->name, node->uid);
 	dir_changed(dir);
 	return 0;
 }
@@ -201,6 +204,8 @@ static bool unlink_locked(struct node *node)
 		(--dir->nchildren - i) * sizeof(*dir->children));
 	if (node->kind == NODE_DIR)
 		dir->ndirs--;
+	else
+		ledger_unstage(node_as_file(node)->noted);
 	dir_changed(dir);
 	return true;
 }
@@ -284,6 +289,7 @@ int node_rename(struct file_node *file, const char *name)
 		free(file->node.name);
 		file->node.name = copy;
 		name_insert(&file->node);
+		ledger_restage(file->noted, name);
 		dir_changed(file->node.dir);
 		copy = NULL;
 	}

@@ -45,10 +45,14 @@ def killed_in(mounted, when, opcode, name, call, *args):
 
 
 def right(when, what, error, done):
-    """Nobody knows whether the dead daemon did it: the answer says so, and is not what a second time would give."""
+    """What the dead daemon did was done; of anything else the answer says that it is open, and is not what a second time would give."""
     told = sfs.name_of(error) if error else error
-    sfs.ok(f"{when} {what}: the answer is EAGAIN", error == errno.EAGAIN, told)
-    sfs.ok(f"{when} {what}: with a sentence", "the daemon was replaced" in sfs.read("error"), sfs.read("error"))
+    if when == "after":
+        sfs.ok(f"{when} {what}: the answer is 0", error == 0, told)
+        sfs.ok(f"{when} {what}: and error says ok", sfs.read("error") == "ok\n", sfs.read("error"))
+    else:
+        sfs.ok(f"{when} {what}: the answer is EAGAIN", error == errno.EAGAIN, told)
+        sfs.ok(f"{when} {what}: with a sentence", "the daemon was replaced" in sfs.read("error"), sfs.read("error"))
     sfs.ok(f"{when} {what}: it is {'done' if when == 'after' else 'not done'}", done == (when == "after"))
 
 
@@ -57,7 +61,7 @@ def names(folder):
 
 
 def again(when, what, call, *args, refusal):
-    """What the sentence advises: it succeeds, or says that it was done."""
+    """What the sentence advises succeeds; what was done is not done twice."""
     error = sfs.error_of(call, *args)
     sfs.ok(f"{when} {what}: done again it is done", error == (refusal if when == "after" else 0), sfs.name_of(error))
 
@@ -98,6 +102,44 @@ def renamed(mounted, when):
     sfs.ok(f"{when} rename: its bytes have one name", old not in names("store") and content(new) == data, names("store"))
     sfs.ok(f"{when} rename: and one codelet", until(lambda: old not in names("codelets") and new in names("codelets")),
            names("codelets"))
+
+
+def staged(mounted, when):
+    """The bytes went with the daemon, whether they had been committed or not, and a codelet of that name may have been there before."""
+    old, new, data = f".t{when}.o.Ab12", f"t{when}.o", object_bytes(7)
+    sfs.ok(f"{when} commit: loaded", load(new, object_bytes(8)) == 0 and load(old, data) == 0)
+    error = killed_in(mounted, when, RENAME, new, os.rename, path("store", old), path("store", new))
+    sfs.ok(f"{when} commit: the answer is EAGAIN", error == errno.EAGAIN, sfs.name_of(error) if error else error)
+    sfs.ok(f"{when} commit: with a sentence", "the daemon was replaced" in sfs.read("error"), sfs.read("error"))
+    sfs.ok(f"{when} commit: it is {'done' if when == 'after' else 'not done'}",
+           content(new) == (data if when == "after" else object_bytes(8)))
+    sfs.ok(f"{when} commit: done again it is done", load(old, data) == 0 and
+           sfs.error_of(os.rename, path("store", old), path("store", new)) == 0 and content(new) == data, sfs.read("error"))
+
+
+def staged_and_closed(mounted):
+    """What rsync does: it copies to a staged name, and renames that later."""
+    names_, data = [f".{n}.o.Ab12Cd" for n in "abcd"], object_bytes(9)
+    for name in names_:
+        sfs.ok(f"staged: {name}", load(name, data) == 0)
+    os.unlink(path("store", names_[1]))
+    os.rename(path("store", names_[2]), path("store", ".other.o"))
+    mounted.kill("daemon")
+    error = sfs.error_of(os.rename, path("store", names_[0]), path("store", "a.o"))
+    told = sfs.read("error")
+    sfs.ok("staged: its rename is refused with EAGAIN", error == errno.EAGAIN, sfs.name_of(error))
+    sfs.ok("staged: with a sentence", told.startswith(f"store/{names_[0]} EAGAIN the daemon was replaced") and "is lost" in told and
+           sfs.read("store/error") == told, told)
+    errors = [sfs.error_of(os.rename, path("store", name), path("store", "a.o")) for name in names_[1:3]]
+    sfs.ok("staged: not of what was removed or has another name", errors == [errno.ENOENT] * 2, errors)
+    # A second time only if the kernel had forgotten the name.
+    errors = [sfs.error_of(os.rename, path("store", names_[0]), path("store", "a.o")) for _ in range(2)]
+    sfs.ok("staged: nor again and again", errors in ([errno.ENOENT] * 2, [errno.EAGAIN, errno.ENOENT]), errors)
+    sfs.ok("staged: that name is told of, too", sfs.error_of(os.stat, path("store", ".other.o")) == errno.EAGAIN)
+    sfs.ok("staged: none of them is there", not [n for n in names("store") if n[0] == "."], names("store"))
+    sfs.ok("staged: copied again it can be renamed", load(names_[0], data) == 0 and
+           sfs.error_of(os.rename, path("store", names_[0]), path("store", "a.o")) == 0 and content("a.o") == data, sfs.read("error"))
+    os.unlink(path("store", "a.o"))
 
 
 def launcher_dies_alone(mounted):
@@ -172,10 +214,11 @@ def all_die():
 mount = Mounted(LD_PRELOAD=PRELOAD, SFS_HOLD=HOLD)
 os.chmod(FOLDER, 0o777)  # the daemon's own uid renames a file in it
 adopts = goes_on()
-for step in (made, unmade, removed, renamed) if adopts else ():
+for step in (made, unmade, removed, renamed, staged) if adopts else ():
     for moment in ("before", "after"):
         step(mount, moment)
 if adopts:
+    staged_and_closed(mount)
     launcher_dies_alone(mount)
 sfs.ok("it ends well", mount.end() == 0, log())
 kernel_sends_nothing_again()

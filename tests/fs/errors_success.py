@@ -45,11 +45,30 @@ each("store/error", refused_in_store, [
     ("a load", lambda: sfs.codelet("int one(void) { return 1; }", "one")),
 ])
 each("kernels/own/error", refused_in_kernel, [
+    ("an open of clone for writing", lambda: os.close(os.open(full("kernels", "own", "clone"), os.O_RDWR))),
     ("a chmod of a file", lambda: os.chmod(full("kernels", "own", "run"), 0o600)),
     ("a command", lambda: sfs.write("kernels/own/codelet", "auto\n")),
     ("a list", lambda: sfs.write("kernels/own/events", "tsc\n")),
     ("a run", lambda: sfs.run("own", "reps=1")),
 ])
+
+# ---- a job that a mere reader makes ----
+sfs.ok("reading clone", refused_in_kernel() and sfs.read("kernels/own/clone").strip().isdigit())
+sfs.ok("leaves the refusal of something else, as grep -r has to", sfs.read("kernels/own/error").startswith("kernels/own/run EINVAL ") and
+       sfs.read("error").startswith("kernels/own/run EINVAL "), sfs.read("kernels/own/error"))
+held = []
+while len(held) < 10000:
+    try:
+        held.append(os.open(full("kernels", "own", "clone"), os.O_RDONLY))
+    except OSError as e:
+        refusal = e.errno
+        break
+told = sfs.read("kernels/own/error")
+sfs.ok("its own refusal is told", refusal == errno.EDQUOT and told.startswith("kernels/own/clone EDQUOT ") and sfs.read("error") == told, told)
+for fd in held:
+    os.close(fd)
+sfs.ok("until it succeeds", sfs.read("kernels/own/clone").strip().isdigit() and sfs.read("kernels/own/error") == "ok\n" and
+       sfs.read("error") == "ok\n", sfs.read("kernels/own/error"))
 
 # ---- a list, line by line ----
 fd = os.open(full("kernels", "own", "events"), os.O_RDWR)

@@ -7,7 +7,7 @@ import refusals, sfs
 
 NOT_HERE = {
     "EKEYREJECTED": "needs a policy: tests/fs/errors_policy.py",
-    "ECANCELED": "a run that is killed from outside or when the daemon ends: tests/unit/launch_run.c",
+    "ECANCELED": "a run that somebody else kills: tests/fs/kernels_killed.py",
     "ENOSPC": "needs a full disk: tests/fs/store_restart.py",
     "EIO": "our own fault",
     "ENOMEM": "memory is short",
@@ -61,6 +61,13 @@ row("EINVAL", sfs.error_of(os.write, fd, b"n=2"), RUN, told_by(fd), "kernels/cbl
 os.close(fd)
 command_row("EINVAL", RUN, "n=1\0\n")
 command_row("ERANGE", RUN, "reps=99999999\n")
+for words in ("incx=1 reps=-1", "reps=1 n=-1", "n=4294967296 reps=1"):
+    command_row("ERANGE", RUN, words + "\n")
+    bad = next(w for w in words.split() if "-1" in w or "4294967296" in w)
+    at = words.index(bad) + bad.index("=") + 1
+    caret = " " * at + "^" + "~" * (len(words[at:].split(" ")[0]) - 1)
+    sfs.ok(f"{words}: a caret under the number", sfs.read("errors").splitlines()[-3:-1] == ["    " + words, "    " + caret],
+           sfs.read("errors")[-300:])
 command_row("E2BIG", RUN, "n=1 " * 20000 + "\n")
 command_row("ENOENT", RUN, "codelet=nobodys.o\n")
 command_row("EOPNOTSUPP", RUN, "cache=l3\n")
@@ -105,6 +112,11 @@ row("EINVAL", sfs.error_of(os.mkdir, full("kernels/a b")), "kernels/a b")
 row("ENAMETOOLONG", sfs.error_of(os.mkdir, full("kernels/" + "n" * 65)), "kernels/" + "n" * 65)
 row("EPERM", sfs.error_of(os.rmdir, full("kernels/cblas_sdot")), "kernels/cblas_sdot")
 row("EPERM", sfs.error_of(os.symlink, "x", full("kernels/link")), "kernels/link")
+if sfs.ROLE == "root":  # others may not write there at all
+    row("EPERM", sfs.error_of(os.mkdir, full("top")), "top")
+    sfs.ok("the top has a name in a sentence", sfs.read("error") == "top EPERM no directory can be made in '/'\n", sfs.read("error"))
+    row("EPERM", sfs.error_of(os.open, full("top"), os.O_CREAT | os.O_WRONLY), "top")
+    sfs.ok("for files, too", sfs.read("error") == "top EPERM no file can be made in '/'\n", sfs.read("error"))
 kernel_row("EEXIST", sfs.error_of(os.mkdir, full("kernels/last")), "kernels/last")
 kernel_row("ENOENT", sfs.error_of(os.rmdir, full("kernels/nobodys")), "kernels/nobodys")
 kernel_row("ENOTDIR", sfs.error_of(os.rmdir, full("kernels/last/codelet")), "kernels/last/codelet")

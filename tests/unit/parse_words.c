@@ -56,6 +56,12 @@ static void signed_numbers(void)
 	CHECK_INT(parse_i64("-", 1, &v), -EINVAL);
 	CHECK_INT(parse_i64("--1", 3, &v), -EINVAL);
 	CHECK_INT(parse_i64("- 1", 3, &v), -EINVAL);
+	CHECK(parse_is_below_zero("-1", 2) && parse_is_below_zero("-0x1", 4));
+	CHECK(parse_is_below_zero("-99999999999999999999999", 24));
+	CHECK(!parse_is_below_zero("-0", 2) && !parse_is_below_zero("-", 1) &&
+	      !parse_is_below_zero("", 0));
+	CHECK(!parse_is_below_zero("1", 1) && !parse_is_below_zero("--1", 3) &&
+	      !parse_is_below_zero("-1.5", 4));
 }
 
 static void doubles(void)

@@ -264,7 +264,10 @@ static const struct {
 	const char *sentence;
 } binds[] = {
 	{ "[param.n]\ntype = u32\n", "", -EINVAL, -1, "n has no default and was not given" },
-	{ "[param.n]\ntype = u32\n", "n=-1", -EINVAL, 2, "n is '-1', not an unsigned number" },
+	{ "[param.n]\ntype = u32\n", "n=-1", -ERANGE, 2, "n is '-1', which does not fit its type u32" },
+	{ "[param.n]\ntype = u64\n", "n=-99999999999999999999", -ERANGE, 2, "which does not fit its type u64" },
+	{ "[param.n]\ntype = u32\n", "n=-1.5", -EINVAL, 2, "n is '-1.5', not an unsigned number" },
+	{ "[param.n]\ntype = u32\n", "n=1 seed=-1", -ERANGE, 9, "seed is '-1', not from 0" },
 	{ "[param.n]\ntype = u32\n", "n=12abc", -EINVAL, 2,
 	  "n is '12abc', not an unsigned number" },
 	{ "[param.n]\ntype = u32\n", "n=", -EINVAL, 2, "n is '', not an unsigned number" },
@@ -465,8 +468,12 @@ static void numbers(void)
 	CHECK_HAS(err.text, "reps is '12', not from 1 to 11");
 	CHECK_INT(err.column, 12);
 	w.value = "-1";
+	CHECK_INT(spec_number(&w, 0, 11, &v, &err), -ERANGE);
+	CHECK_HAS(err.text, "reps is '-1', not from 0 to 11");
+	CHECK_INT(err.column, 12);
+	w.value = "-x";
 	CHECK_INT(spec_number(&w, 0, 11, &v, &err), -EINVAL);
-	CHECK_HAS(err.text, "reps is '-1', no number");
+	CHECK_HAS(err.text, "reps is '-x', no number");
 }
 
 int main(void)
