@@ -135,6 +135,11 @@ def unanswered():
     sfs.ok("and nothing hangs", sfs.read("status") == "ok\n", sfs.read("status"))
 
 def mount_again(flags):
+    """An event may be on its way, and its file open for that: EBUSY."""
+    sfs.wait_for(lambda: outcome(remount, flags) != "EBUSY")
+
+
+def remount(flags):
     libc("mount", None, sfs.MNT.encode(), None, ctypes.c_ulong(MS_REMOUNT | MS_NOSUID | MS_NODEV | flags), b"")
 
 
