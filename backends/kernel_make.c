@@ -152,7 +152,7 @@ static int make(struct sfs_obj *parent, const char *name, mode_t mode, const str
 	dir = sfs_find(parent, name);
 	if (!dir)
 		return 0; /* and gone again */
-	rc = kernel_keep(dir, NULL);
+	rc = kernel_keep_made(dir);
 	if (rc)
 		sfs_remove_dir(dir);
 	else
