@@ -24,12 +24,12 @@
 
 static struct {
 	pthread_mutex_t lock;
-	int fd; /* set before there are threads */
+	int folder; /* borrowed; set before there are threads */
 	/* All below under lock. */
 	unsigned *free; /* owned: numbers of free lines */
 	size_t nfree, room;
 	unsigned lines; /* in the file */
-} made = { .lock = PTHREAD_MUTEX_INITIALIZER, .fd = -1 };
+} made = { .lock = PTHREAD_MUTEX_INITIALIZER, .folder = -1 };
 
 static off_t place_of(unsigned line)
 {
@@ -76,13 +76,18 @@ static void give_back(unsigned line)
 	pthread_mutex_unlock(&made.lock);
 }
 
+/* Opened each time: what is open for writing keeps a file system from being made read-only. */
 static int put(const char *bytes, size_t size, unsigned line)
 {
-	ssize_t n = pwrite(made.fd, bytes, size, place_of(line));
+	int fd = openat(made.folder, FILE_NAME, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	ssize_t n = fd < 0 ? -1 : pwrite(fd, bytes, size, place_of(line));
+	int rc = n < 0 ? -errno : n < (ssize_t)size ? -ENOSPC : 0;
 
-	if (n != (ssize_t)size)
-		return n < 0 ? -errno : -ENOSPC;
-	return sfs_config()->store_durable && fdatasync(made.fd) ? -errno : 0;
+	if (!rc && sfs_config()->store_durable && (fdatasync(fd) || fsync(made.folder)))
+		rc = -errno;
+	if (fd >= 0)
+		close(fd);
+	return rc;
 }
 
 static int clear(unsigned line)
@@ -146,48 +151,43 @@ static bool parse(const char text[LINE + 1], char name_out[SFS_NAME_MAX + 1], st
 	return true;
 }
 
-static int read_line(unsigned line, kernel_made_fn *each, struct sfs_obj *parent)
+static void take_line(unsigned line, char text[LINE + 1], kernel_made_fn *each,
+		      struct sfs_obj *parent)
 {
-	char text[LINE + 1], name[SFS_NAME_MAX + 1];
+	char name[SFS_NAME_MAX + 1];
 	struct sfs_owner owner;
-	ssize_t n = pread(made.fd, text, LINE, place_of(line));
 
-	if (n != LINE)
-		return n < 0 ? -errno : -ENODATA;
-	text[LINE] = '\0';
 	if (text[0] == FREE || !text[0])
 		give_back(line); /* zeros: it died before it came to this one */
 	else if (!parse(text, name, &owner))
 		sfs_status(FILE_NAME, "kernels/" FILE_NAME " has a line that cannot be read");
 	else if (!each(parent, name, &owner, line + 1) && !clear(line))
 		give_back(line);
-	return 0;
 }
 
-int kernel_made_start(int folder)
+/* What is cut at its end, as by a full disk, is nobody's and is written over. */
+static int read_lines(int fd, kernel_made_fn *each, struct sfs_obj *parent)
 {
-	made.fd = openat(folder, FILE_NAME, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK,
-			 0600);
-	if (made.fd < 0 || (sfs_config()->store_durable && fsync(folder)))
-		return sfs_fail(-EIO, "kernels/" FILE_NAME " cannot be opened: %s",
-				strerror(errno));
-	return 0;
-}
+	char text[LINE + 1] = "";
+	ssize_t n;
 
-void kernel_made_load(struct sfs_obj *parent, kernel_made_fn *each)
-{
-	int rc = 0;
-
-	while (!rc) {
+	while ((n = pread(fd, text, LINE, place_of(made.lines))) == LINE) {
 		if (!make_room())
-			rc = -ENOMEM;
-		else
-			made.lines++;
-		rc = rc ?: read_line(made.lines - 1, each, parent);
+			return -ENOMEM;
+		take_line(made.lines++, text, each, parent);
 	}
-	/* What is cut at its end, as by a full disk, is nobody's and is written over. */
-	if (rc == -ENODATA)
-		made.lines--;
-	else
-		sfs_status(FILE_NAME, "kernels/" FILE_NAME " cannot be read: %s", strerror(-rc));
+	return n < 0 ? -errno : 0;
+}
+
+int kernel_made_load(int folder, struct sfs_obj *parent, kernel_made_fn *each)
+{
+	int fd = openat(folder, FILE_NAME, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	int rc = fd < 0 && errno != ENOENT ? -errno : 0;
+
+	made.folder = folder;
+	if (fd >= 0) {
+		rc = read_lines(fd, each, parent);
+		close(fd);
+	}
+	return rc ? sfs_fail(-EIO, "kernels/" FILE_NAME " cannot be read: %s", strerror(-rc)) : 0;
 }

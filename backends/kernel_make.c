@@ -295,7 +295,9 @@ static int start(struct sfs_obj *dir)
 	sfs_owner(dir, &uid, &gid, &mode);
 	for (const struct shipped_spec *shipped = shipped_specs; shipped->name; shipped++)
 		add_shipped(shipped, uid, gid);
-	kernel_load_all(dir);
+	rc = kernel_load_all(dir);
+	if (rc)
+		return rc;
 	kernel_number_start();
 	store_listen(&listener);
 	(void)perf_tsc_hz(); /* measured now, and not during somebody's first run */

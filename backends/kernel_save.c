@@ -32,9 +32,7 @@ int kernel_save_start(void)
 	if (mkdir(path, 0700) && errno != EEXIST)
 		return sfs_fail(-EIO, "%s cannot be made: %s", path, strerror(errno));
 	folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (folder < 0)
-		return sfs_fail(-EIO, "%s cannot be opened: %s", path, strerror(errno));
-	return kernel_made_start(folder);
+	return folder < 0 ? sfs_fail(-EIO, "%s cannot be opened: %s", path, strerror(errno)) : 0;
 }
 
 /* ---- writing --------------------------------------------------------------------------------- */
@@ -352,7 +350,7 @@ static bool restore_made(struct sfs_obj *parent, const char *name, const struct 
 	return true;
 }
 
-void kernel_load_all(struct sfs_obj *parent)
+int kernel_load_all(struct sfs_obj *parent)
 {
 	DIR *dir = fdopendir(dup(folder));
 	char *text = malloc(FILE_MAX + 1);
@@ -370,7 +368,7 @@ void kernel_load_all(struct sfs_obj *parent)
 	free(text);
 	if (dir)
 		closedir(dir);
-	kernel_made_load(parent, restore_made);
+	return kernel_made_load(folder, parent, restore_made);
 }
 
 /* ---- the number of the next run -------------------------------------------------------------- */
