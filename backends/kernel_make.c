@@ -152,7 +152,7 @@ static int make(struct sfs_obj *parent, const char *name, mode_t mode, const str
 	dir = sfs_find(parent, name);
 	if (!dir)
 		return 0; /* and gone again */
-	rc = kernel_keep(dir, NULL);
+	rc = kernel_keep_made(dir);
 	if (rc)
 		sfs_remove_dir(dir);
 	else
@@ -295,7 +295,9 @@ static int start(struct sfs_obj *dir)
 	sfs_owner(dir, &uid, &gid, &mode);
 	for (const struct shipped_spec *shipped = shipped_specs; shipped->name; shipped++)
 		add_shipped(shipped, uid, gid);
-	kernel_load_all(dir);
+	rc = kernel_load_all(dir);
+	if (rc)
+		return rc;
 	kernel_number_start();
 	store_listen(&listener);
 	(void)perf_tsc_hz(); /* measured now, and not during somebody's first run */

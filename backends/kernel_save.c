@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Kernels that users made, one file each under STATE/kernels: lines "key value" and then the
- * specification.
+ * specification. Those that were given nothing yet share one file (kernel_made.c).
  *
  * A file is written beside its name and renamed, so that there is the old one or the new one; what
  * cannot be read back stays where it is and is reported in /status.
@@ -95,33 +95,44 @@ static struct sfs_blob *render(struct sfs_obj *dir)
 	return sfs_buf_finish(buf);
 }
 
+/* Whether it has to be on disk; -ENODEV: its name may be another kernel's by now. */
+static int check_kept(struct kernel *kernel, bool *kept_out)
+{
+	bool gone;
+
+	pthread_mutex_lock(&kernel->lock);
+	gone = kernel->gone;
+	*kept_out = !kernel->shipped && !kernel->embedded;
+	pthread_mutex_unlock(&kernel->lock);
+	return gone ? sfs_fail(-ENODEV, "kernel '%s' is being removed", kernel->name) : 0;
+}
+
+static int disk_error(const struct kernel *kernel, int rc)
+{
+	if (rc == -ENOSPC || rc == -EDQUOT)
+		return sfs_fail(-ENOSPC, "no space to keep kernel '%s'", kernel->name);
+	return rc ? sfs_fail(-EIO, "kernel '%s' cannot be kept: %s", kernel->name, strerror(-rc))
+		  : 0;
+}
+
 /* keeping is held. */
 static int save(struct sfs_obj *dir)
 {
 	struct kernel *kernel = sfs_priv(dir);
 	struct sfs_blob *blob;
-	bool gone, kept;
-	int rc;
+	bool kept;
+	int rc = check_kept(kernel, &kept);
 
-	pthread_mutex_lock(&kernel->lock);
-	gone = kernel->gone;
-	kept = !kernel->shipped && !kernel->embedded;
-	pthread_mutex_unlock(&kernel->lock);
-	/* Its name may be another kernel's by now. */
-	if (gone)
-		return sfs_fail(-ENODEV, "kernel '%s' is being removed", kernel->name);
-	if (!kept)
-		return 0;
+	if (rc || !kept)
+		return rc;
 	blob = render(dir);
 	if (!blob)
 		return sfs_fail(-ENOMEM, "no memory to keep kernel '%s'", kernel->name);
+	kernel->filed = true; /* even a failure may leave it behind */
 	rc = replace(kernel->name, sfs_blob_data(blob), sfs_blob_size(blob),
 		     sfs_config()->store_durable);
 	sfs_blob_put(blob);
-	if (rc == -ENOSPC || rc == -EDQUOT)
-		return sfs_fail(-ENOSPC, "no space to keep kernel '%s'", kernel->name);
-	return rc ? sfs_fail(-EIO, "kernel '%s' cannot be kept: %s", kernel->name, strerror(-rc))
-		  : 0;
+	return disk_error(kernel, rc);
 }
 
 static void swap(struct kernel *kernel, struct kernel_choice *choice)
@@ -137,11 +148,40 @@ int kernel_keep(struct sfs_obj *dir, struct kernel_choice *choice)
 	int rc;
 
 	pthread_mutex_lock(&kernel->keeping);
-	if (choice)
-		swap(kernel, choice);
+	swap(kernel, choice);
 	rc = save(dir);
-	if (rc && choice)
+	if (rc)
 		swap(kernel, choice);
+	pthread_mutex_unlock(&kernel->keeping);
+	return rc;
+}
+
+/* A file of its name that could not be read back would win over a line. */
+static int save_made(struct sfs_obj *dir)
+{
+	struct kernel *kernel = sfs_priv(dir);
+	struct sfs_owner owner;
+	bool kept;
+	int rc = check_kept(kernel, &kept);
+
+	if (rc || !kept || kernel->filed)
+		return rc;
+	if (!faccessat(folder, kernel->name, F_OK, AT_SYMLINK_NOFOLLOW))
+		return save(dir);
+	sfs_owner(dir, &owner.uid, &owner.gid, &owner.mode);
+	rc = kernel_made_keep(kernel, &owner);
+	if (rc == -ENOMEM)
+		return sfs_fail(rc, "no memory to keep kernel '%s'", kernel->name);
+	return disk_error(kernel, rc);
+}
+
+int kernel_keep_made(struct sfs_obj *dir)
+{
+	struct kernel *kernel = sfs_priv(dir);
+	int rc;
+
+	pthread_mutex_lock(&kernel->keeping);
+	rc = save_made(dir);
 	pthread_mutex_unlock(&kernel->keeping);
 	return rc;
 }
@@ -170,9 +210,13 @@ void kernel_unkeep(struct kernel *kernel)
 	pthread_mutex_lock(&kernel->lock);
 	kernel->gone = true;
 	pthread_mutex_unlock(&kernel->lock);
-	unlinkat(folder, kernel->name, 0);
-	if (sfs_config()->store_durable)
-		fsync(folder);
+	/* First: who dies in between leaves the whole kernel, not one without its specification. */
+	kernel_made_drop(kernel);
+	if (kernel->filed) {
+		unlinkat(folder, kernel->name, 0);
+		if (sfs_config()->store_durable)
+			fsync(folder);
+	}
 	pthread_mutex_unlock(&kernel->keeping);
 }
 
@@ -244,6 +288,7 @@ static int restore(struct sfs_obj *parent, const char *name, const struct saved 
 		kernel_free(kernel);
 		return rc;
 	}
+	kernel->filed = true;
 	memcpy(kernel->codelet, saved->codelet, sizeof(kernel->codelet));
 	memcpy(kernel->events_text, saved->events, sizeof(kernel->events_text));
 	return kernel_plant(
@@ -276,7 +321,36 @@ static void remove_unfinished(const char *name)
 		(void)unlinkat(folder, name, 0);
 }
 
-void kernel_load_all(struct sfs_obj *parent)
+/* The file of a kernel that has one says more, and is there as a kernel if it could be read. */
+static bool restore_filed(struct sfs_obj *parent, const char *name, unsigned made)
+{
+	struct sfs_obj *dir = sfs_find(parent, name);
+	struct kernel *kernel = dir ? sfs_priv(dir) : NULL;
+	bool is_its_own = kernel && kernel->filed;
+
+	if (is_its_own)
+		kernel->made = made;
+	sfs_put_obj(dir);
+	return is_its_own;
+}
+
+static bool restore_made(struct sfs_obj *parent, const char *name, const struct sfs_owner *owner,
+			 unsigned made)
+{
+	struct kernel *kernel;
+
+	if (!faccessat(folder, name, F_OK, AT_SYMLINK_NOFOLLOW))
+		return restore_filed(parent, name, made);
+	kernel = kernel_new(name);
+	if (kernel)
+		kernel->made = made;
+	if (!kernel || kernel_plant(parent, kernel, &kernel_user_type, owner))
+		sfs_status(name, "kernel %.64s is not loaded: %s", name,
+			   kernel ? sfs_sentence() : "out of memory");
+	return true;
+}
+
+int kernel_load_all(struct sfs_obj *parent)
 {
 	DIR *dir = fdopendir(dup(folder));
 	char *text = malloc(FILE_MAX + 1);
@@ -294,6 +368,7 @@ void kernel_load_all(struct sfs_obj *parent)
 	free(text);
 	if (dir)
 		closedir(dir);
+	return kernel_made_load(folder, parent, restore_made);
 }
 
 /* ---- the number of the next run -------------------------------------------------------------- */

@@ -87,6 +87,8 @@ struct kernel {
 	struct shelf *shelves; /* with the next kernel_history.c's own, under its lock */
 	bool forgets;          /* no run is kept any more */
 	unsigned keeping_runs; /* being kept at this moment */
+	bool filed;            /* it may have a file on disk; keeping */
+	unsigned made;         /* its line among those that have none, from one; 0: none; keeping */
 	atomic_uint running;
 	atomic_ullong runs, errors, timeouts, checks_failed, integrity_violations;
 };
@@ -126,14 +128,28 @@ struct kernel_choice {
 /*
  * Changes a kernel and writes it to disk, one change after the other; what cannot be written is
  * taken back, since it would be another kernel after a restart. Then choice holds what is to be
- * freed. choice NULL: writes it as it is. 0 or -errno with sfs_fail.
+ * freed. 0 or -errno with sfs_fail.
  */
 int kernel_keep(struct sfs_obj *dir, struct kernel_choice *choice);
+/* One that was just made, and most likely has nothing yet. 0 or -errno with sfs_fail. */
+int kernel_keep_made(struct sfs_obj *dir);
 /* Another owner or mode of its directory, kept likewise. */
 int kernel_set_owner(struct sfs_obj *dir, uid_t uid, gid_t gid, mode_t mode);
 /* Takes it off the disk, where nothing puts it back; no run begins any more. */
 void kernel_unkeep(struct kernel *kernel);
-void kernel_load_all(struct sfs_obj *parent);
+int kernel_load_all(struct sfs_obj *parent); /* 0 or -errno with sfs_fail */
+
+/*
+ * Those that have nothing but a name and an owner, as lines of one file: kernel_made.c. Durable
+ * where the store is. keep and drop: keeping is held; drop may be repeated.
+ */
+int kernel_made_keep(struct kernel *kernel, const struct sfs_owner *owner); /* 0 or -errno */
+void kernel_made_drop(struct kernel *kernel);
+/* What a line tells, which is number made. False: it tells nothing any more, and is cleared. */
+typedef bool kernel_made_fn(struct sfs_obj *parent, const char *name, const struct sfs_owner *owner,
+			    unsigned made);
+/* First, before there are threads; folder is borrowed for good. 0 or -errno with sfs_fail. */
+int kernel_made_load(int folder, struct sfs_obj *parent, kernel_made_fn *each);
 /*
  * One number beside them, in a file that survives a loss of power. 0 or -errno with sfs_fail;
  * *number_out stays as it is where nothing was saved yet.

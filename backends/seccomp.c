@@ -75,6 +75,7 @@ static const struct rule rules[] = {
 	ANY(brk, IN_ALL),
 	ANY(exit, IN_ALL),
 	ANY(exit_group, IN_ALL),
+	IF(fcntl, IN_INSPECTOR, EQUAL(1, F_GET_SEALS)),
 	ANY(fstat, IN_ALL),
 	ANY(getrandom, IN_ALL),
 	ANY(newfstatat, IN_ALL),

@@ -114,9 +114,9 @@ bool db_has_object(const struct store_object *object)
 	       (uint64_t)st.st_size == object->size;
 }
 
-int db_put_object(struct store_object *object, int memfd, bool durable)
+int db_put_object(struct store_object *object, const void *data, bool durable)
 {
-	struct disk_bytes bytes = { .fd = memfd, .size = object->size };
+	struct disk_bytes bytes = { data, object->size };
 	char hex[SHA256_HEX + 1];
 	int rc;
 
@@ -145,7 +145,7 @@ static void set_tabled(const unsigned char sha256[SHA256_BYTES], bool tabled)
 
 int db_put_table(struct store_object *object, const struct store_table *table, bool durable)
 {
-	struct disk_bytes bytes = { .fd = -1 };
+	struct disk_bytes bytes = { 0 };
 	char hex[SHA256_HEX + 1];
 	bool there;
 	void *data;
@@ -310,7 +310,7 @@ int db_prepare_name(const struct store_record *record, bool durable, char temp_o
 {
 	_Static_assert(DISK_TEMP == 32, "temp_out");
 	char text[RECORD_BYTES];
-	struct disk_bytes bytes = { .fd = -1, .data = text, .size = record_format(record, text) };
+	struct disk_bytes bytes = { text, record_format(record, text) };
 
 	return disk_error(disk_write_temp(store.names_dir, &bytes, durable, temp_out),
 			  "the codelet's record cannot be written");

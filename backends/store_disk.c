@@ -11,8 +11,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define PIECE (64u << 10)
-
 #ifdef SFS_FAULTS
 long disk_fault_at;
 atomic_long disk_operations;
@@ -61,27 +59,6 @@ static int write_all(int fd, const char *data, size_t size)
 	return 0;
 }
 
-static int copy_all(int to, int from, size_t size)
-{
-	char *piece = malloc(PIECE);
-	int rc = piece ? 0 : -ENOMEM;
-
-	for (size_t done = 0; !rc && done < size;) {
-		size_t want = size - done < PIECE ? size - done : PIECE;
-		ssize_t n = pread(from, piece, want, (off_t)done);
-
-		if (n > 0)
-			rc = write_all(to, piece, (size_t)n);
-		else if (n == 0)
-			rc = -EIO;
-		else if (errno != EINTR)
-			rc = -errno;
-		done += n > 0 ? (size_t)n : 0;
-	}
-	free(piece);
-	return rc;
-}
-
 int disk_write_temp(int dir, const struct disk_bytes *bytes, bool durable, char temp_out[DISK_TEMP])
 {
 	static atomic_ulong counter;
@@ -104,9 +81,7 @@ int disk_write_temp(int dir, const struct disk_bytes *bytes, bool durable, char 
 	 */
 	if (fallocate(fd, 0, 0, (off_t)bytes->size) && errno == ENOSPC)
 		rc = -ENOSPC;
-	rc = rc
-		     ?: bytes->fd >= 0 ? copy_all(fd, bytes->fd, bytes->size)
-				       : write_all(fd, bytes->data, bytes->size);
+	rc = rc ?: write_all(fd, bytes->data, bytes->size);
 	if (!rc && durable) {
 		step();
 		rc = fsync(fd) ? -errno : 0;

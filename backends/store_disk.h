@@ -15,9 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Bytes of a descriptor (fd >= 0, from offset 0) or of memory. */
 struct disk_bytes {
-	int fd;
 	const void *data;
 	size_t size;
 };

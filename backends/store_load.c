@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "store_inspect.h"
@@ -24,6 +25,7 @@ struct upload {
 	char name[SFS_NAME_MAX + 1];
 	struct sfs_cred who;
 	size_t size;
+	void *bytes; /* of elf_fd, mapped; NULL: not yet; owned */
 	mode_t mode;
 	unsigned char sha256[SHA256_BYTES];
 	int rc; /* of the inspection */
@@ -44,6 +46,8 @@ static struct upload *of_work(struct work *work)
 
 static void free_upload(struct upload *u)
 {
+	if (u->bytes)
+		munmap(u->bytes, u->size);
 	if (u->inspection.elf_fd >= 0)
 		close(u->inspection.elf_fd);
 	if (u->inspection.table_fd >= 0)
@@ -95,7 +99,7 @@ static int make_object(struct placing *p)
 	p->object = object_get(p->record.sha256, p->record.size);
 	pthread_mutex_unlock(&store.lock);
 	rc = p->object ? 0 : sfs_fail(-ENOMEM, "out of memory");
-	rc = rc ?: db_put_object(p->object, u->inspection.elf_fd, p->durable);
+	rc = rc ?: db_put_object(p->object, u->bytes, p->durable);
 	return rc ?: db_put_table(p->object, p->table, p->durable);
 }
 
@@ -356,7 +360,7 @@ static void inspected(struct inspection *inspection, int rc)
 static void hash_large(struct work *work)
 {
 	struct upload *u = of_work(work);
-	int rc = upload_hash(u->inspection.elf_fd, u->size, u->sha256);
+	int rc = upload_hash(u->inspection.elf_fd, u->size, &u->bytes, u->sha256);
 
 	if (rc)
 		finish(u, rc);
@@ -402,7 +406,7 @@ int load_commit(struct sfs_obj *dir, const char *name, int memfd, size_t size, m
 	u->mode = mode;
 	u->inspection.uid = who->uid;
 	rc = policy_upload(name, size, who) ?: upload_seal(memfd, size);
-	rc = rc ?: here ? upload_hash(memfd, size, u->sha256) : 0;
+	rc = rc ?: here ? upload_hash(memfd, size, &u->bytes, u->sha256) : 0;
 	if (rc) {
 		tell(u, rc);
 		free_upload(u);

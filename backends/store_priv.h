@@ -156,8 +156,8 @@ void held_put(struct store_held *held); /* NULL allowed */
 /* sets the directories of store; -EBUSY: somebody else has it */
 int db_open(const char *state_dir);
 void db_close(void);
-/* The bytes of memfd, their table. An object that is verified is there already. */
-int db_put_object(struct store_object *object, int memfd, bool durable);
+/* The bytes, their table. An object that is verified is there already. */
+int db_put_object(struct store_object *object, const void *data, bool durable);
 int db_put_table(struct store_object *object, const struct store_table *table, bool durable);
 int db_get_table(const unsigned char sha256[SHA256_BYTES], struct store_table *out);
 /*
@@ -228,7 +228,8 @@ void tell_gone(struct store_held *held); /* NULL allowed */
 
 /* store_seal.c: 0 or -errno with a sentence; the policy on hashes is asked too. */
 int upload_seal(int fd, size_t size);
-int upload_hash(int fd, size_t size, unsigned char out[SHA256_BYTES]);
+/* bytes_out: the sealed bytes as memory, which the caller unmaps; of a failure too, unless NULL. */
+int upload_hash(int fd, size_t size, void **bytes_out, unsigned char out[SHA256_BYTES]);
 
 /* both directories are known: reads the disk. 0 or -errno with a sentence */
 int store_begin(void);

@@ -8,18 +8,7 @@
 
 #include "store_priv.h"
 
-#define SEALS     (F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
-
-int upload_hash(int fd, size_t size, unsigned char out[SHA256_BYTES])
-{
-	void *bytes = mmap(NULL, size, PROT_READ, MAP_SHARED | MAP_POPULATE, fd, 0);
-
-	if (bytes == MAP_FAILED)
-		return sfs_fail(-ENOMEM, "the upload cannot be mapped: %s", strerror(errno));
-	sha256_of(bytes, size, out);
-	munmap(bytes, size);
-	return policy_hash(out);
-}
+#define SEALS (F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
 
 static bool is_sealed(int fd)
 {
@@ -39,4 +28,15 @@ int upload_seal(int fd, size_t size)
 	return lseek(fd, 0, SEEK_END) == (off_t)size
 		       ? 0
 		       : sfs_fail(-EIO, "the upload changed its size");
+}
+
+int upload_hash(int fd, size_t size, void **bytes_out, unsigned char out[SHA256_BYTES])
+{
+	void *bytes = mmap(NULL, size, PROT_READ, MAP_SHARED | MAP_POPULATE, fd, 0);
+
+	if (bytes == MAP_FAILED)
+		return sfs_fail(-ENOMEM, "the upload cannot be mapped: %s", strerror(errno));
+	*bytes_out = bytes;
+	sha256_of(bytes, size, out);
+	return policy_hash(out);
 }

@@ -41,13 +41,14 @@ static struct sfs_obj *dir_get(uint64_t id, int want, const struct sfs_cred *who
 	struct node *node = node_find(id);
 	struct stat st;
 
-	*err = stale();
-	if (!node)
+	if (!node) {
+		*err = stale();
 		return NULL;
+	}
 	if (node->kind != NODE_DIR)
 		*err = -ENOTDIR;
-	else if (!node_gone(node_obj(node)))
-		*err = 0;
+	else
+		*err = node_gone(node_obj(node)) ? stale() : 0;
 	if (!*err) {
 		node_stat(node, &st);
 		*err = perm_access(who, &st, want);

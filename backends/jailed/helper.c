@@ -5,6 +5,7 @@
 #include "helper.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -190,4 +191,22 @@ void *helper_copy(int fd, size_t max, size_t *size_out)
 	}
 	*size_out = size;
 	return copy;
+}
+
+void *helper_own(int fd, size_t max, size_t *size_out)
+{
+	const int constant = F_SEAL_WRITE | F_SEAL_SHRINK;
+	int64_t size = helper_size(fd);
+	int seals = fcntl(fd, F_GET_SEALS);
+	void *map;
+
+	if (size <= 0 || (uint64_t)size > max)
+		return NULL;
+	if (seals < 0 || (seals & constant) != constant)
+		return helper_copy(fd, max, size_out);
+	map = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
+	if (map == MAP_FAILED)
+		return NULL;
+	*size_out = size;
+	return map;
 }

@@ -53,6 +53,11 @@ int64_t helper_size(int fd);
 /* An anonymous copy of a whole file, which nobody else can change: NULL: not possible, or empty, or
  * more than max. */
 void *helper_copy(int fd, size_t max, size_t *size_out);
+/*
+ * The same where a few pages are looked at: of a file that is sealed against writing and shrinking
+ * only the pages that this process writes are copied.
+ */
+void *helper_own(int fd, size_t max, size_t *size_out);
 
 /*
  * Filters, for good. All allow exit_group(2). run: everything else notifies the returned

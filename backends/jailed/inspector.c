@@ -22,7 +22,7 @@ static _Noreturn void refuse(const struct helper_order *order, int rc, const cha
 	helper_exit(HELPER_FAILED);
 }
 
-/* Descriptors: the file, the table. A copy of the file, since libelf writes into it and others
+/* Descriptors: the file, the table. An own image of the file, since libelf writes into it and others
  * could as well. */
 static _Noreturn void inspect(const struct helper_order *order)
 {
@@ -32,7 +32,7 @@ static _Noreturn void inspect(const struct helper_order *order)
 
 	if (order->nfds != 2 || helper_size(order->fds[1]) != WIRE_TABLE_BYTES)
 		refuse(order, -EINVAL, "an inspection needs a file and a table");
-	file = helper_copy(order->fds[0], FILE_MAX, &size);
+	file = helper_own(order->fds[0], FILE_MAX, &size);
 	if (!file)
 		refuse(order, -ENOEXEC,
 		       "the file is empty, too large, or does not fit into the jail");
