@@ -15,13 +15,6 @@
 
 #define HASH_HERE STORE_PIECE /* bytes: more is hashed on the store's own thread */
 
-static void run_work(struct upload *u, bool (*run)(struct work *work))
-{
-	/* At the end of the daemon its thread has ended before the last answers are given. */
-	if (!work_add(&u->work, u->inspection.uid, run))
-		work_here(&u->work, run);
-}
-
 static struct upload *of_work(struct work *work)
 {
 	return (struct upload *)((char *)work - offsetof(struct upload, work));
@@ -114,7 +107,9 @@ static void inspected(struct inspection *inspection, int rc)
 	struct upload *u = (struct upload *)inspection;
 
 	u->rc = rc;
-	run_work(u, take_table);
+	/* At the end of the daemon its thread has ended before the last answers are given. */
+	if (!work_add_first(&u->work, inspection->uid, take_table))
+		work_here(&u->work, take_table);
 }
 
 static bool hash_large(struct work *work)
@@ -180,8 +175,8 @@ int load_commit(struct sfs_obj *dir, const char *name, int memfd, size_t size, m
 	sfs_req_on_cancel(req, cancel, u, 0);
 	if (here)
 		inspect_add(&u->inspection);
-	else
-		run_work(u, hash_large);
+	else if (!work_add(&u->work, who->uid, hash_large))
+		work_here(&u->work, hash_large);
 	return SFS_LATER;
 }
 

@@ -54,19 +54,33 @@ int work_start(void)
 	return -err;
 }
 
-bool work_add(struct work *work, uid_t uid, bool (*run)(struct work *work))
+static bool put(struct work *work, bool (*run)(struct work *work), uid_t uid, bool first)
 {
 	bool queued;
 
 	work->run = run;
+	work->turn.uid = uid;
 	pthread_mutex_lock(&lock);
 	queued = running;
 	if (queued) {
-		turns_add(&queue, &work->turn, uid);
+		if (first)
+			turns_again(&queue, &work->turn);
+		else
+			turns_add(&queue, &work->turn, uid);
 		pthread_cond_signal(&added);
 	}
 	pthread_mutex_unlock(&lock);
 	return queued;
+}
+
+bool work_add(struct work *work, uid_t uid, bool (*run)(struct work *work))
+{
+	return put(work, run, uid, false);
+}
+
+bool work_add_first(struct work *work, uid_t uid, bool (*run)(struct work *work))
+{
+	return put(work, run, uid, true);
 }
 
 void work_here(struct work *work, bool (*run)(struct work *work))

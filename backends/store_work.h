@@ -23,6 +23,8 @@ struct work {
 int work_start(void); /* 0 or -errno */
 /* On account of uid. false: the thread is not there, and the caller has to see to it. */
 bool work_add(struct work *work, uid_t uid, bool (*run)(struct work *work));
+/* The same, before what waits of that uid: what has come a long way is to end. */
+bool work_add_first(struct work *work, uid_t uid, bool (*run)(struct work *work));
 /* All pieces, here and now. */
 void work_here(struct work *work, bool (*run)(struct work *work));
 /* Does what is queued and ends the thread. */
