@@ -95,6 +95,7 @@ static bool make_room(struct gate *gate, uint64_t now)
 	return made;
 }
 
+/* Of each gate where nobody got anywhere, the last ones to come, and some of the first. */
 static struct gate_guest *let_through(uint64_t now)
 {
 	struct gate_guest *list = NULL, **out = &list;
@@ -108,6 +109,7 @@ static struct gate_guest *let_through(uint64_t now)
 			*out = take(gate, gate->last);
 			out = &(*out)->next;
 		}
+		out = let_in_next(gate, out);
 	}
 	return list;
 }
