@@ -8,12 +8,12 @@ sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))
 import sfs
 
 A, B = 20001, 20002
-THREADS, RUNS = 200, 5
+RUNS = 5
 RUN = os.path.join(sfs.MNT, "kernels", "one", "run")
 WORDS = b"codelet=one.o reps=1 warmup=0\n"
 
 
-def crowd(flags, words, opened):
+def crowd(count, flags, words, opened):
     """The number of threads that failed, each of which opens the file until it is told to end."""
     failures, end = [], threading.Event()
 
@@ -32,7 +32,7 @@ def crowd(flags, words, opened):
                 os.write(opened, b"o")
             first = False
 
-    threads = [threading.Thread(target=go) for _ in range(THREADS)]
+    threads = [threading.Thread(target=go) for _ in range(count)]
     for t in threads:
         t.start()
     os.read(stop[0], 1)
@@ -50,20 +50,20 @@ def run_it():
 sfs.codelet("unsigned long one(unsigned long n) { return n; }", "one")
 sfs.number_kernel("one")
 os.chmod(RUN, 0o666)
-for what, flags, words in (("open it", os.O_RDWR, b""), ("open it to read", os.O_RDONLY, b""),
-                           ("open it as a shell does", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, b""),
-                           ("run it", os.O_WRONLY, WORDS)):
+for count, what, flags, words in ((200, "open it", os.O_RDWR, b""), (200, "open it to read", os.O_RDONLY, b""),
+                                  (200, "open it as a shell does", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, b""),
+                                  (40, "run it", os.O_WRONLY, WORDS)):
     stop, opened = os.pipe(), os.pipe()
-    pid = sfs.fork_as(A, lambda f=flags, w=words: crowd(f, w, opened[1]))
+    pid = sfs.fork_as(A, lambda n=count, f=flags, w=words: crowd(n, f, w, opened[1]))
     os.read(opened[0], 1)
     failures = sfs.ended(sfs.fork_as(B, run_it))
-    sfs.ok(f"{THREADS} threads {what}: another user's runs end well", failures == 0, failures)
+    sfs.ok(f"{count} threads {what}: another user's runs end well", failures == 0, failures)
     through = 1
-    while through < THREADS:
-        through += len(os.read(opened[0], THREADS))
+    while through < count:
+        through += len(os.read(opened[0], count))
     os.write(stop[1], b"s")
     failures = sfs.ended(pid)
-    sfs.ok(f"{THREADS} threads {what}: each of them did", failures == 0, failures)
+    sfs.ok(f"{count} threads {what}: each of them did", failures == 0, failures)
     for fd in stop + opened:
         os.close(fd)
 sfs.done()
