@@ -267,14 +267,17 @@ static void dequeue(struct template_wait **at)
  * May a further template for this waiter be begun? Those ahead of it with the same key are served
  * first.
  */
-static bool may_build(const struct template_wait *wait)
+static bool may_build(const struct template_wait *wait, unsigned cores)
 {
-	unsigned ahead = 0;
+	unsigned building;
 
-	for (const struct template_wait *w = first_wait; w != wait; w = w->next)
-		ahead += same_key(&w->key, &wait->key);
-	return count_templates(&wait->key, true) <= ahead &&
-	       count_templates(&wait->key, false) < pool_cores();
+	/* First what takes few steps: thousands may wait, and each change asks for each of them. */
+	if (count_templates(&wait->key, false) >= cores)
+		return false;
+	building = count_templates(&wait->key, true);
+	for (const struct template_wait *w = first_wait; building && w != wait; w = w->next)
+		building -= same_key(&w->key, &wait->key);
+	return !building;
 }
 
 /* Their codelet is gone, and nobody who came for the same bytes waits any more. */
@@ -291,6 +294,8 @@ static struct template *take_forgotten(void)
 
 static bool next_action(struct action *out)
 {
+	unsigned cores = pool_cores();
+
 	for (struct template_wait **p = &first_wait; *p; p = &(*p)->next) {
 		struct template_wait *wait = *p;
 		struct template *idle = find_idle(&wait->key), *victim;
@@ -303,7 +308,7 @@ static bool next_action(struct action *out)
 			out->give = idle;
 			return true;
 		}
-		if (!may_build(wait) || !make_room(wait->key.uid, &victim))
+		if (!may_build(wait, cores) || !make_room(wait->key.uid, &victim))
 			continue;
 		if (victim)
 			unlist(victim);

@@ -287,10 +287,12 @@ static int rename_file(struct sfs_obj *dir, const char *from, const char *to, bo
 struct sync {
 	struct work work;
 	struct sfs_req *req;
-	struct store_entry *entry; /* counted */
+	struct store_entry *entry;   /* counted */
+	struct store_object *object; /* counted; NULL: there is none */
+	uint64_t done;               /* of its bytes */
 };
 
-static void sync_now(struct work *work)
+static bool sync_names(struct work *work)
 {
 	struct sync *sync = (struct sync *)work;
 	unsigned char sha256[SHA256_BYTES];
@@ -299,6 +301,7 @@ static void sync_now(struct work *work)
 
 	pthread_mutex_lock(&store.names);
 	pthread_mutex_lock(&store.lock);
+	object_put(sync->object);
 	there = sync->entry->load && !sync->entry->unloading;
 	if (there)
 		memcpy(sha256, sync->entry->load->object->sha256, sizeof(sha256));
@@ -309,12 +312,31 @@ static void sync_now(struct work *work)
 	sfs_req_done(sync->req, rc, NULL);
 	unref(sync->entry);
 	free(sync);
+	return false;
+}
+
+/*
+ * First the bytes, piece by piece: others have their turn in between, and may change names. What
+ * then is left for sync_names() is short.
+ */
+static bool sync_bytes(struct work *work)
+{
+	struct sync *sync = (struct sync *)work;
+
+	if (sync->object && sync->done < sync->object->size && !sfs_req_cancelled(sync->req)) {
+		db_flush_object(sync->object, sync->done, STORE_PIECE);
+		sync->done += STORE_PIECE;
+		return true;
+	}
+	work->run = sync_names;
+	return true;
 }
 
 static int sync_file(struct sfs_obj *dir, const char *name, struct sfs_req *req)
 {
 	struct store_entry *entry = file_find(name);
-	struct sync *sync = entry ? malloc(sizeof(*sync)) : NULL;
+	struct sync *sync = entry ? calloc(1, sizeof(*sync)) : NULL;
+	uid_t uid = 0;
 
 	(void)dir;
 	if (!entry)
@@ -325,8 +347,15 @@ static int sync_file(struct sfs_obj *dir, const char *name, struct sfs_req *req)
 	}
 	sync->req = req;
 	sync->entry = entry;
-	if (!work_add(&sync->work, sync_now))
-		sync_now(&sync->work);
+	pthread_mutex_lock(&store.lock);
+	if (entry->load) {
+		uid = entry->load->uid;
+		sync->object = entry->load->object;
+		sync->object->refs++;
+	}
+	pthread_mutex_unlock(&store.lock);
+	if (!work_add(&sync->work, uid, sync_bytes))
+		work_here(&sync->work, sync_bytes);
 	return SFS_LATER;
 }
 

@@ -114,22 +114,65 @@ bool db_has_object(const struct store_object *object)
 	       (uint64_t)st.st_size == object->size;
 }
 
-int db_put_object(struct store_object *object, const void *data, bool durable)
+static int copy_piece(struct store_copy *copy)
 {
-	struct disk_bytes bytes = { data, object->size };
-	char hex[SHA256_HEX + 1];
-	int rc;
+	uint64_t left = copy->object->size - copy->done;
+	size_t n = left < STORE_PIECE ? (size_t)left : STORE_PIECE;
+	int rc = disk_file_copy(&copy->file, copy->memfd, copy->done, n);
 
-	sha256_hex(object->sha256, hex);
+	/* A small one is flushed by its end alone. */
+	if (!rc && copy->durable && copy->object->size > STORE_PIECE)
+		rc = disk_file_flush(&copy->file, copy->done, n);
+	copy->done += n;
+	return rc;
+}
+
+static int end_copy(struct store_copy *copy, int rc)
+{
+	char hex[SHA256_HEX + 1];
+
+	copy->open = false;
+	rc = disk_file_close(&copy->file, rc, copy->durable);
+	if (rc)
+		return rc;
+	sha256_hex(copy->object->sha256, hex);
+	rc = disk_rename(store.objects_dir, copy->file.temp, hex, copy->durable);
+	if (rc)
+		(void)unlinkat(store.objects_dir, copy->file.temp, 0);
+	else
+		set_verified(copy->object, true);
+	return rc;
+}
+
+int db_put_object(struct store_copy *copy)
+{
+	char hex[SHA256_HEX + 1];
+	int rc = 0;
+
+	sha256_hex(copy->object->sha256, hex);
 	/* What is there unseen may be damaged, and is then repaired by this. */
-	if (is_verified(object) && db_has_object(object))
-		return durable ? disk_error(disk_sync(store.objects_dir, hex),
-					    "a codelet cannot be synced")
-			       : 0;
-	rc = disk_put(store.objects_dir, hex, &bytes, durable);
-	if (!rc)
-		set_verified(object, true);
+	if (!copy->open && is_verified(copy->object) && db_has_object(copy->object))
+		return copy->durable ? disk_error(disk_sync(store.objects_dir, hex),
+						  "a codelet cannot be synced")
+				     : 0;
+	if (!copy->open) {
+		rc = disk_file_open(&copy->file, store.objects_dir, copy->object->size);
+		copy->open = !rc;
+	}
+	if (!rc) {
+		rc = copy_piece(copy);
+		if (!rc && copy->done < copy->object->size)
+			return 1;
+		rc = end_copy(copy, rc);
+	}
 	return disk_error(rc, "the codelet cannot be written");
+}
+
+void db_abandon_object(struct store_copy *copy)
+{
+	if (copy->open)
+		(void)disk_file_close(&copy->file, -ECANCELED, false);
+	copy->open = false;
 }
 
 static void set_tabled(const unsigned char sha256[SHA256_BYTES], bool tabled)
@@ -145,7 +188,7 @@ static void set_tabled(const unsigned char sha256[SHA256_BYTES], bool tabled)
 
 int db_put_table(struct store_object *object, const struct store_table *table, bool durable)
 {
-	struct disk_bytes bytes = { 0 };
+	struct disk_bytes bytes;
 	char hex[SHA256_HEX + 1];
 	bool there;
 	void *data;
@@ -310,7 +353,7 @@ int db_prepare_name(const struct store_record *record, bool durable, char temp_o
 {
 	_Static_assert(DISK_TEMP == 32, "temp_out");
 	char text[RECORD_BYTES];
-	struct disk_bytes bytes = { text, record_format(record, text) };
+	struct disk_bytes bytes = { .data = text, .size = record_format(record, text) };
 
 	return disk_error(disk_write_temp(store.names_dir, &bytes, durable, temp_out),
 			  "the codelet's record cannot be written");
@@ -363,6 +406,14 @@ int db_remove_name(const char *name)
 {
 	return disk_error(disk_unlink(store.names_dir, name, sfs_config()->store_durable),
 			  "the codelet's record cannot be removed");
+}
+
+void db_flush_object(const struct store_object *object, uint64_t at, size_t size)
+{
+	char hex[SHA256_HEX + 1];
+
+	sha256_hex(object->sha256, hex);
+	disk_flush(store.objects_dir, hex, at, size);
 }
 
 int db_sync(const char *name, const unsigned char sha256[SHA256_BYTES])

@@ -8,6 +8,8 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -59,40 +61,95 @@ static int write_all(int fd, const char *data, size_t size)
 	return 0;
 }
 
-int disk_write_temp(int dir, const struct disk_bytes *bytes, bool durable, char temp_out[DISK_TEMP])
+int disk_file_copy(struct disk_file *file, int from, uint64_t at, size_t size)
+{
+	void *data = mmap(NULL, size, PROT_READ, MAP_SHARED | MAP_POPULATE, from, (off_t)at);
+	int rc;
+
+	if (data == MAP_FAILED)
+		return -errno;
+	rc = write_all(file->fd, data, size);
+	munmap(data, size);
+	return rc;
+}
+
+int disk_file_open(struct disk_file *file, int dir, uint64_t size)
 {
 	static atomic_ulong counter;
-	char temp[DISK_TEMP];
-	int fd, rc = 0;
 
-	snprintf(temp, sizeof(temp), ".tmp.%lu", atomic_fetch_add(&counter, 1));
+	file->dir = dir;
+	snprintf(file->temp, sizeof(file->temp), ".tmp.%lu", atomic_fetch_add(&counter, 1));
 	step();
 	/*
 	 * Only one daemon uses the folder (it holds a lock), so what stands in the way is left
 	 * over.
 	 */
-	fd = openat(dir, temp, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (fd < 0)
+	file->fd = openat(dir, file->temp, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC,
+			  0600);
+	if (file->fd < 0)
 		return -errno;
 	/*
 	 * Room first: a full disk shows before anything is written, and ext4, which writes out what
 	 * a rename puts in place of another file unless its blocks are there already, does not make
 	 * every overwrite wait for the disk.
 	 */
-	if (fallocate(fd, 0, 0, (off_t)bytes->size) && errno == ENOSPC)
-		rc = -ENOSPC;
-	rc = rc ?: write_all(fd, bytes->data, bytes->size);
+	if (fallocate(file->fd, 0, 0, (off_t)size) && errno == ENOSPC)
+		return disk_file_close(file, -ENOSPC, false);
+	return 0;
+}
+
+/* 0 where the file system cannot do that for a part. */
+static int flush_part(int fd, uint64_t at, size_t size)
+{
+	const unsigned all =
+		SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER;
+
+	if (sync_file_range(fd, (off_t)at, (off_t)size, all) &&
+	    (errno == EIO || errno == ENOSPC || errno == EDQUOT))
+		return -errno;
+	return 0;
+}
+
+int disk_file_flush(const struct disk_file *file, uint64_t at, size_t size)
+{
+	return flush_part(file->fd, at, size);
+}
+
+void disk_flush(int dir, const char *name, uint64_t at, size_t size)
+{
+	int fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+
+	if (fd < 0)
+		return;
+	(void)flush_part(fd, at, size);
+	close(fd);
+}
+
+int disk_file_close(struct disk_file *file, int rc, bool durable)
+{
 	if (!rc && durable) {
 		step();
-		rc = fsync(fd) ? -errno : 0;
+		rc = fsync(file->fd) ? -errno : 0;
 	}
 	/* A network file system tells of a full disk here. */
-	if (close(fd) && !rc)
+	if (close(file->fd) && !rc)
 		rc = -errno;
+	file->fd = -1;
 	if (rc)
-		(void)unlinkat(dir, temp, 0);
-	else
-		snprintf(temp_out, DISK_TEMP, "%s", temp);
+		(void)unlinkat(file->dir, file->temp, 0);
+	return rc;
+}
+
+int disk_write_temp(int dir, const struct disk_bytes *bytes, bool durable, char temp_out[DISK_TEMP])
+{
+	struct disk_file file;
+	int rc = disk_file_open(&file, dir, bytes->size);
+
+	if (rc)
+		return rc;
+	rc = disk_file_close(&file, write_all(file.fd, bytes->data, bytes->size), durable);
+	if (!rc)
+		memcpy(temp_out, file.temp, DISK_TEMP);
 	return rc;
 }
 

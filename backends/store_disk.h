@@ -27,12 +27,30 @@ struct disk_bytes {
 #define DISK_TEMP 32
 int disk_write_temp(int dir, const struct disk_bytes *bytes, bool durable,
 		    char temp_out[DISK_TEMP]);
+
+/*
+ * The same piece by piece: what has been opened has to be closed, with the rc of what came before;
+ * on failure of any nothing is left, and open has closed it already.
+ */
+struct disk_file {
+	int dir, fd;
+	char temp[DISK_TEMP];
+};
+int disk_file_open(struct disk_file *file, int dir, uint64_t size);
+/* Adds size bytes of a sealed memfd from offset at, which is one of a page. */
+int disk_file_copy(struct disk_file *file, int from, uint64_t at, size_t size);
+/* Brings them to the disk where that can be done for a part, which leaves less for the end. */
+int disk_file_flush(const struct disk_file *file, uint64_t at, size_t size);
+int disk_file_close(struct disk_file *file, int rc, bool durable);
+
 /* Gives it its name, in place of what had that name. */
 int disk_rename(int dir, const char *from, const char *to, bool durable);
 /* -ENOENT is no failure. */
 int disk_unlink(int dir, const char *name, bool durable);
 /* Brings one file, or with NULL the directory, to the disk. */
 int disk_sync(int dir, const char *name);
+/* Does a part of that beforehand, where it can be done; what goes wrong is for disk_sync() to find. */
+void disk_flush(int dir, const char *name, uint64_t at, size_t size);
 /* write_temp and rename, all or none. */
 int disk_put(int dir, const char *name, const struct disk_bytes *bytes, bool durable);
 

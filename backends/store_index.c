@@ -28,7 +28,7 @@ struct store_object *object_find(const unsigned char sha256[SHA256_BYTES])
 	return NULL;
 }
 
-struct store_object *object_get(const unsigned char sha256[SHA256_BYTES], uint64_t size)
+struct store_object *object_get(const unsigned char sha256[SHA256_BYTES], uint64_t size, uid_t uid)
 {
 	struct store_object *object = object_find(sha256);
 
@@ -45,6 +45,7 @@ struct store_object *object_get(const unsigned char sha256[SHA256_BYTES], uint64
 	}
 	memcpy(object->sha256, sha256, SHA256_BYTES);
 	object->size = size;
+	object->uid = uid;
 	object->refs = 1;
 	object->node.hash = object_hash(sha256);
 	map_put(&store.objects, &object->node, NULL, NULL);
@@ -55,7 +56,7 @@ struct store_object *object_get(const unsigned char sha256[SHA256_BYTES], uint64
  * On the store's thread, as all that writes objects: nobody can bring the same bytes back in
  * between.
  */
-static void object_end(struct work *work)
+static bool object_end(struct work *work)
 {
 	struct store_object *object =
 		(struct store_object *)((char *)work - offsetof(struct store_object, work));
@@ -67,6 +68,7 @@ static void object_end(struct work *work)
 	if (!again)
 		db_drop_object(object->sha256);
 	free(object);
+	return false;
 }
 
 void object_put(struct store_object *object)
@@ -75,7 +77,7 @@ void object_put(struct store_object *object)
 		return;
 	map_take(&store.objects, &object->node);
 	/* Without the thread the files stay until the next start sweeps them. */
-	if (!work_add(&object->work, object_end))
+	if (!work_add(&object->work, object->uid, object_end))
 		free(object);
 }
 

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -26,7 +27,7 @@ static struct slot {
 	struct inspection *current;   /* borrowed from its caller until done */
 	uint64_t round;               /* counts inspections */
 } slots[SLOTS];                       /* lock */
-static struct inspection *queue;      /* lock */
+static struct turns queue;            /* lock */
 static bool stopped = true;           /* lock */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
@@ -69,46 +70,49 @@ static void finish(struct inspection *i, int rc, const char *sentence)
 	i->done(i, launch_answer(rc));
 }
 
-static void finish_list(struct inspection *list, int rc, const char *sentence)
+static struct inspection *take(struct turns *from, bool (*may)(uid_t uid))
 {
-	struct inspection *next;
+	struct turn *turn = turns_take(from, may);
 
-	for (; list; list = next) {
-		next = list->next;
-		finish(list, rc, sentence);
-	}
+	return turn ? (struct inspection *)((char *)turn - offsetof(struct inspection, turn))
+		    : NULL;
+}
+
+static void finish_all(struct turns *list, int rc, const char *sentence)
+{
+	struct inspection *i;
+
+	while ((i = take(list, NULL)))
+		finish(i, rc, sentence);
 }
 
 /* The queue has an end for itself: nothing could serve it. */
 static void fail_all(int rc, const char *sentence)
 {
-	struct inspection *all;
+	struct turns all;
 
 	pthread_mutex_lock(&lock);
 	all = queue;
-	queue = NULL;
+	queue.first = NULL;
 	pthread_mutex_unlock(&lock);
-	finish_list(all, rc, sentence);
+	finish_all(&all, rc, sentence);
 }
 
 /* Those for whom an inspector died before; the others wait for one more. */
 static void fail_retried(int rc, const char *sentence)
 {
-	struct inspection **at = &queue, *failed = NULL, *i;
+	struct turns all, failed = { NULL };
+	struct inspection *i;
 
 	pthread_mutex_lock(&lock);
-	while ((i = *at)) {
-		if (!i->retried) {
-			i->retried = true;
-			at = &i->next;
-			continue;
-		}
-		*at = i->next;
-		i->next = failed;
-		failed = i;
+	all = queue;
+	queue.first = NULL;
+	while ((i = take(&all, NULL))) {
+		turns_add(i->retried ? &failed : &queue, &i->turn, i->uid);
+		i->retried = true;
 	}
 	pthread_mutex_unlock(&lock);
-	finish_list(failed, rc, sentence);
+	finish_all(&failed, rc, sentence);
 }
 
 /* ---- inspectors ------------------------------------------------------------------------------ */
@@ -185,21 +189,13 @@ static void start(struct slot *slot)
 
 /* ---- the queue ------------------------------------------------------------------------------- */
 
-static bool uid_is_busy(uid_t uid)
+/* Not while another inspection of this user goes on. */
+static bool may(uid_t uid)
 {
 	for (int i = 0; i < SLOTS; i++)
 		if (slots[i].state == SLOT_BUSY && slots[i].current->uid == uid)
-			return true;
-	return false;
-}
-
-static struct inspection **next_in_queue(void)
-{
-	struct inspection **at = &queue;
-
-	while (*at && uid_is_busy((*at)->uid))
-		at = &(*at)->next;
-	return *at ? at : NULL;
+			return false;
+	return true;
 }
 
 static struct slot *slot_in(enum slot_state state)
@@ -208,16 +204,6 @@ static struct slot *slot_in(enum slot_state state)
 		if (slots[i].state == state)
 			return &slots[i];
 	return NULL;
-}
-
-static void unqueue(struct inspection *i)
-{
-	struct inspection **at = &queue;
-
-	while (*at && *at != i)
-		at = &(*at)->next;
-	if (*at)
-		*at = i->next;
 }
 
 static const char *describe(const struct launch_exit *how, char *out, size_t size)
@@ -276,8 +262,7 @@ static bool retry(struct inspection *i, int rc)
 	if (again) {
 		i->retried = true;
 		i->run = 0;
-		i->next = queue;
-		queue = i;
+		turns_again(&queue, &i->turn);
 	}
 	pthread_mutex_unlock(&lock);
 	return again;
@@ -350,7 +335,7 @@ static struct launch_zygote *take_spare(void)
 {
 	struct launch_zygote *zygote;
 
-	for (struct slot *slot = slots + 1; !queue && slot < slots + SLOTS; slot++) {
+	for (struct slot *slot = slots + 1; !queue.first && slot < slots + SLOTS; slot++) {
 		if (slot->state != SLOT_IDLE)
 			continue;
 		zygote = slot->zygote;
@@ -366,17 +351,16 @@ static void pump(void)
 {
 	for (;;) {
 		struct launch_zygote *spare;
-		struct inspection **next;
 		struct slot *slot, *fresh = NULL;
+		bool next;
 
 		pthread_mutex_lock(&lock);
-		next = stopped ? NULL : next_in_queue();
+		next = !stopped && turns_any(&queue, may);
 		slot = next ? slot_in(SLOT_IDLE) : NULL;
 		if (slot) {
-			slot->current = *next;
+			slot->current = take(&queue, may);
 			slot->state = SLOT_BUSY;
 			slot->round++;
-			*next = slot->current->next;
 		} else if (next && !slot_in(SLOT_STARTING)) {
 			fresh = slot_in(SLOT_EMPTY);
 			if (fresh)
@@ -429,7 +413,6 @@ static int new_table(void)
 
 void inspect_add(struct inspection *i)
 {
-	struct inspection **at = &queue;
 	char text[128];
 	bool cancelled, refused;
 
@@ -445,12 +428,8 @@ void inspect_add(struct inspection *i)
 	pthread_mutex_lock(&lock);
 	cancelled = i->cancelled;
 	refused = stopped || cancelled;
-	while (!refused && *at)
-		at = &(*at)->next;
-	if (!refused) {
-		i->next = NULL;
-		*at = i;
-	}
+	if (!refused)
+		turns_add(&queue, &i->turn, i->uid);
 	pthread_mutex_unlock(&lock);
 	if (refused)
 		finish(i, cancelled ? -EINTR : -EAGAIN, "the inspection was ended");
@@ -460,18 +439,15 @@ void inspect_add(struct inspection *i)
 
 void inspect_cancel(struct inspection *i)
 {
-	struct inspection *at;
+	bool waited;
 	int64_t run;
 
 	pthread_mutex_lock(&lock);
 	i->cancelled = true;
 	run = i->run;
-	for (at = queue; at && at != i; at = at->next)
-		;
-	if (at)
-		unqueue(i);
+	waited = turns_remove(&queue, &i->turn);
 	pthread_mutex_unlock(&lock);
-	if (at)
+	if (waited)
 		finish(i, -EINTR, "the inspection was ended");
 	else if (run > 0)
 		launch_kill(run);

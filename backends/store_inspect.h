@@ -4,7 +4,7 @@
  *
  * One warm inspector is kept; more are made while several users load at once. No uid has two
  * inspections at the same time, so that files on which an inspector spins hold up nobody but their
- * owner. An inspector in which anything but a clean end was seen is thrown away with its jail.
+ * owner, and those who wait for one have it in turn. An inspector in which anything but a clean end was seen is thrown away with its jail.
  */
 #ifndef STORE_INSPECT_H
 #define STORE_INSPECT_H
@@ -14,6 +14,7 @@
 #include <sys/types.h>
 
 #include "sandboxfs.h"
+#include "store_turns.h"
 
 struct inspection {
 	/* The caller's. */
@@ -31,7 +32,7 @@ struct inspection {
 	 */
 	int table_fd; /* owned; -1: none */
 	char sentence[SFS_SENTENCE_MAX];
-	struct inspection *next;
+	struct turn turn;
 	int64_t run;
 	bool cancelled, retried;
 };

@@ -1,43 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * From an upload to a codelet: seal, hash, policy, inspection, publication.
+ * From an upload to a codelet: seal, hash, policy, inspection.
  *
- * load_commit() runs on the caller's thread up to the hash; the inspection ends on the launch
- * thread; everything that touches the disk is done on the store's own thread. One struct upload
- * goes along and is freed with the answer.
+ * load_commit() runs on the caller's thread up to the hash of what is small; the inspection ends on
+ * the launch thread; the hash of what is large, and everything that touches the disk, is done on
+ * the store's own thread, piece by piece. One struct upload goes along and is freed with the answer.
  */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
-#include "store_inspect.h"
-#include "store_priv.h"
+#include "store_upload.h"
 
-#define HASH_HERE (1u << 20) /* bytes: more is hashed on the store's own thread */
-
-struct upload {
-	struct inspection inspection; /* elf_fd is owned */
-	struct work work;
-	struct sfs_req *req;       /* NULL: an object that is inspected again */
-	struct store_entry *again; /* counted; NULL: an upload */
-	char name[SFS_NAME_MAX + 1];
-	struct sfs_cred who;
-	size_t size;
-	void *bytes; /* of elf_fd, mapped; NULL: not yet; owned */
-	mode_t mode;
-	unsigned char sha256[SHA256_BYTES];
-	int rc; /* of the inspection */
-	struct upload *next;
-};
-
-static void run_work(struct work *work, void (*run)(struct work *work))
-{
-	/* At the end of the daemon its thread has ended before the last answers are given. */
-	if (!work_add(work, run))
-		run(work);
-}
+#define HASH_HERE STORE_PIECE /* bytes: more is hashed on the store's own thread */
 
 static struct upload *of_work(struct work *work)
 {
@@ -46,253 +22,12 @@ static struct upload *of_work(struct work *work)
 
 static void free_upload(struct upload *u)
 {
-	if (u->bytes)
-		munmap(u->bytes, u->size);
 	if (u->inspection.elf_fd >= 0)
 		close(u->inspection.elf_fd);
 	if (u->inspection.table_fd >= 0)
 		close(u->inspection.table_fd);
+	place_forget(u);
 	free(u);
-}
-
-/* ---- publication: on the store's thread ------------------------------------------------------ */
-
-/* What is being put in place of what. */
-struct placing {
-	const struct upload *upload;
-	const struct store_table *table;
-	struct store_record record;
-	struct store_object *object;   /* counted */
-	struct store_load *load, *old; /* counted */
-	struct store_held *held, *old_held;
-	struct store_entry *entry; /* borrowed: names is held */
-	bool fresh;                /* the entry is new */
-	bool durable;
-};
-
-int tell_loading(struct store_held *held)
-{
-	return store.listener && store.listener->loading && held->codelet.spec
-		       ? store.listener->loading(&held->codelet)
-		       : 0;
-}
-
-/*
- * Of a codelet that nobody has had there is nothing to forget: those with a specification are
- * always held.
- */
-void tell_gone(struct store_held *held)
-{
-	if (held && store.listener && store.listener->gone)
-		store.listener->gone(&held->codelet);
-}
-
-/* The object with its two files. Not under names: these are the writes that take long. */
-static int make_object(struct placing *p)
-{
-	const struct upload *u = p->upload;
-	int rc;
-
-	memcpy(p->record.sha256, u->sha256, sizeof(p->record.sha256));
-	p->record.size = u->size;
-	pthread_mutex_lock(&store.lock);
-	p->object = object_get(p->record.sha256, p->record.size);
-	pthread_mutex_unlock(&store.lock);
-	rc = p->object ? 0 : sfs_fail(-ENOMEM, "out of memory");
-	rc = rc ?: db_put_object(p->object, u->bytes, p->durable);
-	return rc ?: db_put_table(p->object, p->table, p->durable);
-}
-
-static int make_load(struct placing *p)
-{
-	pthread_mutex_lock(&store.lock);
-	if (!p->record.sequence)
-		p->record.sequence = ++store.sequence;
-	p->object->refs++;
-	p->load = load_new(p->object, &p->record, p->table);
-	pthread_mutex_unlock(&store.lock);
-	return p->load ? 0 : sfs_fail(-ENOMEM, "out of memory");
-}
-
-/* The index and the tree; taken back if the tree has no room. */
-static int show(struct placing *p)
-{
-	struct store_held *none;
-	int rc;
-
-	pthread_mutex_lock(&store.lock);
-	p->entry = entry_find(p->upload->name);
-	p->fresh = !p->entry;
-	if (p->fresh)
-		p->entry = entry_new(p->upload->name);
-	if (p->entry) {
-		p->load->refs++;
-		p->old = entry_set(p->entry, p->load, true, &p->old_held);
-		p->entry->hidden = false;
-		p->entry->loads++;
-	}
-	pthread_mutex_unlock(&store.lock);
-	if (!p->entry)
-		return sfs_fail(-ENOMEM, "out of memory");
-	rc = entry_show(p->entry, true);
-	if (!rc) {
-		entry_keep(p->entry, p->held);
-		return 0;
-	}
-	pthread_mutex_lock(&store.lock);
-	load_put(entry_set(p->entry, p->old, true, &none));
-	p->old = NULL;
-	p->entry->hidden = !p->entry->dir;
-	if (p->fresh) {
-		entry_drop(p->entry);
-		entry_put(p->entry);
-	}
-	pthread_mutex_unlock(&store.lock);
-	return rc;
-}
-
-static void put_placing(struct placing *p)
-{
-	pthread_mutex_lock(&store.lock);
-	object_put(p->object);
-	load_put(p->load);
-	load_put(p->old);
-	pthread_mutex_unlock(&store.lock);
-	held_put(p->held);
-	held_put(p->old_held);
-}
-
-/* The record of what had the name before, or none. */
-static void restore_record(const struct upload *u, bool durable)
-{
-	struct store_record record;
-	struct store_entry *entry;
-	bool had;
-
-	pthread_mutex_lock(&store.lock);
-	entry = entry_find(u->name);
-	had = entry && entry->load && !entry->unloading;
-	if (had)
-		load_record(entry->load, &record);
-	pthread_mutex_unlock(&store.lock);
-	if (had)
-		(void)db_put_name(u->name, &record, durable);
-	else
-		(void)db_remove_name(u->name);
-}
-
-/*
- * Back to what was: the record, and the kernel of the former codelet, which the new one's may have
- * replaced.
- */
-static int undo(struct placing *p, int rc)
-{
-	struct store_held *former = NULL;
-	struct store_entry *entry;
-	char why[SFS_SENTENCE_MAX];
-
-	/* The sentence is that of the failure, not of its undoing. */
-	strncpy(why, sfs_sentence(), sizeof(why) - 1);
-	why[sizeof(why) - 1] = '\0';
-	if (rc != -EINTR)
-		restore_record(p->upload, p->durable);
-	tell_gone(p->held);
-	pthread_mutex_lock(&store.lock);
-	entry = entry_find(p->upload->name);
-	former = p->old_held ?: entry && !entry->unloading ? entry->held : NULL;
-	if (former)
-		former->refs++;
-	pthread_mutex_unlock(&store.lock);
-	if (former)
-		(void)tell_loading(former);
-	held_put(former);
-	return sfs_fail(rc, "%s", why);
-}
-
-/*
- * names is held. The listener is asked before anybody can see the name; the rename of the record is
- * the commit; the tree follows, which only a lack of memory can prevent.
- */
-static int place(struct placing *p)
-{
-	const struct upload *u = p->upload;
-	char temp[32];
-	int rc = db_prepare_name(&p->record, p->durable, temp);
-
-	if (rc)
-		return rc;
-	p->held = codelet_new(u->name, p->load, p->table);
-	rc = p->held ? tell_loading(p->held) : sfs_fail(-ENOMEM, "out of memory");
-	if (rc) {
-		db_abandon_name(temp);
-		return rc;
-	}
-	/* As late as can be: who is told that he was too late must not find it loaded. */
-	if (sfs_req_cancelled(u->req))
-		rc = sfs_fail(-EINTR, "the caller gave up");
-	rc = rc ?: db_commit_name(temp, u->name, p->durable);
-	rc = rc ?: show(p);
-	if (rc) {
-		db_abandon_name(temp);
-		return undo(p, rc);
-	}
-	tell_gone(p->old_held);
-	entry_status(u->name, NULL);
-	return 0;
-}
-
-static int publish(struct upload *u, const struct store_table *table)
-{
-	struct placing p = { .upload = u, .table = table, .durable = sfs_config()->store_durable };
-	int rc = make_object(&p);
-
-	p.record.mode = u->mode & 07777;
-	p.record.loaded_at_ns = sfs_wall_ns();
-	pthread_mutex_lock(&store.names);
-	rc = rc ?: policy_place(u->name, u->size, &u->who, &p.record);
-	rc = rc ?: make_load(&p);
-	rc = rc ?: place(&p);
-	pthread_mutex_unlock(&store.names);
-	put_placing(&p);
-	return rc;
-}
-
-/* Is the record still that of the object which was inspected again? */
-static bool still_wanted(const struct upload *u, struct store_record *record)
-{
-	bool wanted;
-
-	pthread_mutex_lock(&store.lock);
-	wanted = u->again->hidden && u->again->load && entry_find(u->name) == u->again &&
-		 !memcmp(u->again->load->object->sha256, u->sha256, SHA256_BYTES);
-	if (wanted)
-		load_record(u->again->load, record);
-	pthread_mutex_unlock(&store.lock);
-	return wanted;
-}
-
-static int publish_again(struct upload *u, const struct store_table *table)
-{
-	struct placing p = { .upload = u, .table = table };
-	int rc;
-
-	pthread_mutex_lock(&store.names);
-	if (still_wanted(u, &p.record)) {
-		pthread_mutex_lock(&store.lock);
-		p.object = object_get(p.record.sha256, p.record.size);
-		pthread_mutex_unlock(&store.lock);
-		rc = p.object ? 0 : sfs_fail(-ENOMEM, "out of memory");
-		rc = rc ?: db_put_table(p.object, table, false);
-		rc = rc ?: make_load(&p);
-		p.held = rc ? NULL : codelet_new(u->name, p.load, table);
-		rc = p.held ? tell_loading(p.held) : rc ?: sfs_fail(-ENOMEM, "out of memory");
-		rc = rc ?: show(&p);
-	} else {
-		rc = 0;
-	}
-	pthread_mutex_unlock(&store.names);
-	put_placing(&p);
-	return rc;
 }
 
 /* ---- the way there --------------------------------------------------------------------------- */
@@ -335,17 +70,35 @@ static void finish(struct upload *u, int rc)
 	free_upload(u);
 }
 
-static void take_table(struct work *work)
+static bool gave_up(const struct upload *u)
+{
+	return u->req && sfs_req_cancelled(u->req);
+}
+
+/* One piece of the way to the disk. */
+static bool place(struct work *work)
 {
 	struct upload *u = of_work(work);
-	struct store_table table = { 0 };
-	int rc = u->rc ? sfs_fail(u->rc, "%s", u->inspection.sentence)
-		       : table_take(u->inspection.table_fd, &table);
+	int rc = gave_up(u) ? sfs_fail(-EINTR, "the caller gave up") : place_upload(u);
 
-	if (!rc)
-		rc = u->again ? publish_again(u, &table) : publish(u, &table);
-	table_free(&table);
+	if (rc > 0)
+		return true;
 	finish(u, rc);
+	return false;
+}
+
+static bool take_table(struct work *work)
+{
+	struct upload *u = of_work(work);
+	int rc = u->rc ? sfs_fail(u->rc, "%s", u->inspection.sentence)
+		       : table_take(u->inspection.table_fd, &u->table);
+
+	if (!rc && !u->again) {
+		work->run = place;
+		return place(work);
+	}
+	finish(u, rc ?: place_again(u));
+	return false;
 }
 
 /* On the launch thread. */
@@ -354,18 +107,24 @@ static void inspected(struct inspection *inspection, int rc)
 	struct upload *u = (struct upload *)inspection;
 
 	u->rc = rc;
-	run_work(&u->work, take_table);
+	/* At the end of the daemon its thread has ended before the last answers are given. */
+	if (!work_add_first(&u->work, inspection->uid, take_table))
+		work_here(&u->work, take_table);
 }
 
-static void hash_large(struct work *work)
+static bool hash_large(struct work *work)
 {
 	struct upload *u = of_work(work);
-	int rc = upload_hash(u->inspection.elf_fd, u->size, &u->bytes, u->sha256);
+	int rc = gave_up(u) ? sfs_fail(-EINTR, "the caller gave up")
+			    : upload_hash(&u->hashing, u->inspection.elf_fd, u->size, u->sha256);
 
+	if (rc > 0)
+		return true;
 	if (rc)
 		finish(u, rc);
 	else
 		inspect_add(&u->inspection);
+	return false;
 }
 
 static void cancel(void *arg)
@@ -406,7 +165,7 @@ int load_commit(struct sfs_obj *dir, const char *name, int memfd, size_t size, m
 	u->mode = mode;
 	u->inspection.uid = who->uid;
 	rc = policy_upload(name, size, who) ?: upload_seal(memfd, size);
-	rc = rc ?: here ? upload_hash(memfd, size, &u->bytes, u->sha256) : 0;
+	rc = rc ?: here ? upload_hash(&u->hashing, memfd, size, u->sha256) : 0;
 	if (rc) {
 		tell(u, rc);
 		free_upload(u);
@@ -416,8 +175,8 @@ int load_commit(struct sfs_obj *dir, const char *name, int memfd, size_t size, m
 	sfs_req_on_cancel(req, cancel, u, 0);
 	if (here)
 		inspect_add(&u->inspection);
-	else
-		run_work(&u->work, hash_large);
+	else if (!work_add(&u->work, who->uid, hash_large))
+		work_here(&u->work, hash_large);
 	return SFS_LATER;
 }
 
@@ -426,7 +185,7 @@ int load_commit(struct sfs_obj *dir, const char *name, int memfd, size_t size, m
 static struct upload *waiting; /* store.lock */
 static bool one_is_on;         /* store.lock */
 
-static void load_bytes(struct work *work)
+static bool load_bytes(struct work *work)
 {
 	struct upload *u = of_work(work);
 	struct store_object *object = NULL;
@@ -452,6 +211,7 @@ static void load_bytes(struct work *work)
 	} else {
 		finish(u, 0); /* removed or replaced meanwhile */
 	}
+	return false;
 }
 
 static void next_again(void)
@@ -464,7 +224,7 @@ static void next_again(void)
 		waiting = u->next;
 	one_is_on = u;
 	pthread_mutex_unlock(&store.lock);
-	if (u && !work_add(&u->work, load_bytes)) {
+	if (u && !work_add(&u->work, u->who.uid, load_bytes)) {
 		/* The daemon ends: the next one will do it. */
 		pthread_mutex_lock(&store.lock);
 		entry_put(u->again);

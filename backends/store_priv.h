@@ -17,16 +17,21 @@
 
 #include "sha256.h"
 #include "store.h"
+#include "store_disk.h"
 #include "store_map.h"
 #include "store_record.h"
 #include "store_table.h"
 #include "store_work.h"
+
+#define STORE_PIECE                                                                                \
+	(1u << 20) /* bytes that the store's thread works on before others get their turn */
 
 struct store_object {
 	struct map_node node; /* in store.objects */
 	struct work work;     /* its end */
 	unsigned char sha256[SHA256_BYTES];
 	uint64_t size;
+	uid_t uid; /* who brought it first: on his account it ends */
 	unsigned refs;
 	bool verified; /* the file's bytes have been seen to have this hash */
 	bool tabled;   /* the table stands beside it: written or read by this daemon */
@@ -100,8 +105,8 @@ extern struct store store;
 
 /* borrowed, or NULL */
 struct store_object *object_find(const unsigned char sha256[SHA256_BYTES]);
-/* The one with these bytes, made if there is none; counted. NULL: out of memory. */
-struct store_object *object_get(const unsigned char sha256[SHA256_BYTES], uint64_t size);
+/* The one with these bytes, made for uid if there is none; counted. NULL: out of memory. */
+struct store_object *object_get(const unsigned char sha256[SHA256_BYTES], uint64_t size, uid_t uid);
 /* NULL allowed. The last reference sends its files to be removed. */
 void object_put(struct store_object *object);
 /*
@@ -156,8 +161,22 @@ void held_put(struct store_held *held); /* NULL allowed */
 /* sets the directories of store; -EBUSY: somebody else has it */
 int db_open(const char *state_dir);
 void db_close(void);
-/* The bytes, their table. An object that is verified is there already. */
-int db_put_object(struct store_object *object, const void *data, bool durable);
+/* The bytes of memfd on their way to the disk. */
+struct store_copy {
+	struct store_object *object; /* borrowed */
+	int memfd;                   /* borrowed */
+	bool durable;
+	/* Ours, zeros at first. */
+	bool open;
+	uint64_t done;
+	struct disk_file file;
+};
+/*
+ * Copies one piece: 1, another one is to come; 0, all is there under its name, as an object that is
+ * verified is already. After a failure nothing is left.
+ */
+int db_put_object(struct store_copy *copy);
+void db_abandon_object(struct store_copy *copy); /* whatever became of it */
 int db_put_table(struct store_object *object, const struct store_table *table, bool durable);
 int db_get_table(const unsigned char sha256[SHA256_BYTES], struct store_table *out);
 /*
@@ -178,6 +197,8 @@ int db_put_name(const char *name, const struct store_record *record, bool durabl
 int db_get_name(const char *name, struct store_record *out); /* -EBADMSG: damaged */
 int db_rename_name(const char *from, const char *to);
 int db_remove_name(const char *name);
+/* A part of what db_sync() would do, beforehand. */
+void db_flush_object(const struct store_object *object, uint64_t at, size_t size);
 int db_sync(const char *name, const unsigned char sha256[SHA256_BYTES]);
 /* Calls each for every name. */
 int db_each_name(void (*each)(const char *name, void *arg), void *arg);
@@ -200,7 +221,7 @@ int policy_hash(const unsigned char sha256[SHA256_BYTES]);
 int policy_place(const char *name, uint64_t size, const struct sfs_cred *who,
 		 struct store_record *record_out);
 
-/* ---- store_load.c: from an upload to a codelet; store_start.c: from the disk ----------------- */
+/* ---- store_load.c: from an upload to a codelet ----------------------------------------------- */
 
 int load_commit(struct sfs_obj *dir, const char *name, int memfd, size_t size, mode_t mode,
 		const struct sfs_cred *who, struct sfs_req *req);
@@ -222,14 +243,18 @@ void entry_keep(struct store_entry *entry, struct store_held *held);
 /* Its bytes turned out to be damaged: out of sight soon, with a line in /status. */
 void entry_damaged(struct store_entry *entry);
 void entry_status(const char *name, const char *why); /* NULL: all is well */
-/* Tells the listener, names held. */
+/* store_place.c: tells the listener, names held. */
 int tell_loading(struct store_held *held);
 void tell_gone(struct store_held *held); /* NULL allowed */
 
 /* store_seal.c: 0 or -errno with a sentence; the policy on hashes is asked too. */
 int upload_seal(int fd, size_t size);
-/* bytes_out: the sealed bytes as memory, which the caller unmaps; of a failure too, unless NULL. */
-int upload_hash(int fd, size_t size, void **bytes_out, unsigned char out[SHA256_BYTES]);
+/* Zeros at first. One piece: 1, another one is to come. */
+struct hashing {
+	struct sha256 sha256;
+	size_t done;
+};
+int upload_hash(struct hashing *hashing, int fd, size_t size, unsigned char out[SHA256_BYTES]);
 
 /* both directories are known: reads the disk. 0 or -errno with a sentence */
 int store_begin(void);

@@ -10,6 +10,24 @@
 
 #define SEALS (F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
 
+int upload_hash(struct hashing *hashing, int fd, size_t size, unsigned char out[SHA256_BYTES])
+{
+	size_t left = size - hashing->done, n = left < STORE_PIECE ? left : STORE_PIECE;
+	void *bytes = mmap(NULL, n, PROT_READ, MAP_SHARED | MAP_POPULATE, fd, (off_t)hashing->done);
+
+	if (bytes == MAP_FAILED)
+		return sfs_fail(-ENOMEM, "the upload cannot be mapped: %s", strerror(errno));
+	if (!hashing->done)
+		sha256_init(&hashing->sha256);
+	sha256_add(&hashing->sha256, bytes, n);
+	munmap(bytes, n);
+	hashing->done += n;
+	if (hashing->done < size)
+		return 1;
+	sha256_end(&hashing->sha256, out);
+	return policy_hash(out);
+}
+
 static bool is_sealed(int fd)
 {
 	int seals = fcntl(fd, F_GET_SEALS), err = errno;
@@ -28,15 +46,4 @@ int upload_seal(int fd, size_t size)
 	return lseek(fd, 0, SEEK_END) == (off_t)size
 		       ? 0
 		       : sfs_fail(-EIO, "the upload changed its size");
-}
-
-int upload_hash(int fd, size_t size, void **bytes_out, unsigned char out[SHA256_BYTES])
-{
-	void *bytes = mmap(NULL, size, PROT_READ, MAP_SHARED | MAP_POPULATE, fd, 0);
-
-	if (bytes == MAP_FAILED)
-		return sfs_fail(-ENOMEM, "the upload cannot be mapped: %s", strerror(errno));
-	*bytes_out = bytes;
-	sha256_of(bytes, size, out);
-	return policy_hash(out);
 }

@@ -120,7 +120,7 @@ struct damage {
  * The name and its record stay taken, so that it is its owner's to replace; and the next start
  * looks again.
  */
-static void hide_damaged(struct work *work)
+static bool hide_damaged(struct work *work)
 {
 	struct damage *damage = (struct damage *)work;
 	struct store_entry *entry = damage->entry;
@@ -151,20 +151,23 @@ static void hide_damaged(struct work *work)
 	entry_put(entry);
 	pthread_mutex_unlock(&store.lock);
 	free(damage);
+	return false;
 }
 
 void entry_damaged(struct store_entry *entry)
 {
 	struct damage *damage = malloc(sizeof(*damage));
+	uid_t uid;
 
 	entry_status(entry->name, "its bytes are damaged on disk");
 	if (!damage)
 		return;
 	pthread_mutex_lock(&store.lock);
 	entry->refs++;
+	uid = entry->load ? entry->load->uid : 0;
 	pthread_mutex_unlock(&store.lock);
 	damage->entry = entry;
-	if (work_add(&damage->work, hide_damaged))
+	if (work_add(&damage->work, uid, hide_damaged))
 		return;
 	pthread_mutex_lock(&store.lock);
 	entry_put(entry);

@@ -27,7 +27,7 @@ static struct store_entry *enter(const char *name, const struct store_record *re
 	struct store_held *none;
 
 	pthread_mutex_lock(&store.lock);
-	object = object_get(record->sha256, record->size);
+	object = object_get(record->sha256, record->size, record->uid);
 	if (object && object->size == record->size)
 		load = load_new(object, record, table);
 	else

@@ -8,27 +8,32 @@
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t added = PTHREAD_COND_INITIALIZER;
-static struct work *first, **last = &first; /* lock */
-static bool running, stopping;              /* lock */
+static struct turns queue;     /* lock */
+static bool running, stopping; /* lock */
 static pthread_t thread;
+
+static struct work *of_turn(struct turn *turn)
+{
+	return turn ? (struct work *)((char *)turn - offsetof(struct work, turn)) : NULL;
+}
 
 static void *serve(void *arg)
 {
 	(void)arg;
 	pthread_mutex_lock(&lock);
-	while (first || !stopping) {
-		struct work *work = first;
+	while (queue.first || !stopping) {
+		struct work *work = of_turn(turns_take(&queue, NULL));
+		bool more;
 
 		if (!work) {
 			pthread_cond_wait(&added, &lock);
 			continue;
 		}
-		first = work->next;
-		if (!first)
-			last = &first;
 		pthread_mutex_unlock(&lock);
-		work->run(work);
+		more = work->run(work);
 		pthread_mutex_lock(&lock);
+		if (more)
+			turns_again(&queue, &work->turn);
 	}
 	running = false;
 	pthread_mutex_unlock(&lock);
@@ -49,21 +54,40 @@ int work_start(void)
 	return -err;
 }
 
-bool work_add(struct work *work, void (*run)(struct work *work))
+static bool put(struct work *work, bool (*run)(struct work *work), uid_t uid, bool first)
 {
 	bool queued;
 
-	work->next = NULL;
 	work->run = run;
+	work->turn.uid = uid;
 	pthread_mutex_lock(&lock);
 	queued = running;
 	if (queued) {
-		*last = work;
-		last = &work->next;
+		if (first)
+			turns_again(&queue, &work->turn);
+		else
+			turns_add(&queue, &work->turn, uid);
 		pthread_cond_signal(&added);
 	}
 	pthread_mutex_unlock(&lock);
 	return queued;
+}
+
+bool work_add(struct work *work, uid_t uid, bool (*run)(struct work *work))
+{
+	return put(work, run, uid, false);
+}
+
+bool work_add_first(struct work *work, uid_t uid, bool (*run)(struct work *work))
+{
+	return put(work, run, uid, true);
+}
+
+void work_here(struct work *work, bool (*run)(struct work *work))
+{
+	work->run = run;
+	while (work->run(work))
+		;
 }
 
 void work_stop(void)

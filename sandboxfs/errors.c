@@ -251,6 +251,16 @@ int64_t errors_note_command(struct sfs_obj *dir, const char *name, const struct 
 	return rc;
 }
 
+/* Under the lock: uid's own, or NULL. */
+static const struct refusal *own_refusal(struct refusal *const *list, uid_t uid)
+{
+	const struct refusal *refusal;
+
+	for (refusal = *list; refusal && refusal->uid != uid; refusal = refusal->next)
+		;
+	return refusal;
+}
+
 /* Does uid's refusal in that list begin with that path? */
 static bool is_about(struct refusal *const *list, uid_t uid, const char *path)
 {
@@ -259,8 +269,7 @@ static bool is_about(struct refusal *const *list, uid_t uid, const char *path)
 	bool about;
 
 	pthread_mutex_lock(&errors_lock);
-	for (refusal = *list; refusal && refusal->uid != uid; refusal = refusal->next)
-		;
+	refusal = own_refusal(list, uid);
 	about = refusal && !strncmp(refusal->line, path, len) && refusal->line[len] == ' ';
 	pthread_mutex_unlock(&errors_lock);
 	return about;
@@ -287,8 +296,7 @@ static void show(struct refusal *const *list, uid_t uid, struct sfs_buf *out)
 	bool any = false;
 
 	pthread_mutex_lock(&errors_lock);
-	for (refusal = *list; refusal && refusal->uid != uid; refusal = refusal->next)
-		;
+	refusal = own_refusal(list, uid);
 	if (refusal) {
 		sfs_put(out, "%s\n", refusal->line);
 		any = true;

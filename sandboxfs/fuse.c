@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* FUSE: operations on names and attributes. */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -8,6 +9,7 @@
 #include "errors.h"
 #include "file.h"
 #include "fuse_ops.h"
+#include "gate.h"
 #include "ledger.h"
 
 struct sfs_cred fuse_begin(fuse_req_t req, enum stats_op op)
@@ -98,13 +100,47 @@ static void reply_entry(fuse_req_t req, int err, const struct seen *seen)
 	node_put(seen->node);
 }
 
-static void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
+/* A LOOKUP that waits at the gate. */
+struct waiting_lookup {
+	struct gate_guest guest;
+	fuse_req_t req;
+	char name[];
+};
+
+static void look_up(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
 	struct sfs_cred who = fuse_begin(req, OP_LOOKUP);
 	struct where where = { parent, name };
 	struct seen seen;
 
 	reply_entry(req, dir_lookup(&where, &who, &seen), &seen);
+}
+
+static void look_up_late(struct gate_guest *guest)
+{
+	struct waiting_lookup *lookup = (struct waiting_lookup *)guest;
+
+	look_up(lookup->req, guest->dir, lookup->name);
+	free(lookup);
+}
+
+static void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
+{
+	const struct fuse_ctx *ctx = fuse_req_ctx(req);
+	struct gate_guest guest = { parent, ctx->uid, ctx->pid, look_up_late, NULL, NULL };
+	struct waiting_lookup *lookup = NULL;
+	size_t size = strlen(name) + 1;
+
+	if (node_name_waits(parent, name) && !gate_pass(&guest))
+		lookup = malloc(sizeof(*lookup) + size);
+	if (!lookup) {
+		look_up(req, parent, name);
+		return;
+	}
+	lookup->guest = guest;
+	lookup->req = req;
+	memcpy(lookup->name, name, size);
+	gate_wait(&lookup->guest);
 }
 
 static void op_forget(fuse_req_t req, fuse_ino_t ino, uint64_t nlookup)

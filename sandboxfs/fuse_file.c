@@ -9,6 +9,7 @@
 #include "adopt.h"
 #include "file.h"
 #include "fuse_ops.h"
+#include "gate.h"
 #include "ledger.h"
 #include "notify.h"
 
@@ -74,27 +75,35 @@ static int open_file(struct node *node, int flags, const struct sfs_cred *who, u
 	return err;
 }
 
+static void reply_open(fuse_req_t req, struct open_reply *reply)
+{
+	struct file *file = ledger_file(reply->fh);
+	uint64_t fh = reply->fh;
+
+	if (!file_flushes(file))
+		reply->flags |= OPEN_NOFLUSH;
+	if (!file_is_upload(file))
+		reply->flags |= OPEN_PARALLEL_WRITES;
+	stats_end(false);
+	if (fuse_reply_buf(req, (const char *)reply, sizeof(*reply)))
+		close_file(fh);
+}
+
 static void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
 	struct sfs_cred who = fuse_begin(req, OP_OPEN);
 	struct node *node = node_find(ino);
 	struct open_reply reply = { .flags = OPEN_DIRECT_IO };
-	struct file *file;
+	uint64_t gate = node ? node_waits_in(node) : 0;
 	int err = node ? open_file(node, fi->flags, &who, &reply.fh) : -ESTALE;
 
 	node_put(node);
-	if (err) {
+	if (err)
 		fuse_answer(req, err);
-		return;
-	}
-	file = ledger_file(reply.fh);
-	if (!file_flushes(file))
-		reply.flags |= OPEN_NOFLUSH;
-	if (!file_is_upload(file))
-		reply.flags |= OPEN_PARALLEL_WRITES;
-	stats_end(false);
-	if (fuse_reply_buf(req, (const char *)&reply, sizeof(reply)))
-		close_file(reply.fh);
+	else
+		reply_open(req, &reply);
+	if (gate)
+		gate_leave(gate, who.uid, who.pid, fi->flags & O_TRUNC);
 }
 
 static void op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,

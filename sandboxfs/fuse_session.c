@@ -14,6 +14,7 @@
 #include "transport.h"
 #include "fuse_ops.h"
 #include "fuse_resent.h"
+#include "gate.h"
 
 #define WAKE_NS 10000000
 
@@ -148,9 +149,11 @@ int transport_serve(struct fuse_session *session, unsigned threads, void (*ready
 	fuse_loop_cfg_set_idle_threads(config, threads);
 	fuse_loop_cfg_set_clone_fd(config, 0);
 	err = fuse_session_custom_io(session, &io, fuse_session_fd(session));
+	err = err ?: gate_start();
 	err = err ?: take_over(session, ready);
 	if (!err)
 		err = fuse_session_loop_mt(session, config);
+	gate_stop();
 	atomic_store(&serving, false);
 	fuse_loop_cfg_destroy(config);
 	return err > 0 ? 0 : err;

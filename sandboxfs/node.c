@@ -239,6 +239,24 @@ int node_row_number(struct sfs_obj *dir, const char *name)
 	return hidden ? -1 : (int)i;
 }
 
+bool node_name_waits(uint64_t id, const char *name)
+{
+	struct node *dir = node_find(id);
+	int row = dir && dir->kind == NODE_DIR ? node_row_number(node_obj(dir), name) : -1;
+	bool waits = row >= 0 && (node_obj(dir)->type->attrs[row].flags & SFS_WAITS);
+
+	node_put(dir);
+	return waits;
+}
+
+uint64_t node_waits_in(const struct node *node)
+{
+	const struct row_node *row = (const struct row_node *)node;
+
+	return node->kind == NODE_ROW && (node_attr(row)->flags & SFS_WAITS) ? node->dir->node.id
+									     : 0;
+}
+
 static bool same_row(const struct node *node, const struct row_node *want)
 {
 	const struct row_node *row = (const struct row_node *)node;

@@ -124,7 +124,11 @@ void node_forget_all(void);
 struct row_node *node_row(struct sfs_obj *dir, unsigned row, const struct sfs_cred *who);
 /* The number of the row with that name, or -1. Hidden ones are not found. */
 int node_row_number(struct sfs_obj *dir, const char *name);
-/* The same under the id that the kernel knows from a daemon before this one. NULL: it is taken. */
+/* Is it the name of a row whose every lookup is an inode of its own (SFS_WAITS)? dir is an id, known or not. */
+bool node_name_waits(uint64_t dir, const char *name);
+/* The id of its directory if node is such a row, else 0. */
+uint64_t node_waits_in(const struct node *node);
+/* As node_row(), under the id that the kernel knows from a daemon before this one. NULL: it is taken. */
 struct row_node *node_adopt_row(struct sfs_obj *dir, unsigned row, uid_t for_uid, uint64_t id);
 uint64_t node_row_ino(const struct sfs_obj *dir, unsigned row);
 
