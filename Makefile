@@ -31,17 +31,17 @@ PKG_LIBS := $(shell pkg-config --libs $(PKGS) 2>/dev/null)
 WARN	:= -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes $(if $(WERROR),-Werror)
 CPPFLAGS_ALL := -D_GNU_SOURCE -DSANDBOXFS_VERSION='"$(VERSION)"' -I sandboxfs -I backends -I $(O) \
 		$(if $(SAN)$(TSAN)$(FUZZER)$(FAULTS),-DSFS_FAULTS) $(PKG_CFLAGS) $(CPPFLAGS)
-BASE	:= -std=gnu17 -O2 -g $(WARN) -MMD -MP
+BASE	:= -std=gnu17 -g $(WARN) -MMD -MP
 HARDEN	:= $(if $(SAN)$(TSAN)$(FUZZER),-fno-omit-frame-pointer,-fstack-protector-strong -D_FORTIFY_SOURCE=2)
 INSTRUMENT := $(if $(SAN),-fsanitize=address$(,)undefined -fno-sanitize-recover=undefined) \
 	      $(if $(TSAN),-fsanitize=thread) \
 	      $(if $(FUZZER),-fsanitize=fuzzer-no-link$(,)address$(,)undefined -fno-sanitize-recover=undefined)
-CFLAGS_ALL := $(BASE) -fPIE -pthread $(HARDEN) $(INSTRUMENT) $(CFLAGS)
+CFLAGS_ALL := $(BASE) $(if $(SAN)$(TSAN),-O1,-O2) -fPIE -pthread $(HARDEN) $(INSTRUMENT) $(CFLAGS)
 LDFLAGS_ALL := -pie -pthread -Wl,-z,relro,-z,now $(INSTRUMENT) $(LDFLAGS)
 LIBS	:= $(PKG_LIBS) -lpfm -lz -lm
 
 # What runs in a jail: small, static, and never instrumented, since a sanitizer's own system calls would look hostile.
-JAIL_CFLAGS := $(BASE) -fPIE -fno-stack-protector
+JAIL_CFLAGS := $(BASE) -O2 -fPIE -fno-stack-protector
 JAIL_LDFLAGS := -static-pie -Wl,-z,relro,-z,now,-z,noexecstack
 
 # ---- sources: found by their names, listed nowhere -----------------------------------------------

@@ -36,6 +36,12 @@ def read(path):
         return f.read().decode()
 
 
+def some(rows):
+    """All of them in the plain build as root; every third of them in the others, which ask the same of the same jail."""
+    rows = list(rows)
+    return rows if ROLE == "root" and not os.environ["BUILD"].endswith("san") else rows[::3]
+
+
 def processes():
     """Everything that was started for this script: other tests, with runs of their own, may go on beside it."""
     return onetest.descendants(os.getppid())

@@ -143,7 +143,7 @@ def killed_in_a_loop(mounted):
     clients = [Client(n, objects) for n in range(4)]
     for c in clients:
         c.start()
-    for _ in range(10):
+    for _ in range(5):
         mounted.kill("daemon")
     time.sleep(1)
     for c in clients:

@@ -7,8 +7,8 @@ import os, signal, subprocess, sys, time
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))
 import sfs
 
-TIMES = 60
-ROUNDS, STEP_S, STEPS, WORKERS = 300, 5e-5, 40, 3
+TIMES = 30
+ROUNDS, STEP_S, STEPS, WORKERS = 100, 5e-5, 40, 3
 SOURCE = """
 __attribute__((section(".sandboxfs"), used)) static const char spec[] =
 	"[kernel]\\nname = {name}\\nfunction = f\\nreturns = i32\\n[param.{param}]\\ntype = u32\\ndefault = 1\\n[call]\\nargs = i32 1\\n";

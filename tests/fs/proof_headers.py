@@ -54,10 +54,10 @@ shnum, = struct.unpack_from("<H", REAL, 60)
 headers = list(range(64)) + list(range(shoff, shoff + 64 * shnum))
 sfs.ok("the real one runs", attempt(REAL) == "ran" and sfs.flat("kernels/answer/result")["return"] == "5",
        sfs.read("kernels/answer/result"))
-counts = survey("truncations", ((f"{n} bytes", REAL[:n]) for n in range(1, len(REAL), 1 if len(REAL) < 2000 else 3)))
+counts = survey("truncations", ((f"{n} bytes", REAL[:n]) for n in sfs.some(range(1, len(REAL), 1 if len(REAL) < 2000 else 3))))
 sfs.ok("every truncation is refused", counts.keys() <= {"refused", "ended"}, counts)
 for value in (0xff, 0x01, 0x80):
-    survey(f"header bytes ^ {value:#x}", (changed(offset, value) for offset in headers))
+    survey(f"header bytes ^ {value:#x}", (changed(offset, value) for offset in sfs.some(headers)))
 sfs.ok("the real one still runs", attempt(REAL) == "ran")
 sfs.ok("nothing is wrong with the daemon", sfs.read("status") == "ok\n", sfs.read("status"))
 sfs.done()
