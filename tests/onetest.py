@@ -61,22 +61,31 @@ def mounts():
         return [line.split()[4] for line in f]
 
 
-def cgroups(pids):
-    """Control groups that name one of these processes: other sandboxfs may run beside this one."""
+def cgroups(pids, since=0):
+    """Control groups that name one of these processes: other sandboxfs may run beside this one, and one that was killed may have
+    left a group with a number that has come again since."""
     names = {f"sandboxfs-{pid}" for pid in pids}
     found = []
     for folder, below, _ in os.walk("/sys/fs/cgroup"):
         if names & set(folder.split("/")):
-            found.append(folder)
+            found += [folder] if changed(folder) >= since else []
         elif not names & set(below):
             below[:] = [name for name in below if not name.startswith("sandboxfs-")]
     return found
+
+
+def changed(folder):
+    try:
+        return os.stat(folder).st_mtime
+    except OSError:
+        return 0  # gone meanwhile
 
 
 class Mount:
     """A daemon in the foreground, with its mount point, state and standard error in one temporary folder."""
 
     def __init__(self, script, build, role):
+        self.began = time.time()
         self.folder = tempfile.mkdtemp(prefix="sfs-mount-")
         os.chmod(self.folder, 0o755)
         self.point = os.path.join(self.folder, "mnt")
@@ -161,7 +170,9 @@ def left_behind(mount, mounts_before):
         if point not in mounts_before:
             not_ok("a mount was left: " + point)
             subprocess.run(["umount", "-l", point], check=False)
-    for group in cgroups(mount.pids):
+    while cgroups(mount.pids, mount.began) and time.monotonic() < end:
+        time.sleep(0.05)
+    for group in cgroups(mount.pids, mount.began):
         not_ok("a control group was left: " + group)
 
 
