@@ -56,20 +56,11 @@ def libc(name, *args):
 
 def as_user(uid, call, *args, gid=None, groups=()):
     """The outcome of a call in a child with that uid."""
-    r, w = os.pipe()
-    pid = os.fork()
-    if pid == 0:
-        os.setgroups(groups)
-        os.setresgid(*[gid or uid] * 3)
-        os.setresuid(uid, uid, uid)
+    def as_that():
+        sfs.become(uid, groups, gid)
         os.umask(0o022)
-        os.write(w, str(outcome(call, *args)).encode())
-        os._exit(0)
-    os.close(w)
-    with os.fdopen(r) as f:
-        got = f.read()
-    os.waitpid(pid, 0)
-    return got
+        return outcome(call, *args)
+    return sfs.told(as_that)
 
 
 def opened(path, flags=os.O_RDONLY, mode=0o644):

@@ -128,15 +128,35 @@ def wait_for(condition, seconds=30):
     return True
 
 
+def become(uid, groups=(), gid=None):
+    os.setgroups(groups)
+    os.setresgid(*[uid if gid is None else gid] * 3)
+    os.setresuid(uid, uid, uid)
+
+
+def told(work):
+    """What work returns in a process of its own, as text."""
+    r, w = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        try:
+            os.write(w, str(work()).encode())
+        finally:
+            os._exit(0)
+    os.close(w)
+    with os.fdopen(r) as f:
+        got = f.read()
+    os.waitpid(pid, 0)
+    return got
+
+
 def fork_as(uid, work, groups=()):
     """The pid of a child that ends, as that user, with the status that work returns."""
     pid = os.fork()
     if pid == 0:
         status = 255
         try:
-            os.setgroups(groups)
-            os.setresgid(uid, uid, uid)
-            os.setresuid(uid, uid, uid)
+            become(uid, groups)
             os.umask(0o022)
             status = int(work())
         finally:

@@ -181,17 +181,7 @@ def attributes():
 
 def lock_in_child(fd_path, command):
     """The outcome in another process of trying to lock what this one has locked."""
-    r, w = os.pipe()
-    pid = os.fork()
-    if pid == 0:
-        fd = os.open(fd_path, os.O_RDWR)
-        os.write(w, str(outcome(command, fd)).encode())
-        os._exit(0)
-    os.close(w)
-    with os.fdopen(r) as f:
-        got = f.read()
-    os.waitpid(pid, 0)
-    return got
+    return sfs.told(lambda: outcome(command, os.open(fd_path, os.O_RDWR)))
 
 
 def besides():

@@ -177,26 +177,15 @@ def attempt(call):
 
 def become(uid):
     if ROOT:
-        os.setgroups([])
-        os.setresgid(uid, uid, uid)
-        os.setresuid(uid, uid, uid)
+        sfs.become(uid)
 
 
 def as_uid(uid, work):
     """What it returns, as text."""
-    r, w = os.pipe()
-    pid = os.fork()
-    if pid == 0:
-        try:
-            become(uid)
-            os.write(w, str(work()).encode())
-        finally:
-            os._exit(0)
-    os.close(w)
-    with os.fdopen(r) as f:
-        got = f.read()
-    os.waitpid(pid, 0)
-    return got
+    def as_that():
+        become(uid)
+        return work()
+    return sfs.told(as_that)
 
 
 def begin(number, uid, page, codes, end):

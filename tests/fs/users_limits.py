@@ -7,7 +7,7 @@ by threads at once too; and what a client held that was killed, or what failed, 
 import errno, os, re, signal, sys, threading
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))
 import sfs
-from calls import A, B, KERNELS, LIBC, ROOT, STORE, as_user, at, one, outcome, put, touch
+from calls import A, B, KERNELS, ROOT, as_user, at, one, outcome, put, touch
 
 CODELETS, BYTES, KERNELS_MAX, JOBS, OPENS, STAGED, STAGED_BYTES = 5, 20000, 5, 5, 40, 12, 40000
 EDQUOT = "EDQUOT"
@@ -16,20 +16,7 @@ USERS = (A, B) if ROOT else (os.getuid(),)
 
 def here(uid, work, *args):
     """The outcome of work as that user in a process of its own; an ordinary user is himself."""
-    if ROOT:
-        return as_user(uid, work, *args)
-    r, w = os.pipe()
-    pid = os.fork()
-    if pid == 0:
-        try:
-            os.write(w, str(outcome(work, *args)).encode())
-        finally:
-            os._exit(0)
-    os.close(w)
-    with os.fdopen(r) as f:
-        got = f.read()
-    os.waitpid(pid, 0)
-    return got
+    return as_user(uid, work, *args) if ROOT else sfs.told(lambda: outcome(work, *args))
 
 
 def soon(call, *args):
@@ -299,7 +286,6 @@ here(USERS[0], os.unlink, at("s.o"))
 if ROOT:
     def moved(kind, path):
         """What root gives to another counts there, and no more where it was."""
-        it = kind()
         for n in range(kind.most):
             as_user(A, lambda n=n: kind().take(n))
         first = path(A, 0)

@@ -4,7 +4,7 @@
 import json, os, sys, unicodedata
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))
 import sfs
-from calls import KERNELS, NAME_MAX, PLAIN, STORE, at, one, outcome, touch
+from calls import KERNELS, NAME_MAX, PLAIN, STORE, at, outcome, touch
 
 NAMES = [b"x" * n for n in (1, NAME_MAX, NAME_MAX + 1, 255, 256)] + [b"x" * (NAME_MAX - 1) + b"%"] + [
     b"a\nb", b"\n", b"\r", b"a\tb", b"\x01", b"\x7f", b"\x1b[2Jx", b"\xff\xfe", b"\xc3\x28", "\u202eevil".encode(), "é".encode(), "\u2028".encode(),

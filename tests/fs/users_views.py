@@ -4,7 +4,7 @@
 # root-only
 """Users who come another way: through namespaces, a chroot, bind mounts, an overlay or a moved mount, with limits of their own, with
 a descriptor of another's, or with another uid than when they opened it. Each is judged as who he is outside, and as who opened."""
-import errno, os, resource, signal, socket, subprocess, sys
+import os, resource, signal, socket, subprocess, sys
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))
 import sfs
 from calls import A, B, KERNELS, STORE, as_user, at, content, one, outcome
@@ -35,24 +35,7 @@ def result(uid, key):
 
 def child(work):
     """Its outcome in a process of its own, of root's."""
-    r, w = os.pipe()
-    pid = os.fork()
-    if pid == 0:
-        try:
-            os.write(w, str(outcome(work)).encode())
-        finally:
-            os._exit(0)
-    os.close(w)
-    with os.fdopen(r) as f:
-        got = f.read()
-    os.waitpid(pid, 0)
-    return got
-
-
-def become(uid):
-    os.setgroups([])
-    os.setresgid(uid, uid, uid)
-    os.setresuid(uid, uid, uid)
+    return sfs.told(lambda: outcome(work))
 
 
 def shell(words, script):
@@ -101,7 +84,7 @@ def places():
     def rooted(place, run):
         os.chroot(place)
         os.chdir("/")
-        become(A)
+        sfs.become(A)
         return run_as_opened(os.open(run, os.O_RDWR), "rooted") + " " + str(len(os.listdir("/..")) > 0)
     sfs.ok("in a chroot to the mount", child(lambda: rooted(sfs.MNT, "/kernels/own/run")) == "counted True" and result(A, "tag") == "rooted")
     sfs.ok("and to a folder of it", child(lambda: rooted(OWN, "/run")) == "counted True")
@@ -152,7 +135,7 @@ def put_over(name):
 
 def limited(kind, most, work):
     def begin():
-        become(A)
+        sfs.become(A)
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(kind, (most, most))
         return work()

@@ -7,7 +7,7 @@
 import ctypes, fcntl, os, select, signal, struct, subprocess, sys, threading, time
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))
 import sfs
-from calls import A, AT_FDCWD, B, CODELETS, KERNELS, LIBC, as_user, at, libc, one, outcome, put, touch
+from calls import A, AT_FDCWD, B, CODELETS, KERNELS, LIBC, as_user, at, libc, outcome, put, touch
 
 IN_MODIFY, IN_CREATE = 2, 0x100
 MS_RDONLY, MS_NOSUID, MS_NODEV, MS_REMOUNT = 1, 2, 4, 32
