@@ -55,6 +55,8 @@ RUNNER	:= $(wildcard backends/jailed/runner*.c backends/jailed/runner*.S) $(HELP
 	   $(wildcard backends/elf_link*.c backends/elf_imports*.c backends/elf_escape.c)
 INSPECTOR := $(wildcard backends/jailed/inspector*.c backends/jailed/helper*.c) \
 	     $(wildcard backends/elf_inspect*.c backends/elf_link*.c backends/elf_imports*.c backends/elf_escape.c)
+GUARD	:= $(wildcard backends/jailed/guard*.c backends/jailed/guard*.S)
+PROFILES := $(wildcard backends/profiles/*.ini)
 UNIT	:= $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/*.c))
 FUZZ	:= $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/*.c))
 BENCH	:= $(patsubst tests/bench/%.c,%,$(wildcard tests/bench/*.c))
@@ -63,7 +65,7 @@ PRELOADED := $(patsubst tests/%.c,$(O)/%.so,$(wildcard tests/*.c))
 
 objects	= $(patsubst %,$(O)/obj/%.o,$(1))
 jailed	= $(patsubst %,$(O)/jailed/%.o,$(1))
-GENERATED := $(O)/obj/specs.o $(O)/obj/embed.o
+GENERATED := $(O)/obj/specs.o $(O)/obj/profiles.o $(O)/obj/embed.o
 
 DAEMON_OBJ := $(call objects,$(CORE) $(filter-out $(ELF),$(BACK))) $(GENERATED)
 LIB_OBJ	:= $(call objects,$(filter-out sandboxfs/main.c,$(CORE)) $(BACK)) $(GENERATED)
@@ -159,10 +161,25 @@ $(O)/bin/inspector: $(call jailed,$(INSPECTOR))
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(JAIL_LDFLAGS) -o $@ $^ -lelf -lz
 
-$(O)/obj/embed.o: backends/embed.S $(O)/bin/runner $(O)/bin/inspector
-	$(call say,EMBED,'runner inspector')
+# Without a libc: each rocker has one of these, and starts it when it is made.
+$(O)/bin/guard: $(call jailed,$(GUARD))
+	$(call say,LINK,$@)
 	@mkdir -p $(@D)
-	$(Q)$(CC) -DRUNNER='"$(O)/bin/runner"' -DINSPECTOR='"$(O)/bin/inspector"' -c -o $@ $<
+	$(Q)$(CC) $(JAIL_LDFLAGS) -nostdlib -nostartfiles -o $@ $^
+
+$(O)/obj/embed.o: backends/embed.S $(O)/bin/runner $(O)/bin/inspector $(O)/bin/guard
+	$(call say,EMBED,'runner inspector guard')
+	@mkdir -p $(@D)
+	$(Q)$(CC) -DRUNNER='"$(O)/bin/runner"' -DINSPECTOR='"$(O)/bin/inspector"' -DGUARD='"$(O)/bin/guard"' -c -o $@ $<
+
+$(O)/profiles.c: scripts/embed-profiles $(PROFILES) $(wildcard backends/profiles)
+	$(call say,PROFILES,$@)
+	@mkdir -p $(@D)
+	$(Q)scripts/embed-profiles $(PROFILES) >$@
+
+$(O)/obj/profiles.o: $(O)/profiles.c
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -c -o $@ $<
 
 $(O)/specs.c: scripts/embed-specs $(SPECS) $(wildcard backends/specs)
 	$(call say,SPECS,$@)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The two jailed helpers as bytes of the daemon: the launcher writes them into sealed memfds, so that no file on disk has to be
+ * The jailed helpers and the guard of rockers as bytes of the daemon: the launcher writes them into sealed memfds, so that no file on disk has to be
  * trusted when a jail is built.
  */
 	.section .rodata.jailed, "a", @progbits
@@ -22,5 +22,6 @@
 
 	embed	jailed_runner, RUNNER
 	embed	jailed_inspector, INSPECTOR
+	embed	jailed_guard, GUARD
 
 	.section .note.GNU-stack, "", @progbits

@@ -13,16 +13,45 @@
 
 #include <stdint.h>
 
+#include "cgroup_rocker.h"
 #include "jail.h"
+#include "jail_rocker.h"
 #include "launch.h"
+#include "rockerplan.h"
+#include "sandboxfs.h"
 
 #define LM_JAILS_MAX    512
+#define LM_ROCKERS_MAX  4096
 #define LM_MACHINE_TEXT 4096
 
 /* To the launcher. */
-enum lm_order_type { LM_NEW = 1, LM_DROP, LM_RUN, LM_KILL, LM_PROBE };
+enum lm_order_type {
+	LM_NEW = 1,
+	LM_DROP,
+	LM_RUN,
+	LM_KILL,
+	LM_PROBE,
+	/* head.jail is the number of a rocker then, below LM_ROCKERS_MAX, chosen by the daemon likewise */
+	LM_ROCKER_NEW,
+	LM_ROCKER_DROP,
+	LM_ROCKER_LIMIT,
+	LM_ROCKER_FREEZE,
+	LM_ROCKER_KILL,
+	LM_ROCKER_CHECK, /* head.jail: a number of the daemon's own, returned */
+};
 /* To the daemon. */
-enum lm_reply_type { LM_MACHINE = 101, LM_READY, LM_EXIT, LM_GONE, LM_PROBED };
+enum lm_reply_type {
+	LM_MACHINE = 101,
+	LM_READY,
+	LM_EXIT,
+	LM_GONE,
+	LM_PROBED,
+	LM_ROCKER_READY,
+	LM_ROCKER_ENDED,
+	LM_ROCKER_GONE,
+	LM_ROCKER_DONE,
+	LM_ROCKER_CHECKED,
+};
 
 struct lm_head {
 	uint32_t type;
@@ -70,6 +99,7 @@ struct lm_probe {
 
 struct lm_machine {
 	struct lm_head head;
+	struct group_places places; /* of rockers' control groups */
 	char text[LM_MACHINE_TEXT]; /* NUL-terminated */
 };
 
@@ -95,6 +125,85 @@ struct lm_probed {
 	struct launch_event event;
 	int32_t error; /* 0 or -errno */
 	uint32_t reserved;
+};
+
+/* ---- rockers --------------------------------------------------------------------------------- */
+
+/*
+ * Of the size that the plan has: offsetof(plan) + plan_size(). Answered by LM_ROCKER_READY; when that says 0,
+ * LM_ROCKER_ENDED tells that its guard has ended, for whatever reason but LM_ROCKER_DROP.
+ */
+struct lm_rocker_new {
+	struct lm_head head;
+	uint32_t owner;
+	uint32_t reserved;
+	struct rocker_plan plan;
+};
+
+/* Answered by LM_ROCKER_GONE when no process, mount, loop device or group of it is left. */
+struct lm_rocker_drop {
+	struct lm_head head;
+};
+
+/* Each answered by LM_ROCKER_DONE. */
+struct lm_rocker_limit {
+	struct lm_head head;
+	struct plan_limits limits;
+};
+
+struct lm_rocker_freeze {
+	struct lm_head head;
+	uint32_t freeze; /* 0 or 1 */
+	uint32_t reserved;
+};
+
+/* SIGKILL to everything in it, the guard too. */
+struct lm_rocker_kill {
+	struct lm_head head;
+};
+
+/*
+ * Opens what the plan names with the rights of its openers, and lets it go again. Answered by LM_ROCKER_CHECKED.
+ * Of the size that the plan has.
+ */
+struct lm_rocker_check {
+	struct lm_head head;
+	struct rocker_plan plan;
+};
+
+/* Descriptors, when rc is 0: the guard's pidfd, and the daemon's end of its socket. */
+struct lm_rocker_ready {
+	struct lm_head head;
+	int32_t rc;
+	int32_t guard;               /* its pid, as the launcher sees it */
+	char name[ROCKER_NAME_SIZE]; /* its unique name */
+	uint32_t uid, gid;           /* of jobs, on the host */
+	char sentence[SFS_SENTENCE_MAX];
+};
+
+struct lm_rocker_ended {
+	struct lm_head head;
+	int32_t code, status; /* as waitid(2) tells */
+	uint32_t oom;         /* 1: by the memory limit */
+	uint32_t reserved;
+};
+
+struct lm_rocker_gone {
+	struct lm_head head;
+};
+
+struct lm_rocker_done {
+	struct lm_head head;
+	uint32_t order; /* its type */
+	int32_t rc;
+	char sentence[WIRE_TEXT_MAX];
+};
+
+struct lm_rocker_checked {
+	struct lm_head head;
+	int32_t rc;
+	uint32_t reserved;
+	char sentence[SFS_SENTENCE_MAX];
 };
 
 /*

@@ -380,6 +380,22 @@ struct sfs_config {
 	uint64_t runs_max_bytes; /* of one uid, without outputs */
 	uint32_t jobs_max;       /* of one uid: started, or held open */
 	char events[512]; /* default events, comma separated */
+	/* [rockers] */
+	uint32_t rockers_max;          /* of one uid */
+	uint32_t rockers_pool;         /* namespaces made ahead */
+	uint64_t rocker_memory_bytes;  /* memory.max that a new one has */
+	uint32_t rocker_pids;          /* pids.max */
+	uint64_t rocker_tmp_bytes;     /* what it may write to memory without disk.max */
+	uint32_t rocker_time_ms;       /* time.max_ms of a job, when nothing is said */
+	uint32_t rocker_time_ms_max;   /* and what may be said */
+	uint32_t rocker_jobs_max;      /* jobs of one rocker that run */
+	uint32_t rocker_jobs_kept;     /* ended ones that it shows */
+	uint64_t rocker_output_bytes;  /* kept of one job's standard output, and of its error */
+	char rocker_seccomp[64];       /* profile that a new one has */
+	char rocker_ids[1024];         /* "FIRST-LAST": ids that everybody may give to a rocker, comma separated */
+	char rocker_host_network[1024]; /* users and @groups who may have network = host */
+	char rocker_images[4096];      /* sha256 of images that the kernel mounts for everybody */
+	char rocker_templates[4096];   /* directory of NAME.ini */
 	/* [limits] */
 	/* deadline of an answer that is put off and sets none */
 	uint32_t request_ms;

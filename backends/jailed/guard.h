@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the daemon and a rocker's guard say to each other.
+ *
+ * The guard is PID 1 of its rocker. It is execveat'ed, inside of all of the rocker's namespaces,
+ * under a user id of its own that no job has, with no capability but CAP_SETUID, CAP_SETGID and
+ * CAP_KILL over its leaf user namespace (an ordinary user's has none, and the one id of its jobs),
+ * with the filter of the rocker's profile installed, and with nothing open but GUARD_CTL_FD, a
+ * SOCK_SEQPACKET. argv: "guard", uid and gid of the jobs in decimal, flags (letters: "e" ends when the
+ * last other process has ended), the guard's unique name. The other end of the socket is the
+ * daemon's; when that is closed the guard ends at once, and the kernel ends all else with it. It
+ * makes itself undumpable, takes its name (prctl PR_SET_NAME), says GUARD_READY, and then serves
+ * orders, reaping whatever ends.
+ *
+ * An order is a struct guard_order of exactly the size that guard_order_size() tells; a reply is a
+ * struct guard_reply of fixed size. The daemon believes replies no further than their ranges. Native
+ * byte order: both sides are of one build.
+ */
+#ifndef GUARD_H
+#define GUARD_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define GUARD_CTL_FD    3
+#define GUARD_FDS_MAX   16    /* of one job */
+#define GUARD_TEXT_MAX  98304 /* words of one job, its environment and its directory */
+#define GUARD_WORDS_MAX 4096
+#define GUARD_JOBS_MAX  256 /* of one rocker at a time */
+#define GUARD_LIMITS    4
+
+enum guard_order_type {
+	/*
+	 * Descriptors: what become 0, 1, 2, ... of the job. text: argc words, envc words "KEY=VALUE",
+	 * and the working directory, each ending in NUL. A first word without a slash is looked for in the
+	 * PATH of that environment, else in /usr/local/bin:/usr/bin:/bin. Answered by GUARD_STARTED, and
+	 * if that says 0 by one GUARD_EXITED later. The job leads a session of its own.
+	 */
+	GUARD_START = 1,
+	/*
+	 * job 0: signal goes to every process of the rocker but the guard. Else to the processes of the job's
+	 * session, and with whole set to everything where no other job is running. Not answered.
+	 */
+	GUARD_SIGNAL,
+	GUARD_END, /* ends */
+};
+
+/*
+ * GUARD_LISTENER comes first, from the process that becomes the guard: the descriptor with which
+ * refused system calls are answered, where the profile's filter has one. GUARD_READY follows.
+ */
+enum guard_reply_type { GUARD_LISTENER = 1, GUARD_READY, GUARD_STARTED, GUARD_EXITED };
+
+struct guard_limit {
+	uint32_t resource; /* RLIMIT_*; soft and hard */
+	uint32_t used;     /* 0: this entry says nothing */
+	uint64_t value;
+};
+
+struct guard_order {
+	uint32_t type; /* enum guard_order_type */
+	uint32_t job;  /* never 0 for GUARD_START */
+	int32_t signal;
+	uint32_t whole;
+	struct guard_limit limits[GUARD_LIMITS];
+	uint32_t argc, envc;
+	uint32_t text_used; /* GUARD_START only */
+	char text[GUARD_TEXT_MAX];
+};
+
+struct guard_reply {
+	uint32_t type; /* enum guard_reply_type */
+	uint32_t job;
+	int32_t err; /* GUARD_STARTED: 0 (a pidfd of the job comes along), or the -errno of its exec */
+	int32_t pid;                 /* GUARD_STARTED: as seen inside */
+	int32_t code;                /* GUARD_EXITED: CLD_EXITED, CLD_KILLED or CLD_DUMPED */
+	int32_t status;              /* exit status or signal */
+	uint64_t user_ns, system_ns; /* of the job and of what it has waited for */
+	uint64_t max_rss_bytes;
+	uint64_t minor_faults, major_faults, voluntary_switches, forced_switches;
+	uint32_t running; /* jobs that are left */
+	uint32_t reserved;
+};
+
+static inline size_t guard_order_size(const struct guard_order *order)
+{
+	return offsetof(struct guard_order, text) + order->text_used;
+}
+
+#endif

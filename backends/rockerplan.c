@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: MIT */
+/* The message that says what a rocker is made of: filling it in, and judging one that came. */
+#include "rockerplan.h"
+
+#include <errno.h>
+#include <string.h>
+
+void plan_init(struct rocker_plan *plan)
+{
+	memset(plan, 0, offsetof(struct rocker_plan, text) + 1);
+	plan->text_used = 1;
+	plan->limits.memory_bytes = plan->limits.pids = plan->limits.disk_bytes = PLAN_NO_LIMIT;
+	plan->limits.cpu_quota_us = PLAN_NO_LIMIT;
+	plan->limits.cpu_period_us = 100000;
+}
+
+uint32_t plan_add(struct rocker_plan *plan, const char *text, size_t len)
+{
+	uint32_t offset = plan->text_used;
+
+	if (!len || len >= PLAN_TEXT_MAX - offset)
+		return 0;
+	memcpy(plan->text + offset, text, len);
+	plan->text[offset + len] = '\0';
+	plan->text_used += (uint32_t)len + 1;
+	return offset;
+}
+
+static bool same_opener(const struct plan_opener *a, const struct plan_opener *b)
+{
+	return a->uid == b->uid && a->gid == b->gid && a->ngroups == b->ngroups &&
+	       !memcmp(a->groups, b->groups, a->ngroups * sizeof *a->groups);
+}
+
+int plan_add_opener(struct rocker_plan *plan, const struct plan_opener *opener)
+{
+	for (uint32_t i = 0; i < plan->nopeners; i++)
+		if (same_opener(&plan->openers[i], opener))
+			return (int)i;
+	if (plan->nopeners == PLAN_OPENERS_MAX)
+		return -EDQUOT;
+	plan->openers[plan->nopeners] = *opener;
+	return (int)plan->nopeners++;
+}
+
+/* Offsets point behind the NUL that a text ends in, so that each names a text within the message. */
+static bool text_ok(const struct rocker_plan *plan, uint32_t offset)
+{
+	return !offset || (offset < plan->text_used && !plan->text[offset - 1]);
+}
+
+/* A host path, or none of it where it may be missing. */
+static bool path_ok(const struct rocker_plan *plan, uint32_t offset, uint32_t opener)
+{
+	return text_ok(plan, offset) && (!offset || opener < plan->nopeners);
+}
+
+static bool counts_ok(const struct rocker_plan *plan)
+{
+	if (plan->noverlays > PLAN_OVERLAYS_MAX || plan->nbinds > PLAN_BINDS_MAX ||
+	    plan->nopeners > PLAN_OPENERS_MAX || plan->limits.ndevices > PLAN_DEVICES_MAX ||
+	    plan->network > PLAN_NET_HOST || plan->persist > 1 || plan->leave_empty > 1)
+		return false;
+	for (uint32_t i = 0; i < plan->nopeners; i++)
+		if (plan->openers[i].ngroups > PLAN_GROUPS_MAX)
+			return false;
+	return true;
+}
+
+bool plan_ok(const struct rocker_plan *plan, size_t size)
+{
+	if (size <= offsetof(struct rocker_plan, text) || size > sizeof *plan ||
+	    plan->text_used > PLAN_TEXT_MAX || size != plan_size(plan) || !counts_ok(plan))
+		return false;
+	if (plan->text[0] || plan->text[plan->text_used - 1] || !text_ok(plan, plan->hostname) ||
+	    !text_ok(plan, plan->domainname) || !text_ok(plan, plan->exec_dir) ||
+	    !path_ok(plan, plan->package, plan->package_opener) ||
+	    !plan->package != !plan->exec_dir || !path_ok(plan, plan->data_dir, plan->data_opener))
+		return false;
+	for (uint32_t i = 0; i < plan->noverlays; i++)
+		if (!plan->overlays[i] || !path_ok(plan, plan->overlays[i], plan->overlays_opener))
+			return false;
+	for (uint32_t i = 0; i < plan->nbinds; i++)
+		if (!plan->binds[i].host || !plan->binds[i].inside || plan->binds[i].writable > 1 ||
+		    !path_ok(plan, plan->binds[i].host, plan->binds[i].opener) ||
+		    !text_ok(plan, plan->binds[i].inside))
+			return false;
+	return true;
+}
