@@ -78,9 +78,9 @@ int blank_link_usr(struct blank *blank);
 /* "/usr" -> ".upperdir____usr"; what: "upper" or "work". False: it is too long. */
 bool blank_layer_name(char *out, size_t size, const char *what, const char *overlay);
 
-/* An image: a detached mount of it, or -errno with *what_out. fd is of the file, readable. */
+/* An image: may it be mounted? fd is of the regular file, readable. */
 int image_check(const struct rocker_env *env, int *fd, const char **what_out);
-int image_mount(int fd, const char **what_out);
+int image_mount(int fd, const char **what_out); /* a detached mount, or -errno */
 bool image_known(const char *filesystem); /* does the kernel mount it? */
 
 #endif

@@ -57,6 +57,14 @@ static bool is_own(const struct blank *b, const struct stat *st)
 	return false;
 }
 
+static bool goes_up(const char *path)
+{
+	for (const char *p = path; (p = strstr(p, "/..")); p += 3)
+		if (!p[3] || p[3] == '/')
+			return true;
+	return false;
+}
+
 /* The last word of path; up to there it exists. */
 static int make_last(struct blank *b, char *path, bool directory)
 {
@@ -64,8 +72,7 @@ static int make_last(struct blank *b, char *path, bool directory)
 	struct stat st;
 
 	*name++ = '\0';
-	int err = strcmp(name, "..") && strcmp(name, ".") ? 0 : -EINVAL;
-	int dir = err ?: open_inside(b, *path ? path : "/");
+	int dir = open_inside(b, *path ? path : "/"), err;
 	if (dir < 0)
 		return dir;
 	if (fstat(dir, &st))
@@ -88,8 +95,8 @@ static int make_point(struct blank *b, const char *path, bool directory)
 
 	while (len > 1 && path[len - 1] == '/')
 		len--;
-	if (len >= sizeof part || path[0] != '/')
-		return -EINVAL;
+	if (len >= sizeof part)
+		return -ENAMETOOLONG;
 	while (end < len) {
 		while (end < len && path[end] == '/')
 			end++;
@@ -111,9 +118,11 @@ static int make_point(struct blank *b, const char *path, bool directory)
 static int mount_point(struct blank *b, const char *path, bool directory)
 {
 	struct stat root, st;
-	int fd = open_inside(b, path);
 
 	b->what = "mount point";
+	if (path[0] != '/' || goes_up(path))
+		return -EINVAL;
+	int fd = open_inside(b, path);
 	if (fd == -ENOENT) {
 		int err = make_point(b, path, directory);
 		if (err)

@@ -14,6 +14,7 @@
 #include <linux/openat2.h>
 #include <sched.h>
 #include <signal.h>
+#include <string.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -165,12 +166,32 @@ static int open_paths(struct opener *o)
 			o->overlays[i] = open_path(o, plan->overlays[i], O_PATH | O_DIRECTORY);
 			err = o->overlays[i] < 0 ? o->overlays[i] : 0;
 		}
-	if (!err && plan->package && plan->package_opener == o->spec->opener) {
-		o->package = open_path(o, plan->package, O_RDONLY | O_NONBLOCK | O_NOCTTY);
-		err = o->package < 0 ? o->package
-				     : image_check(o->env, &o->package, &o->what);
-	}
 	return err;
+}
+
+/* Opening what is no regular file could do something. */
+static int open_package(struct opener *o)
+{
+	char path[40] = "/proc/self/fd/";
+	struct stat st;
+
+	if (!o->plan->package || o->plan->package_opener != o->spec->opener)
+		return 0;
+	int fd = open_path(o, o->plan->package, O_PATH);
+	if (fd < 0)
+		return fd;
+	if (fstat(fd, &st))
+		return -errno;
+	if (!S_ISREG(st.st_mode)) {
+		o->what = "image is not a regular file";
+		return -EINVAL;
+	}
+	*jail_put_number(path + strlen(path), (unsigned long)fd) = '\0';
+	o->package = open(path, O_RDONLY | O_CLOEXEC);
+	if (o->package < 0)
+		return -errno;
+	(void)close(fd);
+	return image_check(o->env, &o->package, &o->what);
 }
 
 static int privileged_again(struct opener *o)
@@ -267,6 +288,7 @@ static const struct {
 	{ "ids", take_user, true },
 	{ "open", open_data, true },
 	{ "open", open_paths, true },
+	{ "open", open_package, true },
 	{ "capabilities", privileged_again, false },
 	{ "owner of a layer", give_layers, false },
 	{ "mount", send_all, false },

@@ -132,7 +132,7 @@ size_t rocker_facts(const struct rocker_env *env, char *text, size_t size)
 	add(&l, "rocker_guard %s\n", env->guard >= 0 ? "yes" : "not built in");
 	add(&l, "rocker_images %s\n", images_word(env));
 	add(&l, "rocker_overlays %s\n",
-	    image_known("overlay") ? env->jail->root ? "yes" : "userxattr" : "no");
+	    image_known("overlay") ? env->jail->root ? "yes" : "by userxattr" : "no");
 	add(&l, "rocker_landlock %s\n",
 	    env->scopes ? "devices sockets signals" : env->landlock >= 2 ? "devices" : "no");
 	add(&l, "rocker_ids %s\n", env->jail->root ? "two" : "one");
