@@ -13,14 +13,6 @@
 
 #include "launcher_state.h"
 
-/* A program without them makes no rockers. */
-#pragma weak rocker_env_start
-#pragma weak rocker_facts
-#pragma weak blank_spawn
-#pragma weak blank_build
-#pragma weak opener_spawn
-#pragma weak leaf_make
-
 /* ---- blanks: launcher_rocker_blank.c ----------------------------------------------------------- */
 
 enum blank_kind {

@@ -53,9 +53,11 @@ static int make_channels(struct blank *blank, int *far_out, int *write_out)
 
 static int spawn(struct blank *blank, enum blank_kind kind, int far, int write_end)
 {
-	struct blank_spec spec = {
-		.netns = -1, .group = &blank->group, .control = far, .report = write_end
-	};
+	struct blank_spec spec = { .netns = -1,
+				   .groups = &launcher.groups,
+				   .group = &blank->group,
+				   .control = far,
+				   .report = write_end };
 
 	if (kind == BLANK_SHARES)
 		spec.netns = ns_network(NS_NOBODY);

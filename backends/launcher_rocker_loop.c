@@ -28,12 +28,10 @@ void wards_start(void)
 	const struct jail_helper guard = { jailed_guard,
 					   &jailed_guard_size ? jailed_guard_size : 0 };
 
-	launcher.rockers_error = launcher.start_error;
-	if (!launcher.rockers_error)
-		launcher.rockers_error =
-			rocker_env_start ? rocker_env_start(&launcher.rockers, &launcher.env,
-							    &guard, launcher.config->rocker_images)
-					 : -ENOSYS;
+	launcher.rockers_error =
+		launcher.start_error
+			?: rocker_env_start(&launcher.rockers, &launcher.env, &guard,
+					    launcher.config->rocker_images);
 }
 
 static const struct {

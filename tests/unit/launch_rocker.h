@@ -18,7 +18,6 @@
 
 #include "launch_rocker.h"
 #include "launch_state.h"
-#include "launcher_state.h"
 
 static bool fake_scopes;
 
@@ -105,7 +104,7 @@ pid_t blank_spawn(const struct rocker_env *env, const struct blank_spec *spec, i
 	pid_t pid = fake_clone(0, pidfd_out);
 
 	if (!pid) {
-		(void)rocker_group_enter(&launcher.groups, spec->group, false);
+		(void)rocker_group_enter(spec->groups, spec->group, false);
 		fake_blank(env, spec);
 	}
 	return pid;
