@@ -20,12 +20,18 @@ static void put(struct split *split, char c)
 	split->out->bytes[split->out->used++] = c;
 }
 
+/* No word goes on in the next line. */
+static bool at_end(const struct split *split)
+{
+	return split->at == split->end || *split->at == '\n';
+}
+
 /* Up to the closing quote, which at stands behind in the end. */
 static bool take_single(struct split *split)
 {
-	while (split->at < split->end && *split->at != '\'')
+	while (!at_end(split) && *split->at != '\'')
 		put(split, *split->at++);
-	if (split->at == split->end)
+	if (at_end(split))
 		return false;
 	split->at++;
 	return true;
@@ -34,13 +40,13 @@ static bool take_single(struct split *split)
 /* In double quotes a backslash is one unless it stands before what it can take the meaning from. */
 static bool take_double(struct split *split)
 {
-	while (split->at < split->end && *split->at != '"') {
+	while (!at_end(split) && *split->at != '"') {
 		if (*split->at == '\\' && split->end - split->at > 1 &&
 		    strchr("\"\\$`", split->at[1]))
 			split->at++;
 		put(split, *split->at++);
 	}
-	if (split->at == split->end)
+	if (at_end(split))
 		return false;
 	split->at++;
 	return true;
@@ -56,7 +62,7 @@ static bool take_piece(struct split *split)
 	}
 	if (c == '\\') {
 		split->why = "a backslash stands at the end";
-		if (split->at == split->end)
+		if (at_end(split))
 			return false;
 		c = *split->at++;
 	}
