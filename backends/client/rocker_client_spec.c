@@ -15,8 +15,8 @@
 
 #define OVERLAYS 16
 
-/* Can it stand in a line of its own? INI knows neither newlines nor a blank before a semicolon in a value. */
-static ROCKER_ERR check_path(const char *what, const char *path, bool word)
+/* No control characters: a newline would begin another key. */
+static ROCKER_ERR check_path(const char *what, const char *path)
 {
 	size_t len;
 
@@ -28,10 +28,8 @@ static ROCKER_ERR check_path(const char *what, const char *path, bool word)
 	if (len == PATH_MAX)
 		return client_fail(ROCKER_ERR_build_rocker_failed, "%s is too long", what);
 	for (size_t i = 0; i < len; i++)
-		if ((unsigned char)path[i] < ' ' || path[i] == 0x7f || (word && strchr(" \"'\\;#", path[i])))
-			return client_fail(ROCKER_ERR_build_rocker_failed, "%s holds a byte that a specification cannot", what);
-	if (path[len - 1] == ' ' || strstr(path, " ;") || strstr(path, " #"))
-		return client_fail(ROCKER_ERR_build_rocker_failed, "%s holds what a specification cannot", what);
+		if ((unsigned char)path[i] < ' ' || path[i] == 0x7f)
+			return client_fail(ROCKER_ERR_build_rocker_failed, "%s holds a control character", what);
 	return ROCKER_ERR_success;
 }
 
@@ -42,12 +40,12 @@ static ROCKER_ERR check(const RockerRequest *req)
 
 	if (req->app_id <= 0 || req->uid <= 0 || req->gid <= 0)
 		return client_fail(ROCKER_ERR_build_rocker_failed, "app_id, uid and gid must be above 0");
-	err = check_path("app_pkg_path", req->app_pkg_path, false);
-	err = err ?: check_path("app_exec_dir", req->app_exec_dir, false);
-	err = err ?: check_path("app_data_dir", req->app_data_dir, false);
+	err = check_path("app_pkg_path", req->app_pkg_path);
+	err = err ?: check_path("app_exec_dir", req->app_exec_dir);
+	err = err ?: check_path("app_data_dir", req->app_data_dir);
 	for (int i = 0; i < OVERLAYS && !err; i++)
 		if (req->app_overlay_dirs[i] && *req->app_overlay_dirs[i])
-			err = check_path("app_overlay_dirs", req->app_overlay_dirs[i], true);
+			err = check_path("app_overlay_dirs", req->app_overlay_dirs[i]);
 	if (err)
 		return err;
 	if (stat(req->app_pkg_path, &st))
@@ -81,6 +79,36 @@ static ROCKER_ERR make_directories(const char *path)
 	return ROCKER_ERR_success;
 }
 
+/* As a shell would: in single quotes, which end, stand there behind a backslash, and begin anew for one in it. */
+static void put_word(FILE *f, const char *word)
+{
+	fputc('\'', f);
+	for (; *word; word++)
+		if (*word == '\'')
+			fputs("'\\''", f);
+		else
+			fputc(*word, f);
+	fputc('\'', f);
+}
+
+static void put_request(FILE *f, const RockerRequest *req)
+{
+	fprintf(f, "[rocker]\napp_id = %d\nuid = %d\ngid = %d\npackage = ", req->app_id, req->uid, req->gid);
+	put_word(f, req->app_pkg_path);
+	fputs("\nexec_dir = ", f);
+	put_word(f, req->app_exec_dir);
+	fputs("\ndata_dir = ", f);
+	put_word(f, req->app_data_dir);
+	fputs("\nleave_empty = 1\n", f);
+	for (int i = 0, first = 1; i < OVERLAYS; i++)
+		if (req->app_overlay_dirs[i] && *req->app_overlay_dirs[i]) {
+			fputs(first ? "overlays = " : " ", f);
+			put_word(f, req->app_overlay_dirs[i]);
+			first = 0;
+		}
+	fputc('\n', f);
+}
+
 ROCKER_ERR client_spec(const RockerRequest *req, char **text_out)
 {
 	ROCKER_ERR err = check(req);
@@ -95,13 +123,7 @@ ROCKER_ERR client_spec(const RockerRequest *req, char **text_out)
 	f = open_memstream(&text, &size);
 	if (!f)
 		return client_fail(ROCKER_ERR_sys, "no memory for the specification");
-	fprintf(f, "[rocker]\napp_id = %d\nuid = %d\ngid = %d\npackage = %s\nexec_dir = %s\ndata_dir = %s\n", req->app_id, req->uid,
-		req->gid, req->app_pkg_path, req->app_exec_dir, req->app_data_dir);
-	fprintf(f, "overlays =");
-	for (int i = 0; i < OVERLAYS; i++)
-		if (req->app_overlay_dirs[i] && *req->app_overlay_dirs[i])
-			fprintf(f, " %s", req->app_overlay_dirs[i]);
-	fprintf(f, "\nleave_empty = 1\n");
+	put_request(f, req);
 	if (fclose(f)) {
 		free(text);
 		return client_fail(ROCKER_ERR_sys, "no memory for the specification");

@@ -270,6 +270,105 @@ static void dead_rockers_are_swept(void)
 	CHECK_INT(ROCKER_remove(&result), 0);
 }
 
+/* A guard that looks around now and then must not miss an app that is gone at once. */
+static void guard_hears_of_the_briefest_app(void)
+{
+	RockerResult result;
+
+	if (!can_hold())
+		return;
+	fake_start();
+	result = enter();
+	REQUIRE(result.app_pid > 0);
+	status_of(result.app_pid);
+	for (int i = 0; i < 20000 && !atomic_load(fake_reaped); i++)
+		usleep(1000);
+	CHECK_INT(atomic_load(fake_reaped), 1);
+}
+
+/* ---- control groups ---------------------------------------------------------------------------- */
+
+#define GROUPS_MAX 32
+
+static char groups[GROUPS_MAX][160];
+static unsigned ngroups;
+
+/* One of the guard's own in each hierarchy that takes it. */
+static void make_groups(void)
+{
+	char point[128], type[32], line[1024], pid[16];
+	FILE *f = fopen("/proc/self/mounts", "re");
+
+	snprintf(pid, sizeof(pid), "%d", (int)fake.holder);
+	while (f && fgets(line, sizeof(line), f) && ngroups < GROUPS_MAX) {
+		int fd;
+
+		if (sscanf(line, "%*s %127s %31s", point, type) != 2 || strncmp(type, "cgroup", 6) != 0)
+			continue;
+		snprintf(groups[ngroups], sizeof(groups[0]), "%s/sfs-client-%s", point, pid);
+		if (mkdir(groups[ngroups], 0755))
+			continue;
+		snprintf(line, sizeof(line), "%s/cgroup.procs", groups[ngroups]);
+		fd = open(line, O_WRONLY | O_CLOEXEC);
+		if (fd < 0 || write(fd, pid, strlen(pid)) < 0)
+			rmdir(groups[ngroups]);
+		else
+			ngroups++;
+		close(fd);
+	}
+	if (f)
+		fclose(f);
+}
+
+static void remove_groups(void)
+{
+	for (unsigned i = 0; i < ngroups; i++)
+		for (int tries = 0; rmdir(groups[i]) && errno == EBUSY && tries < 10000; tries++)
+			usleep(1000);
+}
+
+static void read_groups(pid_t pid, char text[4096])
+{
+	char path[64];
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/cgroup", (int)pid);
+	memset(text, 0, 4096);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	CHECK(fd >= 0 && read(fd, text, 4095) > 0);
+	close(fd);
+}
+
+static void app_joins_the_guards_groups(void)
+{
+	char own[4096], now[4096], theirs[4096];
+	int arg = 7;
+	RockerRequest req = request();
+	RockerResult result;
+
+	if (!can_hold())
+		return;
+	make_groups();
+	if (!ngroups) {
+		check_skip("no control group can be made here");
+		return;
+	}
+	fake_start();
+	memset(facts, 0, sizeof(*facts));
+	read_groups(getpid(), own);
+	result = ROCKER_enter_rocker(&req, app, &arg);
+	CHECK_STR(ROCKER_error(), "");
+	REQUIRE(result.app_pid > 0);
+	read_groups(fake.holder, theirs);
+	read_groups(result.app_pid, now);
+	CHECK_STR(now, theirs);
+	read_groups(getpid(), now);
+	CHECK_STR(now, own);
+	CHECK(strcmp(own, theirs));
+	facts->go = 1;
+	status_of(result.app_pid);
+}
+
 static void abort_ends_the_app_by_signal(void)
 {
 	RockerRequest req = request();
@@ -291,6 +390,7 @@ int main(void)
 	request_start();
 	if (geteuid() == 0)
 		RUN(fake_hold);
+	RUN(guard_hears_of_the_briefest_app); /* before others: it counts */
 	RUN(app_is_inside_and_harmless);
 	RUN(app_gets_what_is_kept);
 	RUN(pidfds_of_an_app);
@@ -299,6 +399,8 @@ int main(void)
 	RUN(unmapped_ids_are_exec);
 	RUN(dead_rockers_are_swept);
 	RUN(abort_ends_the_app_by_signal);
+	RUN(app_joins_the_guards_groups);
 	fake_stop();
+	remove_groups();
 	return check_done();
 }

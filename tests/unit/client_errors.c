@@ -163,9 +163,8 @@ static void odd_requests_are_build(void)
 		{ "missing", package, NULL, data, "/usr", 1 },
 		{ "slash", package, "opt/app", data, "/usr", 1 },
 		{ "slash", package, exec_dir, data, "usr", 1 },
-		{ "byte", package, "/opt/a\nuid = 0", data, "/usr", 1 },
-		{ "byte", package, exec_dir, data, "/usr /etc", 1 },
-		{ "cannot", package, exec_dir, "/tmp/a ; b", "/usr", 1 },
+		{ "control", package, "/opt/a\nuid = 0", data, "/usr", 1 },
+		{ "control", package, exec_dir, data, "/usr\t/etc", 1 },
 		{ "too long", package, exec_dir, longest, "/usr", 1 },
 		{ "regular", "/", exec_dir, data, "/usr", 1 },
 		{ "No such", "/nonexistent/a.squashfs", exec_dir, data, "/usr", 1 },
@@ -185,6 +184,23 @@ static void odd_requests_are_build(void)
 		req.uid = odd[i].uid;
 		CHECK_ERR(ROCKER_enter_rocker(&req, nothing, NULL), ROCKER_ERR_build_rocker_failed, odd[i].part);
 	}
+}
+
+/* Blanks, quotes and what begins a comment elsewhere are bytes of a name like others. */
+static void odd_names_are_quoted(void)
+{
+	RockerRequest req = request();
+	char name[160];
+
+	fake_start();
+	fake.state = "dead\n";
+	snprintf(name, sizeof(name), "%s/o'clock ; # \"x\" \\", data);
+	req.app_data_dir = name;
+	req.app_overlay_dirs[1] = "/a b";
+	CHECK_ERR(ROCKER_enter_rocker(&req, nothing, NULL), ROCKER_ERR_build_rocker_failed, "cancel");
+	CHECK_HAS(fake.spec, "/o'\\''clock ; # \"x\" \\'\n");
+	CHECK_HAS(fake.spec, "overlays = '/usr' '/a b'\n");
+	CHECK_INT(access(name, X_OK), 0);
 }
 
 /* ROCKER's whole request had to fit into 512 bytes. */
@@ -311,6 +327,7 @@ int main(void)
 	RUN(riddles_are_unknown);
 	RUN(empty_request_is_build);
 	RUN(odd_requests_are_build);
+	RUN(odd_names_are_quoted);
 	RUN(long_requests_are_written_whole);
 	RUN(names_of_processes);
 	RUN(kept_descriptors_are_checked);
