@@ -312,7 +312,7 @@ const struct attempt file_attempts[] = {
 	{ "dotdot_openat2", ENOENT, 0, 0, 0, dotdot_openat2, "up by openat2" },
 	{ "dotdot_moved", ENOENT, 0, A_APART, 0, dotdot_moved,
 	  "up from a folder moved out of its bind" },
-	{ "dotdot_stdio", ENOTDIR, 0, A_APART, 0, dotdot_stdio, "up from an inherited 0, 1 or 2" },
+	{ "dotdot_stdio", ENOTDIR, 0, 0, 0, dotdot_stdio, "up from an inherited 0, 1 or 2" },
 	{ "inherited", EBADF, 0, 0, 0, inherited, "an inherited descriptor" },
 	{ "environment", ENOENT, 0, 0, 0, environment, "the daemon's environment" },
 	{ "write_ro", EROFS, 0, 0, 0, write_ro, "a new file in a read-only bind" },
