@@ -52,9 +52,11 @@ def crun(folder, program):
     return ["crun|" + shutil.which("crun"), "--root", f"{folder}/crun", "run", "-b", bundle, "bench"]
 
 
-def works(words):
-    return subprocess.run([words[0].split("|")[1], *words[1:]], check=False, stdout=subprocess.DEVNULL,
-                          stderr=subprocess.DEVNULL).returncode == 0
+def trouble(words):
+    """Why it does not work here; '' if it does."""
+    p = subprocess.run([words[0].split("|")[1], *words[1:]], check=False, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+                       text=True)
+    return p.returncode and f"does not run here: {' '.join(p.stderr.split()) or p.returncode}"
 
 
 def peers(b):
@@ -67,10 +69,11 @@ def peers(b):
             print(f"    {name} is not installed")
             continue
         made = words()
-        if works(made):
-            found.append("|".join(made))
+        why = trouble(made)
+        if why:
+            print(f"    {name} {why}")
         else:
-            print(f"    {name} does not run here")
+            found.append("|".join(made))
     return found
 
 
