@@ -8,7 +8,7 @@ import struct
 import subprocess
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-SYSCALL, CANNOT, ROOT, ENDS, ALLOWED, APART, GATE = 1, 2, 4, 8, 16, 32, 64
+SYSCALL, CANNOT, ROOT, ENDS, ALLOWED, APART, GATE, OWN = 1, 2, 4, 8, 16, 32, 64, 128
 SECRET = "SECRET-OF-THE-HOST\n"
 
 

@@ -32,6 +32,7 @@ enum attempt_flags {
 	A_ENDS = 8,   /* success ends the process that tried, and its pid namespace */
 	A_ALLOWED = 16, /* must work; shown to be harmless */
 	A_APART = 32,   /* the harness calls it by name, with something prepared */
+	A_OWN = 128,    /* may work for an ordinary user, whose guard has his own id */
 	A_GATE = 64, /* success would hurt: it asks for what cannot be, past the permission check */
 };
 

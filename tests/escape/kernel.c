@@ -208,7 +208,7 @@ const struct attempt kernel_attempts[] = {
 	CALL("add_key", SYS_add_key, key_add, "a key"),
 	{ "request_key", EPERM, 0, A_SYSCALL | A_GATE, SYS_request_key, key_request,
 	  "somebody's key" },
-	CALL("io_uring", SYS_io_uring_setup, uring, "an io_uring"),
+	{ "io_uring", ENOSYS, 0, A_SYSCALL, SYS_io_uring_setup, uring, "an io_uring" },
 	CALL("userfaultfd", SYS_userfaultfd, user_fault, "userfaultfd"),
 	CALL("fanotify", SYS_fanotify_init, fanotify, "fanotify"),
 	CANNOT("kexec_load", SYS_kexec_load, kexec, "another kernel"),

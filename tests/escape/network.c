@@ -189,7 +189,7 @@ static int false_sender(void)
 				  .msg_iovlen = 1,
 				  .msg_control = &control,
 				  .msg_controllen = sizeof(control) };
-	struct ucred liar = { .pid = 1, .uid = 0, .gid = 0 };
+	struct ucred liar = { .pid = 1, .uid = getuid(), .gid = getgid() };
 	int ends[2];
 
 	if (socketpair(AF_UNIX, SOCK_DGRAM, 0, ends))

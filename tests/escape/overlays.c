@@ -31,11 +31,7 @@ static int whiteout(void)
 
 static int marked(const char *mark, const char *value)
 {
-	char path[4096];
-
-	in_overlay(path, "marked");
-	mkdir(path, 0700);
-	return tried(setxattr(path, mark, value, strlen(value), 0));
+	return tried(setxattr(over(), mark, value, strlen(value), 0));
 }
 
 static int trusted_redirect(void)
@@ -83,7 +79,7 @@ static int upper_write(void)
 
 const struct attempt overlay_attempts[] = {
 	{ "overlay_shadow", EACCES, 0, 0, 0, shadow, "/etc/shadow through an overlay" },
-	{ "whiteout", EACCES, 0, 0, 0, whiteout, "a whiteout made by hand" },
+	{ "whiteout", EPERM, 0, 0, 0, whiteout, "a whiteout made by hand" },
 	{ "trusted_redirect", EPERM, 0, 0, 0, trusted_redirect, "trusted.overlay.redirect" },
 	{ "trusted_opaque", EPERM, 0, 0, 0, trusted_opaque, "trusted.overlay.opaque" },
 	{ "trusted_metacopy", EPERM, 0, 0, 0, trusted_metacopy, "trusted.overlay.metacopy" },

@@ -205,6 +205,6 @@ const struct attempt proc_attempts[] = {
 	{ "oom_score", EACCES, 0, A_CANNOT, 0, oom_score, "a lower oom_score_adj" },
 	{ "uid_map", EPERM, 0, A_CANNOT, 0, uid_map, "the map of its user namespace" },
 	{ "setgroups_file", EPERM, 0, 0, 0, setgroups_file, "/proc/self/setgroups" },
-	{ "loginuid", EPERM, 0, 0, 0, loginuid, "/proc/self/loginuid" },
+	{ "loginuid", EINVAL, 0, 0, 0, loginuid, "/proc/self/loginuid" },
 	{ 0 },
 };

@@ -257,7 +257,7 @@ const struct attempt right_attempts[] = {
 	{ "preload", EPERM, 0, A_ROOT, 0, preload, "LD_PRELOAD with a setuid program" },
 	{ "own_setuid", EPERM, 0, 0, 0, own_set_uid, "a setuid program that it made" },
 	{ "own_capability", EPERM, 0, 0, 0, own_capability, "file capabilities that it gave" },
-	{ "give_away", EPERM, 0, 0, 0, give_away, "chown to somebody" },
+	{ "give_away", EINVAL, 0, 0, 0, give_away, "chown to somebody" },
 	{ "memfd_program", 0, 0, A_ALLOWED, 0, memfd_program, "a program in a memfd, same rights" },
 	{ 0 },
 };
