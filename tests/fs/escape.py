@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # deadline: 300
 """Escapes from a rocker: each attempt fails with the errno that it names."""
-import os, shlex, sys
+import os, shlex, subprocess, sys
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))
 import escapes
 import rockers
@@ -81,6 +81,33 @@ def neighbours(rocker):
                attempt(other, "abstract_host", "abstract=escape-host") == "ECONNREFUSED")
 
 
+def same_network():
+    """Two rockers without a network may share an empty one; that must not show."""
+    with rockers.rocker("quiet", binds=binds) as quiet:
+        job = rockers.start(quiet, "/t/attempt serve_abstract abstract=escape-quiet")
+        sfs.wait_for(lambda: "listening" in sfs.read(f"rockers/{quiet}/jobs/{job}/stdout"))
+        got = attempt(cell, "abstract_rocker", "abstract=escape-quiet")
+        sfs.ok("abstract_quiet: one of a rocker without a network, too", got in ("ECONNREFUSED", "EPERM"), got)
+
+
+def layers():
+    """What lies in a data directory that its owner plays with between two builds."""
+    data = os.path.join(sfs.TMP, "data")
+    os.mkdir(data)
+    with rockers.rocker("layered", binds=binds, data_dir=shlex.quote(data), overlays="/etc") as layered:
+        check(layered, find("overlay_work"))
+    upper = next(iter(n for n in os.listdir(data) if "upperdir" in n), ".upperdir____etc")
+    subprocess.run(["rm", "-rf", os.path.join(data, upper)], check=True)
+    os.symlink(suite.folder, os.path.join(data, upper))
+    os.mkdir(rockers.path("layered"))
+    error = rockers.put("layered", "binds", binds) or rockers.put("layered", "data_dir", shlex.quote(data)) or \
+        rockers.put("layered", "overlays", "/etc")
+    if not error:
+        error, answer = rockers.command("layered", "/t/attempt host_path secret=/etc/secret")
+        sfs.ok("layer_link: a layer that is a link is not followed", error and "ESCAPED" not in answer, answer)
+    os.rmdir(rockers.path("layered"))
+
+
 def untouched():
     """What the host has is as it was."""
     sfs.ok("the read-only bind is as it was", sorted(os.listdir(suite.ro)) == before, sorted(os.listdir(suite.ro)))
@@ -98,7 +125,9 @@ with rockers.rocker("cell", binds=binds, overlays="/etc") as cell:
     moved(cell)
     interpreter(cell)
     neighbours(cell)
+    same_network()
     text = rockers.flat(cell, "activity")
     sfs.ok("activity counts what was refused", int(text["refused_syscalls"]) >= 30, text)
+layers()
 untouched()
 sfs.done()

@@ -140,7 +140,7 @@ def python_bound():
 
 
 def sqlite():
-    data = folder("data")
+    data = folder("data", 0o1777)
     with rockers.rocker("sql", binds=USR, data_dir=data, **MUCH) as name:
         work = "create table t(a, b); insert into t values (1, 2), (3, 4); pragma journal_mode=wal; " \
                "insert into t select a + 10, b from t; select sum(a) from t;"
