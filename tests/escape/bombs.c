@@ -3,7 +3,15 @@
 #include "attempt.h"
 
 #include <pthread.h>
+#include <time.h>
 #include <sys/mman.h>
+
+/* Where no limit holds them, these keep the machine alive. */
+#define PROCESSES 2000
+#define MEBIBYTES 256
+#define BLOCKS    4096
+#define INODES    300000
+#define WILD_S    8
 
 static int said(const char *what, unsigned long count, int err)
 {
@@ -15,7 +23,8 @@ static int forks(int stay)
 {
 	unsigned long n = 0;
 
-	for (; n < 1000000; n++) {
+	errno = 0;
+	for (; n < PROCESSES; n++) {
 		pid_t pid = fork();
 
 		if (pid < 0)
@@ -42,7 +51,9 @@ static int zombies(void)
 /* The one that does not stop: each child does the same. */
 static int wild(void)
 {
-	for (unsigned long end = 3000000; end; end--)
+	time_t end = time(NULL) + WILD_S;
+
+	while (time(NULL) < end)
 		if (fork() < 0)
 			usleep(10);
 	return 0;
@@ -52,7 +63,8 @@ static int memory(void)
 {
 	unsigned long n = 0;
 
-	for (; n < 1UL << 16; n++) {
+	errno = 0;
+	for (; n < MEBIBYTES; n++) {
 		char *p = mmap(NULL, 1 << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
 			       -1, 0);
 
@@ -69,7 +81,8 @@ static int fill(void)
 	int fd = open("/tmp/fill", O_WRONLY | O_CREAT | O_TRUNC, 0600);
 	unsigned long n = 0;
 
-	for (; n < 1UL << 20; n++)
+	errno = 0;
+	for (; n < BLOCKS; n++)
 		if (write(fd, block, sizeof(block)) != sizeof(block))
 			break;
 	return said("blocks", n, errno);
@@ -81,7 +94,7 @@ static int inodes(void)
 	unsigned long n = 0;
 
 	mkdir("/tmp/many", 0700);
-	for (; n < 10000000; n++) {
+	for (; n < INODES; n++) {
 		snprintf(path, sizeof(path), "/tmp/many/%lu", n);
 		if (mknod(path, S_IFREG | 0600, 0))
 			break;
@@ -114,7 +127,7 @@ static int threads(void)
 
 	pthread_attr_init(&attr);
 	pthread_attr_setstacksize(&attr, 65536);
-	while (n < 1000000 && (rc = pthread_create(&thread, &attr, forever, NULL)) == 0)
+	while (n < PROCESSES && (rc = pthread_create(&thread, &attr, forever, NULL)) == 0)
 		n++;
 	return said("threads", n, rc);
 }
@@ -201,6 +214,21 @@ static int all_signalled(void)
 	return said("everyone", 0, tried(kill(-1, SIGKILL)));
 }
 
+/* Each of these calls goes to the daemon and back. */
+static int refused(void)
+{
+	unsigned long n = 0;
+
+	for (int i = 0; i < 3; i++)
+		if (fork() == 0)
+			break;
+	for (time_t end = time(NULL) + 3; time(NULL) < end; n++)
+		syscall(SYS_swapon, "/nothing", 0L);
+	while (wait(NULL) > 0)
+		;
+	return said("refused", n, errno == ECHILD ? 0 : errno);
+}
+
 static int spin(void)
 {
 	for (volatile unsigned long n = 0;; n++)
@@ -230,6 +258,7 @@ int bomb(const char *name)
 		{ "stop", stop },
 		{ "everyone", all_signalled },
 		{ "spin", spin },
+		{ "refused", refused },
 	};
 
 	for (size_t i = 0; i < sizeof(bombs) / sizeof(*bombs); i++)
