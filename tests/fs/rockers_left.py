@@ -1,0 +1,172 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+# deadline: 240
+# alone
+"""Thirty rockers are made, used and removed, then others are killed with their daemon: nothing is left of any."""
+import os, shlex, shutil, signal, subprocess, sys, time
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))
+import onetest
+import rockers
+import sfs
+
+MANY, ROOT, GROUPS = 30, sfs.ROLE == "root", "/sys/fs/cgroup"
+STATE = os.environ["STATE"]
+os.chmod(sfs.TMP, 0o755)
+
+
+def compiled():
+    folder = os.path.join(sfs.TMP, "bin")
+    os.mkdir(folder)
+    source = "#include <unistd.h>\nint main(int c, char **v) { (void)v; if (c > 1) for (;;) pause(); return 0; }\n"
+    subprocess.run(["gcc", "-O1", "-static", "-x", "c", "-o", f"{folder}/wait", "-"], input=source.encode(), check=True)
+    return folder
+
+
+def image(folder):
+    """A package, which takes a loop device, where that can be."""
+    path = os.path.join(sfs.TMP, "image.squashfs")
+    if not (ROOT and shutil.which("mksquashfs")):
+        return None
+    subprocess.run(["mksquashfs", folder, path, "-noappend", "-quiet", "-all-root"], check=True, stdout=subprocess.DEVNULL)
+    return path
+
+
+def lines(path):
+    with open(path) as f:
+        return sorted(f.read().splitlines())
+
+
+def groups():
+    """Control groups of this daemon's, whose numbers of processes name them."""
+    family = {f"sandboxfs-{p}" for p in sfs.processes() + [daemon]}
+    found = []
+    for folder, below, _ in os.walk(GROUPS):
+        parts = set(folder.split("/"))
+        if family & parts:
+            found.append(folder)
+        elif not family & set(below):
+            below[:] = [n for n in below if not n.startswith("sandboxfs-")]
+    return sorted(found)
+
+
+def loops():
+    out = subprocess.run(["losetup", "-a"], capture_output=True, text=True, check=False).stdout.splitlines()
+    return sorted(line for line in out if sfs.TMP in line)
+
+
+def files():
+    return sorted(os.path.join(d, n) for d, _, names in os.walk(STATE) for n in names)
+
+
+def commands():
+    """What runs, but for this script itself, by what it is; a pool may hold some at any moment."""
+    return sorted(onetest.command_of(p) for p in sfs.processes() if p != os.getpid())
+
+
+def jobs():
+    return [p for p in filter(str.isdigit, os.listdir("/proc")) if onetest.command_of(p).startswith(("/t/wait", "/opt/app/wait"))]
+
+
+def seen():
+    return {"mounts": lines("/proc/mounts"), "groups": groups(), "loops": loops(), "files": files(), "jobs": jobs()}
+
+
+def same(what, before, seconds=60):
+    """Within that time everything is as it was, and no more processes run than then."""
+    now = {}
+
+    def settled():
+        now.update(seen())
+        return all(now[k] == v for k, v in before.items())
+    good = sfs.wait_for(settled, seconds)
+    for key, old in before.items():
+        sfs.ok(f"{what}: {key} are as before", good or now[key] == old,
+               f"new {[x for x in now[key] if x not in old][:5]} missing {[x for x in old if x not in now[key]][:5]}")
+
+
+def files_of(i):
+    """What rocker number i is made of: all kinds of things by turns."""
+    kinds = {"binds": f"{shlex.quote(folder)} /t ro\n"}
+    if i % 3 == 0:
+        kinds["overlays"] = "/etc"
+    if i % 5 == 0:
+        kinds["network"] = "loopback"
+    if i % 4 == 0 and package:
+        kinds.update(package=package, exec_dir="/opt/app")
+    return kinds
+
+
+def make_and_use(name, i):
+    rockers.make(name, **files_of(i))
+    error, answer = rockers.command(name, "/t/wait")
+    if error:
+        raise OSError(error, f"{name}: {answer}")
+    if i % 2:
+        rockers.start(name, "/opt/app/wait on" if "package" in files_of(i) else "/t/wait on")
+
+
+def gentle():
+    for i in range(MANY):
+        make_and_use(f"left{i}", i)
+    sfs.ok(f"{MANY} rockers are there", len([n for n in os.listdir(rockers.ROCKERS) if n.startswith("left")]) == MANY)
+    sfs.ok("and jobs run in them", len(jobs()) == MANY // 2, len(jobs()))
+    for i in range(MANY):
+        os.rmdir(rockers.path(f"left{i}"))
+
+
+def main_pids():
+    """The daemon and the launcher among the supervisor's children, by who has more threads."""
+    children = [p for p in onetest.descendants(daemon) if parent(p) == daemon]
+    return sorted(children, key=lambda p: -len(os.listdir(f"/proc/{p}/task")))
+
+
+def parent(pid):
+    with open(f"/proc/{pid}/stat") as f:
+        return int(f.read().rsplit(")", 1)[1].split()[1])
+
+
+def answers():
+    try:
+        return bool(sfs.read("version")) and os.listdir(rockers.ROCKERS) is not None
+    except OSError:
+        return False
+
+
+def killed(what, which):
+    """The daemon or the launcher is killed while rockers are used."""
+    for i in range(6):
+        make_and_use(f"killed{i}", i)
+    os.kill(main_pids()[which], signal.SIGKILL)
+    sfs.ok(f"{what} is killed: the mount answers again", sfs.wait_for(answers, 60))
+    sfs.ok(f"{what} is killed: its jobs end", sfs.wait_for(lambda: not jobs(), 60), len(jobs()))
+    sfs.ok(f"{what} is killed: rockers can be removed", sfs.wait_for(remove_all, 60), os.listdir(rockers.ROCKERS))
+    make_and_use("again", 1)
+    os.rmdir(rockers.path("again"))
+
+
+def remove_all():
+    for name in os.listdir(rockers.ROCKERS):
+        if not name.startswith("killed"):
+            continue
+        try:
+            os.rmdir(rockers.path(name))
+        except OSError:
+            return False
+    return not [n for n in os.listdir(rockers.ROCKERS) if n.startswith("killed")]
+
+
+folder = compiled()
+package = image(folder)
+daemon = next(p for p in sfs.processes() if "bin/sandboxfs" in onetest.command_of(p))
+make_and_use("first", 0)  # what is made once for all is there from now on
+os.rmdir(rockers.path("first"))
+time.sleep(1)
+start = seen()
+gentle()
+same("removed", start)
+killed("the daemon", 0)
+start.pop("groups")  # they have other names now
+same("killed with the daemon", start)
+killed("the launcher", 1)
+same("killed with the launcher", start)
+sfs.done()

@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: MIT
+"""What the tests of rockers share: making one, running something in it, looking at what came of it."""
+import contextlib
+import os
+import time
+
+import sfs
+
+ROCKERS = os.path.join(sfs.MNT, "rockers")
+GONE_S = 30
+
+
+def path(*parts):
+    return os.path.join(ROCKERS, *parts)
+
+
+def put(name, file, text):
+    """One write(2) on a file of a rocker; the errno, or 0."""
+    fd = os.open(path(name, file), os.O_WRONLY)
+    try:
+        os.write(fd, (text if text.endswith("\n") else text + "\n").encode())
+    except OSError as e:
+        return e.errno
+    finally:
+        os.close(fd)
+    return 0
+
+
+def make(name, **files):
+    """A rocker with these files written; a dot in a file's name is two underscores here."""
+    os.mkdir(path(name))
+    for file, text in files.items():
+        file = file.replace("__", ".")
+        error = put(name, file, text)
+        if error:
+            raise OSError(error, f"{name}/{file} <- {text!r}: {sfs.read(f'rockers/{name}/error')}")
+
+
+@contextlib.contextmanager
+def rocker(name, **files):
+    make(name, **files)
+    try:
+        yield name
+    finally:
+        os.rmdir(path(name))
+
+
+def command(name, line, file="run"):
+    """(0 or errno, what the same open file says afterwards)."""
+    fd = os.open(path(name, file), os.O_RDWR)
+    try:
+        error = 0
+        try:
+            os.write(fd, (line + "\n").encode())
+        except OSError as e:
+            error = e.errno
+        answer = b""
+        while True:
+            piece = os.pread(fd, 1 << 16, len(answer))
+            if not piece:
+                return error, answer.decode(errors="replace")
+            answer += piece
+    finally:
+        os.close(fd)
+
+
+def start(name, line):
+    """The number of a job that has started."""
+    error, answer = command(name, line, "start")
+    if error:
+        raise OSError(error, answer)
+    return int(answer.split()[-1])
+
+
+def flat(name, file):
+    return sfs.flat(f"rockers/{name}/{file}")
+
+
+def result(name):
+    return flat(name, "result")
+
+
+def state(name):
+    return sfs.read(f"rockers/{name}/state").strip()
+
+
+def procs(name):
+    return [int(x) for x in sfs.read(f"rockers/{name}/procs").split()]
+
+
+def alone(name):
+    """Does the guard stand alone in it, within the time of a loaded machine? Where pids can be listed."""
+    def quiet():
+        try:
+            return len(procs(name)) <= 1
+        except OSError:
+            return True
+    return sfs.wait_for(quiet)
+
+
+def job_ended(name, number, seconds=30):
+    """Has the job ended in that time?"""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        try:
+            words = sfs.read(f"rockers/{name}/jobs/{number}/state").split()
+        except OSError:
+            return True
+        if not words or words[0] not in ("running", "starting", "queued", "frozen"):
+            return True
+        time.sleep(0.01)
+    return False
