@@ -332,7 +332,7 @@ static void price(const char *what)
 		clock_gettime(CLOCK_MONOTONIC, &a);
 		REQUIRE(life_new(&l, plan_of("ok", NULL), an_owner()));
 		clock_gettime(CLOCK_MONOTONIC, &b);
-		uint64_t us = (uint64_t)(b.tv_sec - a.tv_sec) * 1000000 + (uint64_t)(b.tv_nsec - a.tv_nsec) / 1000;
+		uint64_t us = (uint64_t)((b.tv_sec - a.tv_sec) * 1000000 + (b.tv_nsec - a.tv_nsec) / 1000);
 		sum += us;
 		best = us < best ? us : best;
 		life_end(&l);
