@@ -39,8 +39,8 @@ void spare_end(struct blank *blank); /* and ends the process */
 int spare_remove_group(struct blank *blank);
 
 /* The pool: how many are wanted there is told by the configuration. */
-bool spares_lacks(void);
-void spares_fill(void); /* by one */
+bool spares_lack(enum blank_kind kind);
+void spares_fill(enum blank_kind kind); /* by one */
 void spares_reaped(pid_t pid);
 void spares_retry(void); /* groups of blanks that have died */
 void spares_stop(void);
@@ -136,6 +136,7 @@ struct ward {
 };
 
 extern struct ward wards[LM_ROCKERS_MAX];
+extern unsigned wards_building; /* how many are on the way: then nothing is made ahead */
 
 /* Orders: 0, or -EPROTO. */
 int ward_new(const struct lm_rocker_new *order);
