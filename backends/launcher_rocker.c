@@ -448,11 +448,15 @@ void wards_reaped(pid_t pid, const siginfo_t *how)
 
 void ward_late(struct ward *ward)
 {
-	if (ward->state == WARD_DEAD)
+	struct verdict why;
+
+	if (ward->state == WARD_DEAD) {
 		ward_settle(ward);
-	else if (ward->state == WARD_OPENING)
-		opening_late(&ward->opening);
-	else if (ward->state == WARD_BUILDING)
+	} else if (ward->state == WARD_OPENING) {
+		opening_late(&ward->opening, &why);
+		ward_refuse(ward, why.err, "%s", why.sentence);
+	} else if (ward->state == WARD_BUILDING) {
 		ward_refuse(ward, -ETIMEDOUT, "building the rocker took longer than %d ms",
 			    BUILD_MS);
+	}
 }
