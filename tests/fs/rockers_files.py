@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # concurrent
 """The files of a rocker: values and their refusals, paths of the host with the rights of who wrote them, states, freeze, kill, links."""
-import errno, os, signal, sys
+import errno, os, signal, subprocess, sys
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))
 import sfs
 
@@ -159,6 +159,14 @@ sfs.ok("a taken name", sfs.error_of(make, "a") == errno.EEXIST)
 
 # ---- gone
 
+make("r")
+settled("r")
+sfs.ok("ns alone cannot be removed", sfs.error_of(os.rmdir, path("r/ns")) in (errno.EPERM, errno.ENOTEMPTY) and
+       sfs.error_of(os.unlink, path("r/ns/mnt")) == errno.EPERM and len(os.listdir(path("r/ns"))) == 7)
+gone = sfs.flat("rockers/r/guard")["pid"]
+out = subprocess.run(["rm", "-r", path("r")], capture_output=True, text=True, check=False, timeout=30)
+sfs.ok("rm -r removes it", out.returncode == 0 and not os.path.exists(path("r")), (out.stderr, os.listdir(os.path.join(sfs.MNT, "rockers"))))
+sfs.ok("with its guard", sfs.wait_for(lambda: not os.path.exists(f"/proc/{gone}")))
 fd = os.open(path("v/state"), os.O_RDONLY)
 pids = [sfs.flat(f"rockers/{n}/guard").get("pid") for n in ("a", "v", "w")]
 for name in ("a", "v", "w"):
