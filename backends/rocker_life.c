@@ -247,8 +247,7 @@ static void begin(struct rocker *rocker, struct rocker_link *link,
 	rocker->link = link;
 	rocker->guard = how->guard;
 	rocker->guard_pidfd = how->pidfd;
-	memcpy(rocker->guard_name, how->name, sizeof(rocker->guard_name));
-	rocker->guard_name[sizeof(rocker->guard_name) - 1] = '\0';
+	snprintf(rocker->guard_name, sizeof(rocker->guard_name), "%s", how->name);
 	rocker->job_uid = how->uid;
 	rocker->job_gid = how->gid;
 	if (rocker_spec_same(rocker->spec, rocker->built))
