@@ -178,6 +178,9 @@ struct lm_rocker_ready {
 	int32_t guard;               /* its pid, as the launcher sees it */
 	char name[ROCKER_NAME_SIZE]; /* its unique name */
 	uint32_t uid, gid;           /* of jobs, on the host */
+	uint32_t group;              /* the number of its control groups */
+	uint32_t reserved;
+	/* with rc 0: a limit that it was asked for and that this machine does not have, or nothing */
 	char sentence[SFS_SENTENCE_MAX];
 };
 

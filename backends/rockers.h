@@ -45,6 +45,10 @@ struct rocker {
 	atomic_uint refs;
 	char name[SFS_NAME_MAX + 1]; /* constant */
 	uid_t owner;                 /* constant */
+	gid_t owner_gid;             /* constant: of its jobs when nothing is said */
+	pthread_mutex_t keeping;     /* held while its file is written; taken before lock */
+	bool filed;                  /* it may have a file on disk; keeping */
+	unsigned made; /* its line among those that have none, from one; 0: none; keeping */
 	pthread_mutex_t lock;
 	struct sfs_obj *dir;       /* counted until the rocker is removed, then NULL */
 	struct rocker_spec *spec;  /* counted; what the files show */
@@ -53,6 +57,7 @@ struct rocker {
 	bool frozen;
 	enum rocker_state state;
 	unsigned uses;                /* jobs and commands that keep it from being rebuilt */
+	struct rocker_wait *waiting;  /* owned: who asked for it while it is being built */
 	struct launch_rocker *launch; /* NULL: none */
 	struct rocker_link *link;     /* counted; NULL: not ready */
 	pid_t guard;                  /* 0: none */

@@ -1,0 +1,476 @@
+/* SPDX-License-Identifier: MIT */
+/* The life of a rocker: built, in use, built anew when it has changed or ended, removed. */
+#include "rocker_life.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+struct rocker_wait {
+	rocker_ready *ready;
+	void *arg;
+	struct rocker_wait *next;
+};
+
+/* What is let go of, and told, once the lock has been given back. */
+struct leaving {
+	struct rocker_link *link;
+	struct launch_rocker *launch;
+	struct rocker_spec *built;
+	int pidfd;
+	struct rocker_wait *waiting;
+	int rc; /* for those */
+	char sentence[SFS_SENTENCE_MAX];
+};
+
+/* ---- counted --------------------------------------------------------------------------------- */
+
+struct rocker *rocker_get(struct rocker *rocker)
+{
+	atomic_fetch_add(&rocker->refs, 1);
+	return rocker;
+}
+
+void rocker_put(struct rocker *rocker)
+{
+	if (!rocker || atomic_fetch_sub(&rocker->refs, 1) != 1)
+		return;
+	rocker_jobs_free(rocker->jobs);
+	rocker_spec_put(rocker->spec);
+	pthread_mutex_destroy(&rocker->keeping);
+	pthread_mutex_destroy(&rocker->lock);
+	free(rocker);
+}
+
+struct rocker *rocker_new(const char *name, const struct sfs_owner *owner, struct rocker_spec *spec)
+{
+	struct rocker *rocker = spec ? calloc(1, sizeof(*rocker)) : NULL;
+
+	if (!rocker) {
+		rocker_spec_put(spec);
+		return NULL;
+	}
+	atomic_init(&rocker->refs, 1);
+	snprintf(rocker->name, sizeof(rocker->name), "%s", name);
+	rocker->owner = owner->uid;
+	rocker->owner_gid = owner->gid;
+	pthread_mutex_init(&rocker->keeping, NULL);
+	pthread_mutex_init(&rocker->lock, NULL);
+	rocker->spec = spec;
+	rocker->state = ROCKER_DEAD;
+	rocker->guard_pidfd = -1;
+	rocker->jobs = rocker_jobs_new(rocker);
+	if (rocker->jobs)
+		return rocker;
+	rocker_put(rocker);
+	return NULL;
+}
+
+struct rocker_whose rocker_whose(const struct rocker *rocker)
+{
+	return (struct rocker_whose){ rocker->name, rocker->owner, rocker->owner_gid };
+}
+
+struct rocker_spec *rocker_get_spec(struct rocker *rocker)
+{
+	struct rocker_spec *spec;
+
+	pthread_mutex_lock(&rocker->lock);
+	spec = rocker_spec_get(rocker->spec);
+	pthread_mutex_unlock(&rocker->lock);
+	return spec;
+}
+
+/* ---- under the lock --------------------------------------------------------------------------- */
+
+static void changed(struct rocker *rocker, const char *attr)
+{
+	if (rocker->dir)
+		sfs_changed(rocker->dir, attr);
+}
+
+static void set_state(struct rocker *rocker, enum rocker_state state)
+{
+	rocker->state = state;
+	changed(rocker, "state");
+	changed(rocker, "activity");
+}
+
+static bool is_live(const struct rocker *rocker)
+{
+	return rocker->state != ROCKER_BUILDING && rocker->state != ROCKER_DEAD;
+}
+
+static struct rocker_wait *take_waiting(struct rocker *rocker)
+{
+	struct rocker_wait *waiting = rocker->waiting;
+
+	rocker->waiting = NULL;
+	return waiting;
+}
+
+/* What is built is not this rocker's any more. */
+static void detach(struct rocker *rocker, struct leaving *out)
+{
+	out->link = rocker->link;
+	out->launch = rocker->launch;
+	out->built = rocker->built;
+	out->pidfd = rocker->guard_pidfd;
+	rocker->link = NULL;
+	rocker->launch = NULL;
+	rocker->built = NULL;
+	rocker->guard_pidfd = -1;
+	rocker->guard = 0;
+	if (rocker->frozen) {
+		rocker->frozen = false;
+		changed(rocker, "freeze");
+	}
+	changed(rocker, "guard");
+	changed(rocker, "procs");
+}
+
+static void fail_waiting(struct rocker *rocker, struct leaving *out, int rc, const char *sentence)
+{
+	out->waiting = take_waiting(rocker);
+	out->rc = rc;
+	snprintf(out->sentence, sizeof(out->sentence), "%s", sentence);
+}
+
+static const struct launch_rocker_calls calls;
+
+/* Orders one as its specification is: BUILDING, or DEAD with -errno and sfs_fail. */
+static int order(struct rocker *rocker)
+{
+	struct rocker_plan *plan = malloc(sizeof(*plan));
+	struct rocker_whose whose = rocker_whose(rocker);
+	int rc = plan ? rocker_spec_plan(rocker->spec, &whose, plan)
+		      : sfs_fail(-ENOMEM, "no memory for the plan of rocker '%s'", rocker->name);
+
+	if (!rc) {
+		rocker->launch = launch_rocker_new(rocker->owner, plan, &calls, rocker_get(rocker));
+		if (!rocker->launch) {
+			/* Not the last: the caller holds one. */
+			rocker_put(rocker);
+			rc = -EAGAIN;
+		} else {
+			rocker->built = rocker_spec_get(rocker->spec);
+		}
+	}
+	free(plan);
+	set_state(rocker, rc ? ROCKER_DEAD : ROCKER_BUILDING);
+	return rc;
+}
+
+/* ---- without it ------------------------------------------------------------------------------- */
+
+static void tell(struct rocker_wait *waiting, int rc, const char *sentence)
+{
+	struct rocker_wait *next;
+
+	for (; waiting; waiting = next) {
+		next = waiting->next;
+		waiting->ready(waiting->arg, rc, sentence);
+		free(waiting);
+	}
+}
+
+static void let_go(struct leaving *leaving)
+{
+	rocker_link_close(leaving->link);
+	if (leaving->launch)
+		launch_rocker_drop(leaving->launch);
+	if (leaving->pidfd >= 0)
+		close(leaving->pidfd);
+	rocker_spec_put(leaving->built);
+	tell(leaving->waiting, leaving->rc, leaving->sentence);
+}
+
+static const struct leaving nothing = { .pidfd = -1 };
+
+static void log_dead(struct rocker *rocker, const char *why)
+{
+	struct sfs_obj *dir;
+
+	pthread_mutex_lock(&rocker->lock);
+	dir = rocker->dir ? sfs_get(rocker->dir) : NULL;
+	pthread_mutex_unlock(&rocker->lock);
+	if (dir)
+		sfs_event(dir, rocker->owner, "dead", "%s", why);
+	sfs_put_obj(dir);
+}
+
+/* ---- what the launcher tells -------------------------------------------------------------------- */
+
+static void limited(void *arg, int rc, const char *sentence)
+{
+	struct rocker *rocker = arg;
+
+	if (rc)
+		log_dead(rocker, sentence);
+	rocker_put(rocker);
+}
+
+/* Limits that changed while it was being built. Under the lock. */
+static void follow_limits(struct rocker *rocker)
+{
+	struct plan_limits now, then;
+	struct rocker_spec *old = rocker->built;
+
+	rocker_spec_limits(rocker->spec, &now);
+	rocker_spec_limits(old, &then);
+	rocker->built = rocker_spec_get(rocker->spec);
+	rocker_spec_put(old);
+	if (memcmp(&now, &then, sizeof(now)) &&
+	    launch_rocker_limit(rocker->launch, &now, limited, rocker_get(rocker)))
+		rocker_put(rocker);
+}
+
+/*
+ * It is there: for who waits, unless its files have changed meanwhile. Under the lock.
+ */
+static void begin(struct rocker *rocker, struct rocker_link *link,
+		  const struct launch_rocker_ready *how, struct leaving *out)
+{
+	int rc = 0;
+
+	if (rocker->waiting && !rocker_spec_same(rocker->spec, rocker->built)) {
+		detach(rocker, out);
+		out->link = link;
+		out->pidfd = how->pidfd;
+		rc = order(rocker);
+		if (rc)
+			fail_waiting(rocker, out, rc, sfs_sentence());
+		return;
+	}
+	rocker->link = link;
+	rocker->guard = how->guard;
+	rocker->guard_pidfd = how->pidfd;
+	memcpy(rocker->guard_name, how->name, sizeof(rocker->guard_name));
+	rocker->guard_name[sizeof(rocker->guard_name) - 1] = '\0';
+	rocker->job_uid = how->uid;
+	rocker->job_gid = how->gid;
+	if (rocker_spec_same(rocker->spec, rocker->built))
+		follow_limits(rocker);
+	out->waiting = take_waiting(rocker);
+	for (struct rocker_wait *w = out->waiting; w; w = w->next)
+		rocker->uses++;
+	set_state(rocker, ROCKER_READY);
+	changed(rocker, "guard");
+	changed(rocker, "procs");
+}
+
+/* The profile of what is being built by launch; -1: it is not wanted any more. */
+static int wanted_profile(struct rocker *rocker, const struct launch_rocker *launch)
+{
+	int profile = -1;
+
+	pthread_mutex_lock(&rocker->lock);
+	if (rocker->launch == launch)
+		profile = rocker_spec_profile(rocker->built);
+	pthread_mutex_unlock(&rocker->lock);
+	return profile;
+}
+
+static void ready(void *arg, struct launch_rocker *launch, const struct launch_rocker_ready *how)
+{
+	struct rocker *rocker = arg;
+	struct rocker_link *link = NULL;
+	struct leaving leaving = nothing;
+	int control = how->control, rc = how->rc;
+	const char *sentence = how->sentence ?: "";
+	int profile = rc ? -1 : wanted_profile(rocker, launch);
+
+	if (profile >= 0) {
+		link = rocker_link_open(rocker, control, (unsigned)profile);
+		control = -1;
+		rc = link ? 0 : -ENOMEM;
+		sentence = "no memory for the link to the guard";
+	}
+	pthread_mutex_lock(&rocker->lock);
+	if (rocker->launch != launch) {
+		leaving.link = link;
+		leaving.pidfd = how->pidfd;
+	} else if (rc || !link) {
+		detach(rocker, &leaving);
+		leaving.pidfd = how->pidfd;
+		rc = launch_answer(rc ?: -ENOMEM);
+		fail_waiting(rocker, &leaving, rc, sentence);
+		set_state(rocker, ROCKER_DEAD);
+	} else {
+		begin(rocker, link, how, &leaving);
+	}
+	pthread_mutex_unlock(&rocker->lock);
+	if (control >= 0)
+		close(control);
+	if (rc)
+		log_dead(rocker, sentence);
+	let_go(&leaving);
+}
+
+static void ended(void *arg, struct launch_rocker *launch, const struct launch_rocker_ended *how)
+{
+	struct rocker *rocker = arg;
+	struct leaving leaving = nothing;
+	bool ours;
+
+	pthread_mutex_lock(&rocker->lock);
+	ours = rocker->launch == launch;
+	if (ours) {
+		detach(rocker, &leaving);
+		set_state(rocker, ROCKER_DEAD);
+	}
+	pthread_mutex_unlock(&rocker->lock);
+	if (ours && how->oom)
+		rocker_count(rocker, ROCKER_OOM_KILLS, 1);
+	if (ours)
+		log_dead(rocker, how->oom ? "guard: out of memory" : "guard has ended");
+	let_go(&leaving);
+}
+
+static void gone(void *arg)
+{
+	rocker_put(arg);
+}
+
+static const struct launch_rocker_calls calls = { .ready = ready, .ended = ended, .gone = gone };
+
+/* ---- asked for -------------------------------------------------------------------------------- */
+
+/* Under the lock: 0 it can be used, SFS_LATER it comes, -errno with sfs_fail. */
+static int ask(struct rocker *rocker, struct leaving *out)
+{
+	if (rocker->gone)
+		return sfs_fail(-ENODEV, "rocker '%s' is removed", rocker->name);
+	if (rocker->frozen)
+		return sfs_fail(-EBUSY, "rocker '%s' is frozen", rocker->name);
+	if (rocker->state == ROCKER_BUILDING)
+		return SFS_LATER;
+	if (is_live(rocker) && (rocker->uses || rocker_spec_same(rocker->spec, rocker->built))) {
+		rocker->uses++;
+		return 0;
+	}
+	detach(rocker, out);
+	return order(rocker) ?: SFS_LATER;
+}
+
+void rocker_acquire(struct rocker *rocker, rocker_ready *ready_fn, void *arg)
+{
+	struct rocker_wait *wait = malloc(sizeof(*wait));
+	struct leaving leaving = nothing;
+	char sentence[SFS_SENTENCE_MAX] = "";
+	int rc;
+
+	if (!wait) {
+		ready_fn(arg, -ENOMEM, "out of memory");
+		return;
+	}
+	*wait = (struct rocker_wait){ ready_fn, arg, NULL };
+	pthread_mutex_lock(&rocker->lock);
+	rc = ask(rocker, &leaving);
+	if (rc == SFS_LATER) {
+		wait->next = rocker->waiting;
+		rocker->waiting = wait;
+	}
+	pthread_mutex_unlock(&rocker->lock);
+	if (rc < 0)
+		snprintf(sentence, sizeof(sentence), "%s", sfs_sentence());
+	let_go(&leaving);
+	if (rc == SFS_LATER)
+		return;
+	free(wait);
+	ready_fn(arg, rc, sentence);
+}
+
+void rocker_release(struct rocker *rocker)
+{
+	pthread_mutex_lock(&rocker->lock);
+	rocker->uses--;
+	pthread_mutex_unlock(&rocker->lock);
+}
+
+void rocker_build(struct rocker *rocker)
+{
+	struct leaving leaving = nothing;
+	int rc = 0;
+
+	pthread_mutex_lock(&rocker->lock);
+	if (!rocker->gone && !rocker->uses && !rocker->frozen &&
+	    !(is_live(rocker) && rocker_spec_same(rocker->spec, rocker->built))) {
+		detach(rocker, &leaving);
+		rc = order(rocker);
+		if (rc)
+			fail_waiting(rocker, &leaving, rc, sfs_sentence());
+	}
+	pthread_mutex_unlock(&rocker->lock);
+	if (rc)
+		log_dead(rocker, sfs_sentence());
+	let_go(&leaving);
+}
+
+void rocker_remove(struct rocker *rocker)
+{
+	struct leaving leaving = nothing;
+	struct sfs_obj *dir;
+
+	pthread_mutex_lock(&rocker->lock);
+	rocker->gone = true;
+	dir = rocker->dir;
+	rocker->dir = NULL;
+	detach(rocker, &leaving);
+	fail_waiting(rocker, &leaving, -ENODEV, "the rocker is removed");
+	rocker->state = ROCKER_DEAD;
+	pthread_mutex_unlock(&rocker->lock);
+	rocker_jobs_end(rocker->jobs);
+	let_go(&leaving);
+	sfs_put_obj(dir);
+}
+
+/* ---- for others -------------------------------------------------------------------------------- */
+
+int rocker_check_idle(struct rocker *rocker, const char *what)
+{
+	unsigned uses;
+
+	pthread_mutex_lock(&rocker->lock);
+	uses = rocker->uses;
+	pthread_mutex_unlock(&rocker->lock);
+	return uses ? sfs_fail(-EBUSY, "%s of rocker '%s' cannot change while %u jobs run in it",
+			       what, rocker->name, uses)
+		    : 0;
+}
+
+struct launch_rocker *rocker_lock_launch(struct rocker *rocker, int *rc_out)
+{
+	pthread_mutex_lock(&rocker->lock);
+	*rc_out = 0;
+	if (is_live(rocker))
+		return rocker->launch;
+	pthread_mutex_unlock(&rocker->lock);
+	*rc_out =
+		sfs_fail(-ESRCH, "rocker '%s' is not there: its next use builds it", rocker->name);
+	return NULL;
+}
+
+void rocker_unlock(struct rocker *rocker)
+{
+	pthread_mutex_unlock(&rocker->lock);
+}
+
+void rocker_count(struct rocker *rocker, enum rocker_count which, uint64_t n)
+{
+	atomic_fetch_add(&rocker->counts[which], n);
+	pthread_mutex_lock(&rocker->lock);
+	changed(rocker, "activity");
+	pthread_mutex_unlock(&rocker->lock);
+}
+
+void rocker_jobs_changed(struct rocker *rocker)
+{
+	pthread_mutex_lock(&rocker->lock);
+	changed(rocker, "state");
+	changed(rocker, "activity");
+	changed(rocker, "procs");
+	pthread_mutex_unlock(&rocker->lock);
+}

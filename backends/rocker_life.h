@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Inside of the rockers' own files: how one comes, changes and goes, beside what jobs know of that (rockers.h).
+ */
+#ifndef ROCKER_LIFE_H
+#define ROCKER_LIFE_H
+
+#include "rocker_spec.h"
+#include "rockers.h"
+
+/* With one reference, which a directory takes over. spec is taken over, NULL: out of memory. */
+struct rocker *rocker_new(const char *name, const struct sfs_owner *owner,
+			  struct rocker_spec *spec);
+struct rocker_whose rocker_whose(const struct rocker *rocker);
+struct rocker_spec *rocker_get_spec(struct rocker *rocker); /* counted */
+
+/* Builds it, anew if it is idle and differs from its specification. Refusals are seen in its state. */
+void rocker_build(struct rocker *rocker);
+/* Its directory goes: ends all of it, answers who waits. May be repeated. */
+void rocker_remove(struct rocker *rocker);
+/* Refuses with -EBUSY what would end what runs. what: a word for the sentence. */
+int rocker_check_idle(struct rocker *rocker, const char *what);
+/*
+ * For what a command does to one that is built, under its lock: the launcher's, or NULL with -ESRCH and
+ * sfs_fail, and the lock given back.
+ */
+struct launch_rocker *rocker_lock_launch(struct rocker *rocker, int *rc_out);
+void rocker_unlock(struct rocker *rocker);
+
+/* ---- changes: rocker_change.c ------------------------------------------------------------------ */
+
+/* The rows that take values. */
+int rocker_value_store(struct sfs_obj *dir, struct sfs_cmd *cmd, enum rocker_key key);
+int rocker_value_check(struct sfs_obj *dir, const struct sfs_cmd *cmd, enum rocker_key key);
+int rocker_spec_store(struct sfs_obj *dir, struct sfs_cmd *cmd);
+int rocker_spec_check(struct sfs_obj *dir, const struct sfs_cmd *cmd);
+/* The thread on which what the launcher has answered is written to disk. */
+int rocker_changes_start(void);
+void rocker_changes_stop(void);
+
+/* The rows freeze and kill: rocker_command.c. */
+int rocker_freeze_show(struct sfs_obj *dir, const struct sfs_cred *who, struct sfs_buf *out);
+int rocker_freeze_store(struct sfs_obj *dir, struct sfs_cmd *cmd);
+int rocker_kill_store(struct sfs_obj *dir, struct sfs_cmd *cmd);
+
+/* ---- on disk: rocker_save.c -------------------------------------------------------------------- */
+
+int rocker_save_start(void); /* makes STATE/rockers; 0 or -errno with sfs_fail */
+/* What there is to change: a whole specification, or one value of it. */
+struct rocker_choice {
+	struct rocker_spec *spec; /* counted; NULL: one value */
+	enum rocker_key key;
+	const char *text; /* NULL: the default */
+	const struct plan_opener *by;
+};
+/* Changes it and writes it to disk, one change after the other; or nothing. 0 or -errno with sfs_fail. */
+int rocker_keep(struct rocker *rocker, const struct rocker_choice *choice);
+/* One that was just made. */
+int rocker_keep_made(struct sfs_obj *dir);
+/* Another group or mode of its directory. */
+int rocker_set_owner(struct sfs_obj *dir, uid_t uid, gid_t gid, mode_t mode);
+void rocker_unkeep(struct rocker *rocker);
+int rocker_load_all(struct sfs_obj *parent); /* 0 or -errno with sfs_fail */
+
+/* ---- directories: rockers.c ---------------------------------------------------------------------- */
+
+/* Adds the directory of a rocker, which is taken over, also on failure. 0 or -errno with sfs_fail. */
+int rocker_plant(struct sfs_obj *parent, struct rocker *rocker, const struct sfs_owner *owner);
+/* What the template of a name says: rocker_template.c. NULL with *rc_out and sfs_fail. */
+struct rocker_spec *rocker_template(const char *name, const struct sfs_cred *who, int *rc_out);
+
+extern const struct sfs_attr rocker_rows[], rocker_ns_rows[];
+
+#endif

@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The real guard in fresh namespaces, from its bytes in this program: as root with an id of its own
+ * beside its jobs', as an ordinary user with the one id there is; and a libc-free program for its jobs.
+ */
+#ifndef GUARD_PLAY_H
+#define GUARD_PLAY_H
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "check.h"
+#include "jailed/guard.h"
+#include "seccomp_profile.h"
+
+#define GUARD_UID  70001
+#define JOB_UID    70002
+#define PATIENCE_S 30
+
+extern const unsigned char jailed_guard[];
+extern const size_t jailed_guard_size;
+
+struct play {
+	pid_t pid;
+	int control;  /* the daemon's end */
+	int listener; /* of its filter; -1 */
+};
+
+struct play_spec {
+	const char *flags;
+	const struct sock_fprog *filter; /* NULL: none */
+};
+
+static inline bool play_is_root(void)
+{
+	return geteuid() == 0;
+}
+
+static inline uid_t play_job_uid(void)
+{
+	return play_is_root() ? JOB_UID : geteuid();
+}
+
+static inline bool play_write(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	bool fine = fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text);
+
+	if (fd >= 0)
+		close(fd);
+	return fine;
+}
+
+/* The child's side of what the launcher and the blank do. */
+static inline int play_take_ids(void)
+{
+	struct __user_cap_header_struct head = { _LINUX_CAPABILITY_VERSION_3, 0 };
+	uint32_t caps = 1u << CAP_SETUID | 1u << CAP_SETGID | 1u << CAP_KILL;
+	struct __user_cap_data_struct data[2] = { { caps, caps, caps }, { 0 } };
+
+	if (!play_is_root()) {
+		memset(data, 0, sizeof data);
+		return syscall(SYS_capset, &head, data) != 0;
+	}
+	prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0);
+	if (syscall(SYS_setgroups, 0, NULL) ||
+	    syscall(SYS_setresgid, GUARD_UID, GUARD_UID, GUARD_UID) ||
+	    syscall(SYS_setresuid, GUARD_UID, GUARD_UID, GUARD_UID))
+		return 1;
+	for (int cap = 0; cap <= CAP_LAST_CAP; cap++)
+		if (!(caps & (cap < 32 ? 1u << cap : 0)))
+			prctl(PR_CAPBSET_DROP, cap, 0, 0, 0);
+	if (syscall(SYS_capset, &head, data))
+		return 1;
+	for (int cap = 0; cap < 32; cap++)
+		if (caps & 1u << cap)
+			prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, cap, 0, 0);
+	return 0;
+}
+
+static inline void play_become_guard(const struct play_spec *spec, int helper, int control, int go)
+{
+	char uid[16], gid[16], byte;
+	char *argv[] = { "guard", uid, gid, (char *)(uintptr_t)spec->flags, "guard-of-test", NULL };
+	char *envp[] = { NULL };
+	uid_t own = play_job_uid();
+
+	snprintf(uid, sizeof uid, "%u", own);
+	snprintf(gid, sizeof gid, "%u", play_is_root() ? own : getegid());
+	if (read(go, &byte, 1) != 1)
+		_exit(90);
+	if (mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
+	    mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, "subset=pid"))
+		_exit(91);
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (play_take_ids() || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
+		_exit(92);
+	if (dup2(helper, 100) != 100 || dup2(control, GUARD_CTL_FD) != GUARD_CTL_FD)
+		_exit(93);
+	fcntl(100, F_SETFD, FD_CLOEXEC);
+	if (spec->filter) {
+		struct guard_reply hello = { .type = GUARD_LISTENER };
+		int listener = seccomp_profile_install(spec->filter, true);
+		union {
+			struct cmsghdr head;
+			char bytes[CMSG_SPACE(sizeof(int))];
+		} rights = { { CMSG_LEN(sizeof(int)), SOL_SOCKET, SCM_RIGHTS } };
+		struct iovec piece = { &hello, sizeof hello };
+		struct msghdr message = { NULL, 0, &piece, 1, &rights, sizeof rights, 0 };
+		if (listener < 0)
+			_exit(94);
+		memcpy(CMSG_DATA(&rights.head), &listener, sizeof listener);
+		if (sendmsg(GUARD_CTL_FD, &message, 0) != sizeof hello)
+			_exit(95);
+	}
+	syscall(SYS_execveat, 100, "", argv, envp, AT_EMPTY_PATH);
+	_exit(96);
+}
+
+static inline bool play_maps(pid_t pid)
+{
+	char path[64], text[96];
+	bool root = play_is_root();
+
+	if (!root) {
+		snprintf(path, sizeof path, "/proc/%d/setgroups", pid);
+		if (!play_write(path, "deny"))
+			return false;
+	}
+	for (int gid = 0; gid < 2; gid++) {
+		unsigned own = gid ? getegid() : geteuid();
+		snprintf(path, sizeof path, "/proc/%d/%s", pid, gid ? "gid_map" : "uid_map");
+		if (root)
+			snprintf(text, sizeof text, "%u %u 1\n%u %u 1\n", GUARD_UID, GUARD_UID,
+				 JOB_UID, JOB_UID);
+		else
+			snprintf(text, sizeof text, "%u %u 1\n", own, own);
+		if (!play_write(path, text))
+			return false;
+	}
+	return true;
+}
+
+/* One reply within the test's patience; false: the socket's end, or nothing came. */
+static inline bool play_reply(const struct play *play, struct guard_reply *reply, int *fd_out)
+{
+	union {
+		struct cmsghdr head;
+		char bytes[CMSG_SPACE(4 * sizeof(int))];
+	} rights;
+	struct iovec piece = { reply, sizeof *reply };
+	struct msghdr message = { NULL, 0, &piece, 1, &rights, sizeof rights, 0 };
+	struct pollfd control = { .fd = play->control, .events = POLLIN };
+	int fd = -1;
+
+	memset(reply, 0, sizeof *reply);
+	if (poll(&control, 1, PATIENCE_S * 1000) != 1 ||
+	    recvmsg(play->control, &message, MSG_CMSG_CLOEXEC) != sizeof *reply)
+		return false;
+	struct cmsghdr *head = CMSG_FIRSTHDR(&message);
+	if (head && head->cmsg_type == SCM_RIGHTS)
+		memcpy(&fd, CMSG_DATA(head), sizeof fd);
+	if (fd_out)
+		*fd_out = fd;
+	else if (fd >= 0)
+		close(fd);
+	return true;
+}
+
+static inline bool play_start(struct play *play, const struct play_spec *spec)
+{
+	int helper = memfd_create("guard", MFD_CLOEXEC), go[2], pair[2];
+	struct guard_reply reply;
+
+	if (write(helper, jailed_guard, jailed_guard_size) != (ssize_t)jailed_guard_size ||
+	    pipe2(go, O_CLOEXEC) || socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
+		return false;
+	fflush(stdout);
+	play->listener = -1;
+	play->control = pair[0];
+	play->pid = (pid_t)syscall(SYS_clone, CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNS | SIGCHLD, 0,
+				   0, 0, 0);
+	if (!play->pid)
+		play_become_guard(spec, helper, pair[1], go[0]);
+	bool fine = play->pid > 0 && play_maps(play->pid) && write(go[1], "", 1) == 1;
+	close(helper), close(go[0]), close(go[1]), close(pair[1]);
+	if (fine && spec->filter)
+		fine = play_reply(play, &reply, &play->listener) && reply.type == GUARD_LISTENER;
+	return fine && play_reply(play, &reply, NULL) && reply.type == GUARD_READY;
+}
+
+/* How the guard ended, as waitpid(2) tells; -1: it does not end. */
+static inline int play_wait(const struct play *play)
+{
+	int status = -1;
+
+	for (int i = 0; i < PATIENCE_S * 100; i++) {
+		if (waitpid(play->pid, &status, WNOHANG) == play->pid)
+			return status;
+		usleep(10000);
+	}
+	kill(play->pid, SIGKILL);
+	waitpid(play->pid, &status, 0);
+	return -1;
+}
+
+/* Ends it by closing its socket. */
+static inline int play_end(struct play *play)
+{
+	if (play->control >= 0)
+		close(play->control);
+	if (play->listener >= 0)
+		close(play->listener);
+	return play_wait(play);
+}
+
+static inline bool play_send(const struct play *play, const void *bytes, size_t size,
+			     const int *fds, unsigned nfds)
+{
+	union {
+		struct cmsghdr head;
+		char bytes[CMSG_SPACE(32 * sizeof(int))];
+	} rights;
+	struct iovec piece = { (void *)(uintptr_t)bytes, size };
+	struct msghdr message = { .msg_iov = &piece, .msg_iovlen = 1 };
+
+	if (nfds) {
+		message.msg_control = &rights;
+		message.msg_controllen = CMSG_SPACE(nfds * sizeof(int));
+		rights.head = (struct cmsghdr){ CMSG_LEN(nfds * sizeof(int)), SOL_SOCKET,
+						SCM_RIGHTS };
+		memcpy(CMSG_DATA(&rights.head), fds, nfds * sizeof(int));
+	}
+	return sendmsg(play->control, &message, MSG_NOSIGNAL) == (ssize_t)size;
+}
+
+static inline void play_text(struct guard_order *order, const char *word)
+{
+	size_t size = strlen(word) + 1;
+
+	memcpy(order->text + order->text_used, word, size);
+	order->text_used += (uint32_t)size;
+}
+
+/* The order that runs these words; lists end in NULL. */
+static inline struct guard_order *play_order(uint32_t job, const char *const *argv,
+					     const char *const *envp)
+{
+	static struct guard_order order;
+
+	memset(&order, 0, sizeof order);
+	order.type = GUARD_START;
+	order.job = job;
+	for (; *argv; argv++, order.argc++)
+		play_text(&order, *argv);
+	for (; envp && *envp; envp++, order.envc++)
+		play_text(&order, *envp);
+	play_text(&order, "/");
+	return &order;
+}
+
+static inline bool play_order_send(const struct play *play, const struct guard_order *order,
+				   const int *fds, unsigned nfds)
+{
+	return play_send(play, order, guard_order_size(order), fds, nfds);
+}
+
+static inline void play_signal(const struct play *play, uint32_t job, int signal, bool whole)
+{
+	struct guard_order order = { .type = GUARD_SIGNAL, .job = job, .signal = signal,
+				     .whole = whole };
+
+	CHECK(play_order_send(play, &order, NULL, 0));
+}
+
+#endif

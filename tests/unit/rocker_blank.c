@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Blanks, openers and leaf namespaces for real, with a guard that tells what it sees.
+ * single-threaded
+ */
+#include "rocker_make.h"
+
+#include <sys/mount.h>
+
+static struct rocker_plan plan;
+
+static void plain(void)
+{
+	plan_init(&plan);
+	plan.uid = plan.gid = job_id();
+}
+
+static uint32_t word(const char *text)
+{
+	return plan_add(&plan, text, strlen(text));
+}
+
+/* ---- a rocker with nothing in it ------------------------------------------------------------------- */
+
+static void test_identity(void)
+{
+	struct one one;
+	char want[128];
+
+	plain();
+	plan.leave_empty = 1;
+	begin(&one);
+	CHECK_MSG(build(&one, &plan), "%s: %s", one.said.step, strerror(-one.said.err));
+	snprintf(want, sizeof want, "%u %u 0 1", guard_id(), guard_id());
+	ASK(&one, 0, "ids");
+	if (jail.root)
+		CHECK_STR(told, want);
+	snprintf(want, sizeof want, "[guard][%u][%u][e][guard-of-test]", job_id(), job_id());
+	ASK(&one, 0, "args");
+	CHECK_STR(told, want);
+	ASK(&one, 0, "fds");
+	CHECK_STR(told, "3 ");
+	ASK(&one, 0, "core");
+	CHECK_STR(told, "1 1");
+	ASK(&one, 0, "read /proc/self/status");
+	const char *caps = jail.root ? "00000000000000e0" : "0000000000000000";
+	for (const char *const *set = (const char *const[]){ "CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb", NULL }; *set; set++) {
+		snprintf(want, sizeof want, "%s:\t%s\n", *set, caps);
+		CHECK_MSG(strstr(told, want), "%s is not there: %.900s", want, told);
+	}
+	CHECK(strstr(told, "NoNewPrivs:\t1\n"));
+	end(&one);
+}
+
+static void test_empty(void)
+{
+	struct one one;
+
+	plain();
+	begin(&one);
+	CHECK_MSG(build(&one, &plan), "%s: %s", one.said.step, strerror(-one.said.err));
+	ASK(&one, ENOENT, "read /etc/passwd");
+	ASK(&one, ENOENT, "list /usr");
+	ASK(&one, 0, "up /tmp");
+	CHECK_MSG(strstr(told, "tmp ") && !strstr(told, "etc ") && !strstr(told, "home "), "%s", told);
+	ASK(&one, 0, "list /dev");
+	for (const char *const *d = (const char *const[]){ "null ", "zero ", "full ", "random ", "urandom ", "shm ", "fd ", NULL }; *d; d++)
+		CHECK_MSG(strstr(told, *d), "%s is not in %s", *d, told);
+	ASK(&one, 0, "write /dev/null x");
+	ASK(&one, ENOSPC, "write /dev/full x");
+	ASK(&one, 0, "read /dev/zero");
+	ASK(&one, 0, "write /tmp/file x");
+	ASK(&one, 0, "write /dev/shm/other x");
+	ASK(&one, 0, "mkdir /tmp/dir");
+	ASK(&one, 0, "rename /tmp/file /tmp/dir/file");
+	ASK(&one, 0, "list /proc");
+	CHECK_MSG(!strstr(told, "kallsyms") && !strstr(told, "sys "), "%s", told);
+	ASK(&one, ENOENT, "read /proc/sys/kernel/core_pattern");
+	CHECK(ask(&one, NULL, "write /file x") == (jail.root ? EACCES : EROFS));
+	CHECK(ask(&one, NULL, "mkdir /run/x") == (jail.root ? EACCES : EROFS));
+	if (jail.root)
+		ASK(&one, EACCES, "list /.rocker");
+	ASK(&one, 0, "names");
+	CHECK_STR(told, "sandbox.");
+	end(&one);
+}
+
+static void test_no_way_out(void)
+{
+	struct one one;
+
+	plain();
+	begin(&one);
+	CHECK_MSG(build(&one, &plan), "%s: %s", one.said.step, strerror(-one.said.err));
+	ASK(&one, EPERM, "mount /tmp");
+	ASK(&one, EPERM, "remount /");
+	ASK(&one, EPERM, "umount /proc");
+	ASK(&one, EPERM, "unshare 0x20000");
+	/* one of users needs no right, and there can be none */
+	CHECK(ask(&one, NULL, "unshare 0x10000000") == ENOSPC);
+	CHECK(ask(&one, NULL, "setns /proc/self/ns/mnt") > 0);
+	CHECK(ask(&one, NULL, "setns /proc/self/ns/net") > 0);
+	CHECK(ask(&one, NULL, "mknod /tmp/null") > 0);
+	ASK(&one, EPERM, "chroot /tmp");
+	ASK(&one, EPERM, "pivot /tmp");
+	CHECK(ask(&one, NULL, "loopback") > 0); /* lo is down */
+	ASK(&one, jail.root ? EINVAL : EPERM, "become 0");
+	ASK(&one, jail.root ? EINVAL : EPERM, "become 1000");
+	if (jail.root)
+		ASK(&one, 0, "become %u", JOB_ID);
+	end(&one);
+}
+
+static void test_names_and_network(void)
+{
+	struct one one;
+
+	plain();
+	plan.hostname = word("web-1");
+	plan.domainname = word("example.org");
+	plan.network = PLAN_NET_LOOPBACK;
+	plan.limits.disk_bytes = 1u << 20;
+	begin(&one);
+	CHECK_MSG(build(&one, &plan), "%s: %s", one.said.step, strerror(-one.said.err));
+	ASK(&one, 0, "names");
+	CHECK_STR(told, "web-1.example.org");
+	ASK(&one, 0, "loopback");
+	ASK(&one, ENOSPC, "fill /tmp/big");
+	CHECK_MSG(atol(told) > 500000 && atol(told) <= 1 << 20, "%s bytes", told);
+	end(&one);
+	plain();
+	plan.network = PLAN_NET_HOST; /* and no namespace comes along */
+	begin(&one);
+	CHECK(!build(&one, &plan));
+	CHECK(one.said.err == -EINVAL);
+	CHECK_STR(one.said.step, "network");
+	end(&one);
+}
+
+/* A blank that nobody wants ends by itself, and so does one that hears nonsense. */
+static void test_unwanted(void)
+{
+	struct one one;
+
+	begin(&one);
+	end(&one);
+	begin(&one);
+	CHECK(send(one.control, "nonsense", 8, 0) == 8);
+	one.said = hear_report(one.report);
+	one.report = -1;
+	CHECK_MSG(one.said.err == -EBADMSG, "%d %s", one.said.err, one.said.step);
+	end(&one);
+}
+
+static void test_listener(void)
+{
+	struct guard_reply reply = { 0 };
+	char space[CMSG_SPACE(sizeof(int))];
+	struct iovec part = { &reply, sizeof reply };
+	struct msghdr m = { .msg_iov = &part, .msg_iovlen = 1, .msg_control = space, .msg_controllen = sizeof space };
+	struct pollfd p;
+	struct one one;
+
+	plain();
+	plan.profile = 1;
+	begin(&one);
+	CHECK_MSG(build(&one, &plan), "%s: %s", one.said.step, strerror(-one.said.err));
+	p = (struct pollfd){ one.control, POLLIN, 0 };
+	CHECK(poll(&p, 1, ANSWER_MS) == 1);
+	CHECK(recvmsg(one.control, &m, MSG_CMSG_CLOEXEC) == (ssize_t)sizeof reply);
+	CHECK(reply.type == GUARD_LISTENER && CMSG_FIRSTHDR(&m));
+	if (CMSG_FIRSTHDR(&m))
+		close(*(int *)CMSG_DATA(CMSG_FIRSTHDR(&m)));
+	ASK(&one, 0, "fds");
+	CHECK_STR(told, "3 ");
+	end(&one);
+	plain();
+	plan.profile = 2;
+	begin(&one);
+	CHECK(!build(&one, &plan));
+	CHECK_STR(one.said.step, "seccomp profile");
+	end(&one);
+}
+
+static void all(void)
+{
+	RUN_AS_ROLE(test_identity);
+	RUN_AS_ROLE(test_empty);
+	RUN_AS_ROLE(test_no_way_out);
+	RUN_AS_ROLE(test_names_and_network);
+	RUN_AS_ROLE(test_unwanted);
+	RUN_AS_ROLE(test_listener);
+}
+
+int main(void)
+{
+	return rocker_as(all);
+}
