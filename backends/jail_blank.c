@@ -148,9 +148,8 @@ static _Noreturn void become(const struct rocker_env *env, const struct blank_sp
 pid_t blank_spawn(const struct rocker_env *env, const struct blank_spec *spec, int *pidfd_out)
 {
 	uint64_t flags = BLANK_NAMESPACES | (spec->netns < 0 ? CLONE_NEWNET : 0);
-	int group = spec->groups && spec->group
-			    ? rocker_group_clone_dir(spec->groups, spec->group)
-			    : -1;
+	int group = spec->groups && spec->group ? rocker_group_clone_dir(spec->groups, spec->group)
+						: -1;
 
 	if (env->guard < 0)
 		return -EOPNOTSUPP;

@@ -81,6 +81,6 @@ bool blank_layer_name(char *out, size_t size, const char *what, const char *over
 /* An image: may it be mounted? fd is of the regular file, readable. */
 int image_check(const struct rocker_env *env, int *fd, const char **what_out);
 int image_mount(int fd, const char **what_out); /* a detached mount, or -errno */
-bool image_known(const char *filesystem); /* does the kernel mount it? */
+bool image_known(const char *filesystem);       /* does the kernel mount it? */
 
 #endif

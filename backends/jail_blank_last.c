@@ -146,8 +146,9 @@ static int install_filter(struct blank *b)
 static int run_guard(struct blank *b)
 {
 	char ids[2][24];
-	char *const argv[] = { (char *)"guard", ids[0], ids[1],
-			       (char *)(b->plan.leave_empty ? "e" : ""), b->order.name, NULL };
+	char *const argv[] = { (char *)"guard", ids[0],
+			       ids[1],          (char *)(b->plan.leave_empty ? "e" : ""),
+			       b->order.name,   NULL };
 	char *const envp[] = { NULL };
 
 	*jail_put_number(ids[0], b->plan.uid) = '\0';

@@ -217,8 +217,8 @@ static int passing_layer(const struct blank *b, unsigned i, const char *what)
 	char path[64];
 
 	(void)snprintf(path, sizeof path, "/" BLANK_HIDDEN "/%s%u", what, i);
-	if (mkdir(path, 0755) || (*what == 'u' && b->env->jail->root &&
-				  chown(path, b->plan.uid, b->plan.gid)))
+	if (mkdir(path, 0755) ||
+	    (*what == 'u' && b->env->jail->root && chown(path, b->plan.uid, b->plan.gid)))
 		return -errno;
 	return open_below(b->root, path, O_PATH | O_DIRECTORY, RESOLVE_IN_ROOT);
 }
@@ -238,10 +238,11 @@ static int mount_overlay(struct blank *b, int lower, int upper, int work, int po
 	struct stat st;
 
 	(void)snprintf(path, sizeof path, "/proc/self/fd/%d", point);
-	(void)snprintf(options, sizeof options,
-		       "lowerdir=/proc/self/fd/%d,upperdir=/proc/self/fd/%d,workdir=/proc/self/fd/%d,"
-		       "redirect_dir=nofollow,index=off,metacopy=off,xino=off%s",
-		       lower, upper, work, b->env->jail->root ? "" : ",userxattr");
+	(void)snprintf(
+		options, sizeof options,
+		"lowerdir=/proc/self/fd/%d,upperdir=/proc/self/fd/%d,workdir=/proc/self/fd/%d,"
+		"redirect_dir=nofollow,index=off,metacopy=off,xino=off%s",
+		lower, upper, work, b->env->jail->root ? "" : ",userxattr");
 	if (mount("overlay", path, "overlay", MS_NOSUID | MS_NODEV, options))
 		return -errno;
 	int fd = open_inside(b, plan_text(&b->plan, b->about));

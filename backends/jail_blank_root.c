@@ -113,8 +113,8 @@ static const struct {
 	const char *name, *host;
 	unsigned minor;
 } devices[] = {
-	{ "dev/null", "/dev/null", 3 },	  { "dev/zero", "/dev/zero", 5 },
-	{ "dev/full", "/dev/full", 7 },	  { "dev/random", "/dev/random", 8 },
+	{ "dev/null", "/dev/null", 3 },       { "dev/zero", "/dev/zero", 5 },
+	{ "dev/full", "/dev/full", 7 },       { "dev/random", "/dev/random", 8 },
 	{ "dev/urandom", "/dev/urandom", 9 }, { 0 },
 };
 
@@ -150,7 +150,8 @@ static int fill_root(struct blank *b)
 		}
 	}
 	b->what = "proc";
-	return result(mount("proc", "proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, "subset=pid"));
+	return result(
+		mount("proc", "proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, "subset=pid"));
 }
 
 /* /proc serves as the place to mount on, since it exists wherever the launcher does. */

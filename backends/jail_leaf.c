@@ -39,8 +39,7 @@ static const char *proc_path(char path[PATH_SIZE], pid_t pid, const char *file)
 }
 
 /* Inside they have the numbers that they have outside. */
-static int write_map(const struct jail_env *env, pid_t pid, const char *file,
-		     const uint32_t ids[2])
+static int write_map(const struct jail_env *env, pid_t pid, const char *file, const uint32_t ids[2])
 {
 	char text[MAP_SIZE], path[PATH_SIZE], *p = text;
 
@@ -77,6 +76,8 @@ int leaf_make(const struct jail_env *env, const uint32_t uids[2], const uint32_t
 {
 	int go[2], status = 0;
 
+	if (env->root && (!uids[0] || !uids[1] || !gids[0] || !gids[1]))
+		return -EPERM; /* no rocker has an id of the host's root */
 	if (pipe2(go, O_CLOEXEC))
 		return -errno;
 	pid_t pid = jail_clone(CLONE_NEWUSER, -1, NULL);

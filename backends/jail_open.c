@@ -85,11 +85,10 @@ static int take_user(struct opener *o)
 
 	if (err)
 		return err;
-	if (o->env->jail->root &&
-	    (syscall(SYS_setgroups, user->ngroups, user->groups) ||
-	     prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) ||
-	     syscall(SYS_setresgid, user->gid, user->gid, user->gid) ||
-	     syscall(SYS_setresuid, user->uid, user->uid, user->uid)))
+	if (o->env->jail->root && (syscall(SYS_setgroups, user->ngroups, user->groups) ||
+				   prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) ||
+				   syscall(SYS_setresgid, user->gid, user->gid, user->gid) ||
+				   syscall(SYS_setresuid, user->uid, user->uid, user->uid)))
 		return -errno;
 	err = jail_set_capabilities(0, o->capabilities, 0);
 	/* the change of ids has cleared it */
@@ -112,7 +111,8 @@ static int open_path(struct opener *o, uint32_t text, uint64_t flags)
 static int open_layer(struct opener *o, const char *what, const char *overlay)
 {
 	struct open_how how = { .flags = O_PATH | O_DIRECTORY | O_CLOEXEC,
-				.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV };
+				.resolve =
+					RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV };
 	uid_t user = o->plan->openers[o->spec->opener].uid;
 	struct layer *layer = &o->layers[o->nlayers];
 	char name[LAYER_NAME];
@@ -151,6 +151,25 @@ static int open_data(struct opener *o)
 	return err;
 }
 
+/*
+ * What may be seen of a lower directory is decided by the upper one that covers it, hence whoever wants it
+ * has to be somebody who may read and search it; O_PATH alone asks for neither.
+ */
+static int open_lower(struct opener *o, uint32_t text)
+{
+	int fd = open_path(o, text, O_PATH | O_DIRECTORY);
+	if (fd < 0)
+		return fd;
+	int inside = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (inside < 0) {
+		int err = -errno;
+		(void)close(fd);
+		return err;
+	}
+	(void)close(inside);
+	return fd;
+}
+
 static int open_paths(struct opener *o)
 {
 	const struct rocker_plan *plan = o->plan;
@@ -163,7 +182,7 @@ static int open_paths(struct opener *o)
 		}
 	for (unsigned i = 0; i < plan->noverlays && !err; i++)
 		if (plan->overlays_opener == o->spec->opener) {
-			o->overlays[i] = open_path(o, plan->overlays[i], O_PATH | O_DIRECTORY);
+			o->overlays[i] = open_lower(o, plan->overlays[i]);
 			err = o->overlays[i] < 0 ? o->overlays[i] : 0;
 		}
 	return err;
@@ -205,7 +224,8 @@ static int give_layers(struct opener *o)
 	const struct opener_spec *spec = o->spec;
 
 	for (unsigned i = 0; i < o->nlayers; i++)
-		if (o->layers[i].made && !o->plan->openers[spec->opener].uid && o->env->jail->root &&
+		if (o->layers[i].made && !o->plan->openers[spec->opener].uid &&
+		    o->env->jail->root &&
 		    fchownat(o->layers[i].fd, "", spec->job_uid, spec->job_gid, AT_EMPTY_PATH))
 			return -errno;
 	return 0;
@@ -262,7 +282,8 @@ static int send_all(struct opener *o)
 	for (unsigned i = 0; i < plan->noverlays && !err; i++)
 		if (o->overlays[i] >= 0) {
 			o->about = plan->overlays[i];
-			err = send_mount(o, copy_mount(o->overlays[i], false, false), BLANK_OVERLAY, i);
+			err = send_mount(o, copy_mount(o->overlays[i], false, false), BLANK_OVERLAY,
+					 i);
 		}
 	for (unsigned i = 0; i < plan->nbinds && !err; i++)
 		if (o->binds[i] >= 0) {
@@ -299,7 +320,9 @@ static _Noreturn void open_and_send(const struct rocker_env *env, const struct o
 {
 	struct opener *o = &opener;
 
-	*o = (struct opener){ .env = env, .spec = spec, .plan = spec->plan, .package = -1, .data = -1 };
+	*o = (struct opener){
+		.env = env, .spec = spec, .plan = spec->plan, .package = -1, .data = -1
+	};
 	o->control = spec->control;
 	o->report = spec->report;
 	for (unsigned i = 0; i < PLAN_BINDS_MAX; i++)

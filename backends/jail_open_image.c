@@ -22,12 +22,12 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define LOOP_TRIES      64 /* others look for a free device too */
-#define COPY_BYTES_MAX  (256u << 20)
-#define CHUNK_BYTES     65536
-#define EROFS_MAGIC     0xE0F5E1E2u
-#define EROFS_MAGIC_AT  1024
-#define SQUASHFS_MAGIC  0x73717368u
+#define LOOP_TRIES     64 /* others look for a free device too */
+#define COPY_BYTES_MAX (256u << 20)
+#define CHUNK_BYTES    65536
+#define EROFS_MAGIC    0xE0F5E1E2u
+#define EROFS_MAGIC_AT 1024
+#define SQUASHFS_MAGIC 0x73717368u
 
 /* By root, which has the module loaded by asking. */
 bool image_known(const char *filesystem)
@@ -104,7 +104,8 @@ int image_check(const struct rocker_env *env, int *fd, const char **what_out)
 	if (fstat(*fd, &st))
 		return -errno;
 	if (!env->kernel_images) {
-		*what_out = env->jail->root ? "image: not in this kernel" : "image: not without root";
+		*what_out =
+			env->jail->root ? "image: not in this kernel" : "image: not without root";
 		return -EOPNOTSUPP;
 	}
 	if (!st.st_uid && !(st.st_mode & (S_IWGRP | S_IWOTH)))

@@ -79,8 +79,9 @@ int rocker_env_start(struct rocker_env *env, const struct jail_env *jail,
 {
 	int abi = 0;
 
-	*env = (struct rocker_env){ .jail = jail, .guard = -1, .landlock = -1,
-				    .allowed_images = allowed_images ?: "" };
+	*env = (struct rocker_env){
+		.jail = jail, .guard = -1, .landlock = -1, .allowed_images = allowed_images ?: ""
+	};
 	int ruleset = jail_landlock_ruleset(&abi);
 	if (ruleset >= 0) {
 		(void)close(ruleset);
@@ -107,8 +108,10 @@ __attribute__((format(printf, 2, 3))) static void add(struct lines *l, const cha
 	va_start(args, format);
 	int n = vsnprintf(l->text + l->len, l->size - l->len, format, args);
 	va_end(args);
-	if (n > 0 && (size_t)n < l->size - l->len) /* half a line is none */
+	if (n > 0 && (size_t)n < l->size - l->len)
 		l->len += (size_t)n;
+	else
+		l->size = l->len + 1; /* half a line is none, and no other comes in its place */
 	l->text[l->len] = '\0';
 }
 
@@ -134,7 +137,9 @@ size_t rocker_facts(const struct rocker_env *env, char *text, size_t size)
 	add(&l, "rocker_overlays %s\n",
 	    image_known("overlay") ? env->jail->root ? "yes" : "by userxattr" : "no");
 	add(&l, "rocker_landlock %s\n",
-	    env->scopes ? "devices sockets signals" : env->landlock >= 2 ? "devices" : "no");
+	    env->scopes          ? "devices sockets signals"
+	    : env->landlock >= 2 ? "devices"
+				 : "no");
 	add(&l, "rocker_ids %s\n", env->jail->root ? "two" : "one");
 	add(&l, "rocker_profiles");
 	for (unsigned i = 0; i < env->nprofiles; i++)

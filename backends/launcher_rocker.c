@@ -333,11 +333,16 @@ static void ready(struct ward *ward)
 	spare_close(&ward->blank);
 }
 
-static bool has_ended(pid_t pid)
+/*
+ * A process that ends has lost its memory before its descriptors are closed, and its program with that:
+ * what closed the pipe was no exec then.
+ */
+static bool is_ending(pid_t pid)
 {
-	siginfo_t how = { 0 };
+	char path[32], program[8];
 
-	return !waitid(P_PID, (id_t)pid, &how, WEXITED | WNOHANG | WNOWAIT) && how.si_pid == pid;
+	(void)snprintf(path, sizeof path, "%ld/exe", (long)pid);
+	return readlinkat(launcher.env.proc, path, program, sizeof program) < 0 && errno == ENOENT;
 }
 
 void ward_reported(uint32_t index)
@@ -357,7 +362,7 @@ void ward_reported(uint32_t index)
 		ward_refuse(ward, why.err, "%s", why.sentence);
 	} else if (n) {
 		ward_refuse(ward, -EIO, "the rocker said what cannot be understood");
-	} else if (!has_ended(ward->blank.pid)) { /* else the wait tells more */
+	} else if (!is_ending(ward->blank.pid)) { /* else the wait tells more */
 		ready(ward);
 	}
 }

@@ -193,8 +193,8 @@ static inline bool play_start(struct play *play, const struct play_spec *spec)
 	fflush(stdout);
 	play->listener = -1;
 	play->control = pair[0];
-	play->pid = (pid_t)syscall(SYS_clone, CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNS | SIGCHLD, 0,
-				   0, 0, 0);
+	play->pid = (pid_t)syscall(SYS_clone, CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNS | SIGCHLD,
+				   0, 0, 0, 0);
 	if (!play->pid)
 		play_become_guard(spec, helper, pair[1], go[0]);
 	bool fine = play->pid > 0 && play_maps(play->pid) && write(go[1], "", 1) == 1;
@@ -242,8 +242,8 @@ static inline bool play_send(const struct play *play, const void *bytes, size_t 
 	if (nfds) {
 		message.msg_control = &rights;
 		message.msg_controllen = CMSG_SPACE(nfds * sizeof(int));
-		rights.head = (struct cmsghdr){ CMSG_LEN(nfds * sizeof(int)), SOL_SOCKET,
-						SCM_RIGHTS };
+		rights.head =
+			(struct cmsghdr){ CMSG_LEN(nfds * sizeof(int)), SOL_SOCKET, SCM_RIGHTS };
 		memcpy(CMSG_DATA(&rights.head), fds, nfds * sizeof(int));
 	}
 	return sendmsg(play->control, &message, MSG_NOSIGNAL) == (ssize_t)size;
@@ -282,8 +282,9 @@ static inline bool play_order_send(const struct play *play, const struct guard_o
 
 static inline void play_signal(const struct play *play, uint32_t job, int signal, bool whole)
 {
-	struct guard_order order = { .type = GUARD_SIGNAL, .job = job, .signal = signal,
-				     .whole = whole };
+	struct guard_order order = {
+		.type = GUARD_SIGNAL, .job = job, .signal = signal, .whole = whole
+	};
 
 	CHECK(play_order_send(play, &order, NULL, 0));
 }

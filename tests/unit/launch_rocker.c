@@ -3,60 +3,11 @@
  * Rockers between daemon and launcher: from the order to the guard's end, every refusal, and that nothing is left.
  * deadline: 180
  */
-#include "launch_rocker.h"
-
-static struct sfs_config config;
-
-static void start(unsigned pool)
-{
-	int pair[2];
-
-	config = test_config;
-	config.rockers_pool = pool;
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
-		abort();
-	fflush(stdout);
-	test_launcher = fork();
-	if (!test_launcher) {
-		close(pair[0]);
-		_exit(launcher_serve(&config, pair[1], (const struct jail_helper[2]){ { 0 } }));
-	}
-	close(pair[1]);
-	test_channel = pair[0];
-	CHECK_MSG(!launch_start(), "%s", sfs_sentence());
-}
-
-static void stop(void)
-{
-	launch_stop();
-	CHECK_INT(wait_launcher(), 0);
-	close(test_channel);
-}
-
-/* Owners' ids are of no account to an ordinary user's launcher. */
-static uid_t an_owner(void)
-{
-	return geteuid() ? geteuid() : 1234;
-}
+#include "launch_rocker_fake.h"
 
 static bool is_alive(pid_t pid)
 {
 	return !kill(pid, 0) || errno == EPERM;
-}
-
-/* Directories of groups that the launcher has made; -1: it has none. */
-static int groups_left(void)
-{
-	int n = 0;
-
-	if (!launch_client.places.version[GROUP_CORE])
-		return -1;
-	DIR *dir = opendir(launch_client.places.path[GROUP_CORE]);
-	for (struct dirent *e; dir && (e = readdir(dir));)
-		n += e->d_name[0] == 'r' && e->d_type == DT_DIR;
-	if (dir)
-		closedir(dir);
-	return n;
 }
 
 static void a_life(void)
@@ -265,21 +216,6 @@ static void trials(void)
 	}
 }
 
-static unsigned children(pid_t pid)
-{
-	char path[64], text[8192];
-	unsigned n = 0;
-
-	snprintf(path, sizeof path, "/proc/%ld/task/%ld/children", (long)pid, (long)pid);
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t len = fd < 0 ? 0 : read(fd, text, sizeof text);
-	if (fd >= 0)
-		close(fd);
-	for (ssize_t i = 0; i < len; i++)
-		n += text[i] == ' ';
-	return n;
-}
-
 static unsigned descriptors(pid_t pid)
 {
 	char path[48];
@@ -332,7 +268,7 @@ static void price(const char *what)
 		clock_gettime(CLOCK_MONOTONIC, &a);
 		REQUIRE(life_new(&l, plan_of("ok", NULL), an_owner()));
 		clock_gettime(CLOCK_MONOTONIC, &b);
-		uint64_t us = (uint64_t)(b.tv_sec - a.tv_sec) * 1000000 + (uint64_t)(b.tv_nsec - a.tv_nsec) / 1000;
+		uint64_t us = (uint64_t)((b.tv_sec - a.tv_sec) * 1000000 + (b.tv_nsec - a.tv_nsec) / 1000);
 		sum += us;
 		best = us < best ? us : best;
 		life_end(&l);

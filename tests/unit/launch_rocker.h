@@ -1,10 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Stand-ins for what runs inside of a rocker, and rockers that are waited for: so that the launcher's and the daemon's halves
- * are tested by themselves, ends of any kind included.
- *
- * A plan's host name says what its blank does when it is told what to become, and the first host path of an opener says what
- * that one does.
+ * What the tests of rockers in launcher and daemon share: a launcher with a configuration, and rockers that are waited for.
  */
 #ifndef LAUNCH_ROCKER_TEST_H
 #define LAUNCH_ROCKER_TEST_H
@@ -12,146 +8,73 @@
 #include "launch_common.h"
 
 #include <dirent.h>
-#include <linux/sched.h>
-#include <poll.h>
-#include <sys/syscall.h>
 
 #include "launch_rocker.h"
 #include "launch_state.h"
 
-static bool fake_scopes;
+static struct sfs_config config;
 
-/* ---- stand-ins: run in the launcher and its children ------------------------------------------------- */
-
-int rocker_env_start(struct rocker_env *env, const struct jail_env *jail, const struct jail_helper *guard,
-		     const char *allowed_images)
+__attribute__((unused)) static void start(unsigned pool)
 {
-	(void)guard;
-	*env = (struct rocker_env){ .jail = jail, .guard = -1, .landlock = -1, .scopes = fake_scopes,
-				    .allowed_images = allowed_images };
-	return 0;
-}
+	int pair[2];
 
-size_t rocker_facts(const struct rocker_env *env, char *text, size_t size)
-{
-	(void)env;
-	return (size_t)snprintf(text, size, "rocker_fake yes\n");
-}
-
-static void fake_report(int report, int err, uint32_t text, const char *step)
-{
-	struct rocker_report r = { .err = err, .text = text };
-
-	snprintf(r.step, sizeof r.step, "%s", step);
-	(void)!write(report, &r, sizeof r);
-	_exit(127);
-}
-
-static pid_t fake_clone(uint64_t flags, int *pidfd)
-{
-	struct clone_args args = { .flags = flags | CLONE_PIDFD, .pidfd = (uint64_t)(uintptr_t)pidfd, .exit_signal = SIGCHLD };
-	long pid = syscall(SYS_clone3, &args, sizeof args);
-
-	return pid < 0 ? -errno : (pid_t)pid;
-}
-
-/* What the blank becomes: a guard that ends with its socket, or when it is told a number, with that. */
-static void fake_guard(const struct blank_spec *spec)
-{
-	char word[64];
-
-	close(spec->report);
-	for (;;) {
-		ssize_t n = recv(spec->control, word, sizeof word, 0);
-		if (n <= 0)
-			_exit(0);
-		if (word[0] == '!')
-			raise(SIGSEGV);
-		_exit(word[0]);
+	config = test_config;
+	config.rockers_pool = pool;
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
+		abort();
+	fflush(stdout);
+	test_launcher = fork();
+	if (!test_launcher) {
+		close(pair[0]);
+		_exit(launcher_serve(&config, pair[1], (const struct jail_helper[2]){ { 0 } }));
 	}
+	close(pair[1]);
+	test_channel = pair[0];
+	CHECK_MSG(!launch_start(), "%s", sfs_sentence());
 }
 
-struct fake_order {
-	char how[64];
-	uint32_t text, uid, gid, netns;
-};
-
-static void fake_blank(const struct rocker_env *env, const struct blank_spec *spec)
+__attribute__((unused)) static void stop(void)
 {
-	struct fake_order order;
-
-	(void)env;
-	prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
-	signal(SIGSEGV, SIG_DFL);
-	for (int fd = 3; fd < 64; fd++)
-		if (fd != spec->control && fd != spec->report && fd != spec->netns)
-			close(fd);
-	if (recv(spec->control, &order, sizeof order, 0) != (ssize_t)sizeof order)
-		_exit(0);
-	if (!strcmp(order.how, "report"))
-		fake_report(spec->report, -ENOENT, order.text, "host name");
-	if (!strcmp(order.how, "die"))
-		_exit(9);
-	if (!strcmp(order.how, "rubbish"))
-		_exit(!write(spec->report, "x", 1));
-	while (!strcmp(order.how, "hang"))
-		pause();
-	fake_guard(spec);
+	launch_stop();
+	CHECK_INT(wait_launcher(), 0);
+	close(test_channel);
 }
 
-pid_t blank_spawn(const struct rocker_env *env, const struct blank_spec *spec, int *pidfd_out)
+/* Owners' ids are of no account to an ordinary user's launcher. */
+__attribute__((unused)) static uid_t an_owner(void)
 {
-	pid_t pid = fake_clone(0, pidfd_out);
-
-	if (!pid) {
-		(void)rocker_group_enter(spec->groups, spec->group, false);
-		fake_blank(env, spec);
-	}
-	return pid;
+	return geteuid() ? geteuid() : 1234;
 }
 
-int blank_build(int control, const struct blank_order *order)
+/* Directories of groups that the launcher has made; -1: it has none. */
+__attribute__((unused)) static int groups_left(void)
 {
-	struct fake_order fake = { .text = order->plan->hostname,
-				   .uid = order->plan->uid,
-				   .gid = order->plan->gid,
-				   .netns = order->netns >= 0 };
+	int n = 0;
 
-	snprintf(fake.how, sizeof fake.how, "%s", plan_text(order->plan, order->plan->hostname));
-	return send(control, &fake, sizeof fake, MSG_NOSIGNAL) == (ssize_t)sizeof fake ? 0 : -errno;
+	if (!launch_client.places.version[GROUP_CORE])
+		return -1;
+	DIR *dir = opendir(launch_client.places.path[GROUP_CORE]);
+	for (struct dirent *e; dir && (e = readdir(dir));)
+		n += e->d_name[0] == 'r' && e->d_type == DT_DIR;
+	if (dir)
+		closedir(dir);
+	return n;
 }
 
-int leaf_make(const struct jail_env *env, const uint32_t uids[2], const uint32_t gids[2])
+__attribute__((unused)) static unsigned children(pid_t pid)
 {
-	(void)env;
-	(void)uids;
-	(void)gids;
-	return open("/dev/null", O_RDONLY | O_CLOEXEC);
-}
+	char path[64];
+	static char text[65536];
+	unsigned n = 0;
 
-pid_t opener_spawn(const struct rocker_env *env, const struct opener_spec *spec, int *pidfd_out)
-{
-	const char *word = "ok";
-	uint32_t text = 0;
-
-	(void)env;
-	for (uint32_t i = 0; i < spec->plan->nbinds; i++)
-		if (spec->plan->binds[i].opener == spec->opener) {
-			text = spec->plan->binds[i].host;
-			word = plan_text(spec->plan, text);
-			break;
-		}
-	pid_t pid = fake_clone(0, pidfd_out);
-	if (pid)
-		return pid;
-	prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
-	while (!strncmp(word, "hang", 4))
-		pause();
-	if (!strncmp(word, "crash", 5))
-		raise(SIGKILL);
-	if (!strncmp(word, "deny", 4))
-		fake_report(spec->report, -EACCES, text, "binds");
-	_exit(0);
+	snprintf(path, sizeof path, "/proc/%ld/task/%ld/children", (long)pid, (long)pid);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t len = fd < 0 ? 0 : read(fd, text, sizeof text);
+	if (fd >= 0)
+		close(fd);
+	for (ssize_t i = 0; i < len; i++)
+		n += text[i] == ' ';
+	return n;
 }
 
 /* ---- rockers, waited for ----------------------------------------------------------------------------- */
@@ -200,7 +123,7 @@ static void on_gone(void *arg)
 	sem_post(&l->gone);
 }
 
-static void on_done(void *arg, int rc, const char *sentence)
+__attribute__((unused)) static void on_done(void *arg, int rc, const char *sentence)
 {
 	struct life *l = arg;
 
@@ -224,7 +147,7 @@ static void life_init(struct life *l)
 
 static struct rocker_plan test_plan;
 
-static struct rocker_plan *plan_of(const char *how, const char *host)
+__attribute__((unused)) static struct rocker_plan *plan_of(const char *how, const char *host)
 {
 	plan_init(&test_plan);
 	test_plan.uid = test_plan.gid = UINT32_MAX;
@@ -247,7 +170,7 @@ static bool life_begin(struct life *l, const struct rocker_plan *plan, uid_t own
 	return l->rocker != NULL;
 }
 
-static bool life_new(struct life *l, const struct rocker_plan *plan, uid_t owner)
+__attribute__((unused)) static bool life_new(struct life *l, const struct rocker_plan *plan, uid_t owner)
 {
 	if (!life_begin(l, plan, owner))
 		return false;
@@ -265,7 +188,7 @@ static void life_close(struct life *l)
 	l->pidfd = l->control = -1;
 }
 
-static void life_end(struct life *l)
+__attribute__((unused)) static void life_end(struct life *l)
 {
 	if (!l->rocker)
 		return;

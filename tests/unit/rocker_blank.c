@@ -152,6 +152,89 @@ static void test_unwanted(void)
 	end(&one);
 }
 
+static ino_t network_of(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) ? 0 : st.st_ino;
+}
+
+/* One that is joined when the blank is made, and one when it is built. */
+static void test_given_networks(void)
+{
+	char path[64];
+	struct one one, holder;
+
+	begin(&holder);
+	snprintf(path, sizeof path, "/proc/%d/ns/net", holder.pid);
+	int netns = open(path, O_RDONLY | O_CLOEXEC);
+	ino_t wanted = network_of(path);
+	REQUIRE(netns >= 0 && wanted);
+	for (int late = 0; late < 2; late++) {
+		plain();
+		begin_with(&one, late ? -1 : netns);
+		build_netns = late ? netns : -1;
+		CHECK_MSG(build(&one, &plan), "%s: %s", one.said.step, strerror(-one.said.err));
+		build_netns = -1;
+		ASK(&one, 0, "net");
+		CHECK(strtoul(told, NULL, 10) == wanted);
+		end(&one);
+	}
+	close(netns);
+	end(&holder);
+}
+
+/* Who waits for a plan does not outlive the launcher. */
+static void test_launcher_dies(void)
+{
+	int tube[2], pidfd = -1;
+	struct one one;
+
+	REQUIRE(pipe2(tube, O_CLOEXEC) == 0);
+	pid_t launcher = fork();
+	if (!launcher) {
+		begin(&one);
+		/* nor for its socket's end, which the test has as well */
+		CHECK(write(tube[1], &one.pid, sizeof one.pid) == sizeof one.pid);
+		for (;;)
+			pause();
+	}
+	pid_t blank = -1;
+	CHECK(read(tube[0], &blank, sizeof blank) == sizeof blank);
+	pidfd = (int)syscall(SYS_pidfd_open, blank, 0);
+	CHECK(pidfd >= 0);
+	kill(launcher, SIGKILL);
+	waitpid(launcher, NULL, 0);
+	struct pollfd p = { pidfd, POLLIN, 0 };
+	CHECK_MSG(poll(&p, 1, ANSWER_MS) == 1, "the blank lives on");
+	close(pidfd);
+	close(tube[0]);
+	close(tube[1]);
+}
+
+static void test_leaf_of_root(void)
+{
+	const uint32_t ids[2] = { guard_id(), 0 }, good[2] = { guard_id(), job_id() };
+
+	if (!jail.root) {
+		check_skip("an ordinary user's has one id");
+		return;
+	}
+	CHECK(leaf_make(&jail, ids, good) == -EPERM);
+	CHECK(leaf_make(&jail, good, ids) == -EPERM);
+}
+
+static void test_facts(void)
+{
+	char text[1024] = "before\n", small[24] = "";
+
+	size_t n = rocker_facts(&env, text, sizeof text);
+	CHECK(n && strlen(text) == strlen("before\n") + n && text[strlen(text) - 1] == '\n');
+	CHECK(strstr(text, "\nrocker_guard yes\n"));
+	CHECK_MSG(strstr(text, jail.root ? "\nrocker_ids two\n" : "\nrocker_ids one\n"), "%s", text);
+	CHECK(rocker_facts(&env, small, sizeof small) < sizeof small && strcmp(small, "rocker_guard yes\n") == 0);
+}
+
 static void test_listener(void)
 {
 	struct guard_reply reply = { 0 };
@@ -189,6 +272,10 @@ static void all(void)
 	RUN_AS_ROLE(test_no_way_out);
 	RUN_AS_ROLE(test_names_and_network);
 	RUN_AS_ROLE(test_unwanted);
+	RUN_AS_ROLE(test_given_networks);
+	RUN_AS_ROLE(test_launcher_dies);
+	RUN_AS_ROLE(test_leaf_of_root);
+	RUN_AS_ROLE(test_facts);
 	RUN_AS_ROLE(test_listener);
 }
 

@@ -41,6 +41,7 @@ static struct rocker_env env;
 static struct jail_helper probe;
 static const char *role;
 static int leaf = -1;
+static int build_netns = -1; /* what a build joins */
 
 /* ---- in place of others' parts --------------------------------------------------------------------- */
 
@@ -167,7 +168,7 @@ static struct rocker_report open_for(const struct one *one, const struct rocker_
 static void order_build(struct one *one, const struct rocker_plan *plan)
 {
 	struct blank_order order = { .plan = plan, .guard_uid = guard_id(), .guard_gid = guard_id(), .user_ns = leaf,
-				     .netns = -1, .name = "guard-of-test" };
+				     .netns = build_netns, .name = "guard-of-test" };
 	int err = blank_build(one->control, &order);
 
 	CHECK_MSG(err == 0, "blank_build: %s", strerror(-err));
