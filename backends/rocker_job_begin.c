@@ -81,10 +81,10 @@ static int pack(const struct rocker_job *job, const struct rocker_spec *spec, st
 	parcel->iov[2] = (struct iovec){ (void *)env, (size_t)(end - env) };
 	parcel->iov[3] = (struct iovec){ (void *)cwd, strlen(cwd) + 1 };
 	size = job->words_size + parcel->iov[2].iov_len + parcel->iov[3].iov_len;
-	if (size > GUARD_TEXT_MAX)
+	if (size > GUARD_TEXT_MAX || parcel->head.envc > GUARD_WORDS_MAX - job->argc)
 		return sfs_fail(-E2BIG,
-				"the words of a job and its environment have at most %d bytes",
-				GUARD_TEXT_MAX);
+				"a job and its environment have at most %d words and %d bytes",
+				GUARD_WORDS_MAX, GUARD_TEXT_MAX);
 	parcel->head.text_used = (uint32_t)size;
 	return 0;
 }

@@ -149,8 +149,10 @@ static bool list_shown(struct rocker_jobs *jobs, struct rocker_job *job)
 
 	pthread_mutex_lock(&jobs->lock);
 	listed = !jobs->ended;
-	if (listed)
-		TAILQ_INSERT_TAIL(&jobs->shown, rocker_job_get(job), in_shown);
+	if (listed) {
+		rocker_job_get(job);
+		TAILQ_INSERT_TAIL(&jobs->shown, job, in_shown);
+	}
 	pthread_mutex_unlock(&jobs->lock);
 	return listed;
 }

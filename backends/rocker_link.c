@@ -64,7 +64,8 @@ void rocker_link_kick(struct rocker_job *job)
 	pthread_mutex_lock(&all.lock);
 	if (all.running && !all.stopping && !job->is_kicked) {
 		job->is_kicked = true;
-		STAILQ_INSERT_TAIL(&all.kicked, rocker_job_get(job), in_kicked);
+		rocker_job_get(job);
+		STAILQ_INSERT_TAIL(&all.kicked, job, in_kicked);
 		(void)!write(all.kick, &one, sizeof(one));
 	}
 	pthread_mutex_unlock(&all.lock);
@@ -100,7 +101,8 @@ bool rocker_link_read(struct rocker_job *job, enum output_which which)
 	pthread_mutex_unlock(&job->lock);
 	if (got > 0 && job->starts && !job->is_changed) {
 		job->is_changed = true;
-		TAILQ_INSERT_TAIL(&all.changed, rocker_job_get(job), in_changed);
+		rocker_job_get(job);
+		TAILQ_INSERT_TAIL(&all.changed, job, in_changed);
 	}
 	return got > 0;
 }
@@ -218,7 +220,8 @@ static void look_at_all(uint64_t now)
 		TAILQ_FOREACH(job, &link->jobs, of_link)
 			if (!job->is_kicked) {
 				job->is_kicked = true;
-				STAILQ_INSERT_TAIL(&all.kicked, rocker_job_get(job), in_kicked);
+				rocker_job_get(job);
+				STAILQ_INSERT_TAIL(&all.kicked, job, in_kicked);
 			}
 		pthread_mutex_unlock(&link->lock);
 	}
@@ -474,7 +477,8 @@ int rocker_link_enlist(struct rocker_link *link)
 
 	pthread_mutex_lock(&all.lock);
 	if (all.running && !all.stopping) {
-		LIST_INSERT_HEAD(&all.links, rocker_link_get(link), in_links);
+		rocker_link_get(link);
+		LIST_INSERT_HEAD(&all.links, link, in_links);
 		rc = rocker_link_watch(&link->control, EPOLLIN);
 		if (rc) {
 			LIST_REMOVE(link, in_links);

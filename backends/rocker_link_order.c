@@ -109,7 +109,8 @@ int rocker_link_add(struct rocker_link *link, struct rocker_job *job)
 		job->id = ++link->last_id ?: ++link->last_id;
 		job->link = rocker_link_get(link);
 		pthread_mutex_unlock(&job->lock);
-		TAILQ_INSERT_TAIL(&link->jobs, rocker_job_get(job), of_link);
+		rocker_job_get(job);
+		TAILQ_INSERT_TAIL(&link->jobs, job, of_link);
 		link->njobs++;
 	}
 	pthread_mutex_unlock(&link->lock);
