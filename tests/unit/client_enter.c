@@ -259,7 +259,7 @@ static void dead_rockers_are_swept(void)
 	REQUIRE(result.app_pid > 0);
 	status_of(result.app_pid);
 	strcpy(first, fake.last);
-	fake_file(first, "state", "dead\n");
+	fake_file(first, "state", "dead    \n");
 	result = enter();
 	REQUIRE(result.app_pid > 0);
 	status_of(result.app_pid);
