@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Enters a rocker and says what is so inside: client_app PACKAGE EXEC_DIR DATA_DIR UID [remove].
+ * Enters a rocker and says what is so inside: client_app PACKAGE EXEC_DIR DATA_DIR UID [remove | exec].
  *
  * The app prints a line for each fact, writes /usr/a_fake_file, and ends with 42 when its standard input does.
- * The program prints the result before, and how the app ended after.
+ * With exec it becomes id(1) instead. The program prints the result before, and how the app ended after.
  */
 #include <rocker.h>
 
@@ -66,6 +66,12 @@ static int app(void *arg)
 	return 42;
 }
 
+static int become_id(void *arg)
+{
+	execl("/usr/bin/id", (char *)arg, (char *)NULL);
+	return 127;
+}
+
 int main(int argc, char **argv)
 {
 	RockerRequest req = ROCKER_request_new();
@@ -80,7 +86,7 @@ int main(int argc, char **argv)
 	req.app_data_dir = argv[3];
 	req.app_id = req.uid = req.gid = atoi(argv[4]);
 	req.app_overlay_dirs[0] = (char *)"/usr";
-	res = ROCKER_enter_rocker(&req, app, word);
+	res = ROCKER_enter_rocker(&req, argc > 5 && !strcmp(argv[5], "exec") ? become_id : app, word);
 	dprintf(1, "result %d %d %d %.16s\n", (int)res.err_no, res.app_pid, res.guard_pid, res.guard_pname);
 	if (res.err_no) {
 		dprintf(1, "sentence %s\n", ROCKER_error());

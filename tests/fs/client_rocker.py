@@ -40,6 +40,9 @@ def programs():
     os.symlink("librocker_client.so.1", os.path.join(sfs.TMP, "librocker_client.so"))
     compiled("client_app.c", "app_shared", "-L", sfs.TMP, "-lrocker_client", "-Wl,-rpath," + sfs.TMP)
     compiled("client_app.c", "app_cxx", static, compiler="g++")
+    if shutil.which("musl-gcc"):
+        parts = sorted(os.path.join(CLIENT, name) for name in os.listdir(CLIENT) if name.endswith(".c"))
+        compiled("client_app.c", "app_musl", "-static", *parts, compiler="musl-gcc")
     return compiled("client_app.c", "app", static), compiled("client_example.c", "example", static)
 
 
@@ -169,10 +172,16 @@ def a_rocker_is_removed(program):
 
 
 def variants():
-    for name in ("app_shared", "app_cxx"):
+    for name in sorted(name for name in os.listdir(sfs.TMP) if name.startswith("app_")):
         app = App(os.path.join(sfs.TMP, name), os.path.join(sfs.TMP, "data"), more=["remove"])
         sfs.ok(f"{name} enters", app.err == 0, app.facts)
         app.end()
+
+
+def a_program_is_executed(program):
+    app = App(program, os.path.join(sfs.TMP, "data"), more=["exec"])
+    app.end()
+    sfs.ok("what the app executes is no more than it was", app.facts.get(f"uid={UID}") == f"gid={UID} groups={UID}", app.facts)
 
 
 def who_is_not_root_is_told(program):
@@ -251,6 +260,7 @@ def main():
     a_guard_takes_its_app_along(app)
     a_rocker_is_removed(app)
     variants()
+    a_program_is_executed(app)
     who_is_not_root_is_told(app)
     refusals(app)
     finds_the_mount(app)
