@@ -14,6 +14,7 @@
 #include "rocker_client.h"
 
 #define ENTER_MS 10000
+#define NAME_MS  2000
 
 static ROCKER_ERR open_space(const struct client_rocker *rocker, int i, int *fd_out)
 {
@@ -41,6 +42,17 @@ static void close_entry(struct client_entry *entry)
 		client_close(&entry->groups[--entry->ngroups]);
 }
 
+/* A rocker may be ready a moment before its guard has taken its name. A pidfd, or -errno. */
+static int find_guard(const struct client_rocker *rocker)
+{
+	int64_t deadline = client_now_ms() + NAME_MS;
+	int pidfd;
+
+	while ((pidfd = client_pidfd(rocker->guard, rocker->name)) == -ESRCH && !kill(rocker->guard, 0) && client_now_ms() < deadline)
+		client_sleep_ms(1);
+	return pidfd;
+}
+
 /* All by descriptor, and at the end the guard must still be the one whose namespaces and groups these are. */
 static ROCKER_ERR open_entry(const struct client_rocker *rocker, struct client_entry *entry)
 {
@@ -54,7 +66,7 @@ static ROCKER_ERR open_entry(const struct client_rocker *rocker, struct client_e
 		err = open_space(rocker, i, &entry->spaces[i]);
 	err = err ?: client_groups(rocker->guard, entry->groups, &entry->ngroups);
 	if (!err) {
-		pidfd = client_pidfd(rocker->guard, rocker->name);
+		pidfd = find_guard(rocker);
 		if (pidfd < 0)
 			err = client_fail(ROCKER_ERR_enter_rocker_failed, "guard %d named '%s': %s", rocker->guard, rocker->name,
 					  strerror(-pidfd));

@@ -30,7 +30,7 @@ static pthread_mutex_t entered_lock = PTHREAD_MUTEX_INITIALIZER;
 static unsigned entered[ENTERED_MAX]; /* entered_lock: numbers, 0: none */
 static unsigned entered_next;         /* entered_lock */
 
-/* One of the rocker's files, without its last newline. */
+/* One of the rocker's files, without the newline and the blanks that fill its last line. */
 static ssize_t read_file(const struct client_rocker *rocker, const char *name, char *text, size_t size)
 {
 	char path[PATH_MAX + 16];
@@ -38,7 +38,7 @@ static ssize_t read_file(const struct client_rocker *rocker, const char *name, c
 
 	snprintf(path, sizeof(path), "%s/%s", rocker->path, name);
 	len = client_read(path, text, size);
-	if (len > 0 && text[len - 1] == '\n')
+	while (len > 0 && (text[len - 1] == '\n' || text[len - 1] == ' '))
 		text[--len] = '\0';
 	return len;
 }
@@ -117,7 +117,6 @@ static ROCKER_ERR judge_state(const struct client_rocker *rocker, int *rc)
 	*rc = 0;
 	if (len < 0)
 		return client_fail(ROCKER_ERR_recv_resp_failed, "state of %.200s: %s", rocker->path, strerror((int)-len));
-	state[strcspn(state, " ")] = '\0';
 	if (!strcmp(state, "ready") || !strcmp(state, "running"))
 		return ROCKER_ERR_success;
 	if (!strcmp(state, "dead"))

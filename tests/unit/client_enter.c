@@ -14,6 +14,7 @@ struct facts {
 	int groups, pid, ppid, sid_is_pid, no_new_privs, bounding, fds, arg, keeps;
 	unsigned caps;
 	bool environment;
+	mode_t input;
 	char cwd[64];
 	volatile int go;
 };
@@ -38,6 +39,7 @@ static void look_at_rights(struct facts *f)
 static int app(void *arg)
 {
 	struct facts *f = facts;
+	struct stat st;
 
 	look_at_rights(f);
 	f->arg = *(int *)arg;
@@ -47,6 +49,7 @@ static int app(void *arg)
 	for (int fd = 0; fd < 4096; fd++)
 		f->fds += fd > 2 && fcntl(fd, F_GETFD) >= 0;
 	f->environment = environ && *environ;
+	f->input = fstat(0, &st) ? 0 : st.st_mode;
 	if (!getcwd(f->cwd, sizeof(f->cwd)))
 		f->cwd[0] = '?';
 	while (!f->go)
@@ -156,6 +159,30 @@ static void app_gets_what_is_kept(void)
 	close(ends[1]);
 }
 
+/* ".." in a directory that was open before leads to where it was opened. */
+static void standard_descriptors_are_no_directories(void)
+{
+	int was = fcntl(0, F_DUPFD_CLOEXEC, 3), arg = 7;
+	RockerRequest req = request();
+	RockerResult result;
+
+	if (!can_hold())
+		return;
+	fake_start();
+	memset(facts, 0, sizeof(*facts));
+	facts->go = 1;
+	close(0);
+	CHECK_INT(open("/", O_RDONLY), 0);
+	result = ROCKER_enter_rocker(&req, app, &arg);
+	close(0);
+	if (was >= 0)
+		CHECK_INT(dup2(was, 0), 0);
+	close(was);
+	REQUIRE(result.app_pid > 0);
+	status_of(result.app_pid);
+	CHECK(S_ISCHR(facts->input));
+}
+
 static void pidfds_of_an_app(void)
 {
 	struct pollfd p = { .events = POLLIN };
@@ -259,7 +286,7 @@ static void dead_rockers_are_swept(void)
 	REQUIRE(result.app_pid > 0);
 	status_of(result.app_pid);
 	strcpy(first, fake.last);
-	fake_file(first, "state", "dead\n");
+	fake_file(first, "state", "dead    \n");
 	result = enter();
 	REQUIRE(result.app_pid > 0);
 	status_of(result.app_pid);
@@ -393,6 +420,7 @@ int main(void)
 	RUN(guard_hears_of_the_briefest_app); /* before others: it counts */
 	RUN(app_is_inside_and_harmless);
 	RUN(app_gets_what_is_kept);
+	RUN(standard_descriptors_are_no_directories);
 	RUN(pidfds_of_an_app);
 	RUN(ways_that_are_barred_are_enter);
 	RUN(dead_processes_are_exec);

@@ -5,6 +5,7 @@
  * entered.
  */
 #include <limits.h>
+#include <sys/mount.h>
 #include <sys/resource.h>
 
 #include "client_request.h"
@@ -74,25 +75,41 @@ static void bad_mount_is_unaddr(void)
 	CHECK_ERR(enter(), ROCKER_ERR_server_unaddr_invalid, "SANDBOXFS_MOUNT");
 }
 
-static bool is_mounted(void)
+/* Where one is, of whomever. */
+static bool is_mounted(char point[256])
 {
 	char line[4096];
 	FILE *f = fopen("/proc/self/mounts", "re");
 	bool found = false;
 
-	while (f && fgets(line, sizeof(line), f))
-		found = found || strstr(line, " fuse.sandboxfs ");
+	while (f && !found && fgets(line, sizeof(line), f))
+		found = strstr(line, " fuse.sandboxfs ") && sscanf(line, "%*s %255s", point) == 1;
 	if (f)
 		fclose(f);
 	return found;
 }
 
+/* A mount namespace of the test's own, without any: those of others stay where they are. */
+static bool leave_mounts(void)
+{
+	char point[256];
+
+	if (unshare(CLONE_NEWNS) || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL))
+		return false;
+	while (is_mounted(point))
+		if (umount2(point, MNT_DETACH))
+			return false;
+	return true;
+}
+
 static void no_server_is_send(void)
 {
+	char point[256];
+
 	fake_start();
 	setenv("SANDBOXFS_MOUNT", "/nonexistent/mnt", 1);
 	CHECK_ERR(enter(), ROCKER_ERR_send_req_failed, "no sandboxfs answers");
-	if (!is_mounted()) {
+	if (!is_mounted(point)) {
 		unsetenv("SANDBOXFS_MOUNT");
 		CHECK_ERR(enter(), ROCKER_ERR_send_req_failed, "no sandboxfs is mounted");
 	}
@@ -102,6 +119,27 @@ static void no_server_is_send(void)
 	fake_start();
 	fake.mkdir_errno = ENOTCONN;
 	CHECK_ERR(enter(), ROCKER_ERR_send_req_failed, "mkdir");
+}
+
+/* Anybody can mount something of that name, if not just anywhere. */
+static void mounts_of_others_do_not_count(void)
+{
+	char options[128], point[128];
+	int fd = open("/dev/fuse", O_RDWR | O_CLOEXEC);
+
+	fake_start();
+	snprintf(point, sizeof(point), "%s/others", fake.mount);
+	mkdir(point, 0755);
+	snprintf(options, sizeof(options), "fd=%d,rootmode=40000,user_id=%d,group_id=%d", fd, FAKE_UID, FAKE_UID);
+	if (!leave_mounts() || mount("sandboxfs", point, "fuse.sandboxfs", 0, options)) {
+		close(fd);
+		check_skip("it cannot be mounted here");
+		return;
+	}
+	close(fd); /* who would touch it is not kept waiting */
+	unsetenv("SANDBOXFS_MOUNT");
+	CHECK_ERR(enter(), ROCKER_ERR_send_req_failed, "no sandboxfs is mounted");
+	CHECK_INT(umount2(point, MNT_DETACH), 0);
 }
 
 static void no_directory_is_local(void)
@@ -321,6 +359,7 @@ int main(void)
 	RUN(no_descriptors_is_sys);
 	RUN(bad_mount_is_unaddr);
 	RUN(no_server_is_send);
+	RUN(mounts_of_others_do_not_count);
 	RUN(no_directory_is_local);
 	RUN(never_ready_is_recv);
 	RUN(dead_is_build);

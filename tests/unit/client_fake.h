@@ -209,7 +209,7 @@ static _Noreturn void hold(int ready)
 	}
 }
 
-/* PID 1 of everything but time; in it there are FAKE_UID and root. */
+/* PID 1 of everything but time; in it there is FAKE_UID, and no root whose going would take capabilities along. */
 __attribute__((unused)) static void fake_hold(void)
 {
 	int flags = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | 0x02000000;
@@ -228,8 +228,8 @@ __attribute__((unused)) static void fake_hold(void)
 	CHECK_INT(read(ready[0], &byte, 1), 1);
 	close(ready[0]);
 	fake.holder = (pid_t)pid;
-	write_proc(fake.holder, "uid_map", "0 0 1\n1000 1000 1\n");
-	write_proc(fake.holder, "gid_map", "0 0 1\n1000 1000 1\n");
+	write_proc(fake.holder, "uid_map", "1000 1000 1\n");
+	write_proc(fake.holder, "gid_map", "1000 1000 1\n");
 }
 
 static void fake_let_go(void)
