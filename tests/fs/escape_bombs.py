@@ -142,7 +142,7 @@ with rockers.rocker("bombs", binds=binds, **limits):
     counted("zombies", "processes", PIDS, "EAGAIN")
     counted("threads", "threads", PIDS, "EAGAIN")
     counted("fds", "descriptors", 1 << 16, "EMFILE")
-    counted("fill", "blocks", DISK >> 16, "ENOSPC")
+    counted("fill", "blocks", DISK >> 16, "ENOSPC", "EFBIG")
     refusals()
 with rockers.rocker("bombs", binds=binds, **limits):
     counted("inodes", "inodes", 1 << 20, "ENOSPC", "ENOMEM")
