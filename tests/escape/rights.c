@@ -250,7 +250,7 @@ const struct attempt right_attempts[] = {
 	{ "filter_there", EPERM, 0, 0, 0, filter_there, "no filter" },
 	{ "move_brk", EPERM, 0, A_CANNOT, 0, move_brk, "PR_SET_MM" },
 	{ "map_zero", EPERM, 0, 0, 0, map_zero, "the page at zero" },
-	{ "lock_much", EPERM, 0, 0, 0, lock_much, "64 MiB locked into memory" },
+	{ "lock_much", ENOMEM, 0, 0, 0, lock_much, "64 MiB locked into memory" },
 	{ "setuid_program", EPERM, 0, A_ROOT, 0, set_uid_program, "a setuid program of root's" },
 	{ "setgid_program", EPERM, 0, A_ROOT, 0, set_gid_program, "a setgid program of root's" },
 	{ "file_capability", EPERM, 0, A_ROOT, 0, file_capability, "a program with capabilities" },

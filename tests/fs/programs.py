@@ -199,6 +199,9 @@ def gcc():
     source = folder("source")
     written(f"{source}/hello.c", HELLO.replace("\\\\n", "\\n"))
     with rockers.rocker("cc", binds=USR + f"{shlex.quote(source)} /source ro\n", **MUCH) as name:
+        # What it calls it looks for in PATH, and an environment is empty until somebody fills it.
+        spec = sfs.read(f"rockers/{name}/spec") + "env = PATH=/usr/bin:/bin\n"
+        sfs.write(f"rockers/{name}/spec", spec)
         expect("gcc: compiles and links", name, "/usr/bin/gcc -O2 -Wall -o /tmp/hello /source/hello.c", "")
         result = rockers.result(name)
         sfs.ok("gcc: and says so", result.get("status") == "ok" and result.get("exit_code") == "0", f"{result} " +
