@@ -220,19 +220,20 @@ def states():
 
 def documented(program):
     """Its paths are fixed: one at a time on this machine."""
-    with open("/tmp/.sfs-client-example", "w", encoding="utf-8") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        image(EXAMPLE_PACKAGE)
-        try:
-            done = subprocess.run([program], capture_output=True, text=True, check=False, timeout=60)
-            sfs.ok("the documented example runs", done.returncode == 0, done.stderr)
-            uppers = {name for name in os.listdir(EXAMPLE_FOLDER + "/datadir") if name.startswith(".upperdir____")}
-            wanted = {".upperdir____" + name for name in ("usr", "var", "etc", "home", "root")}
-            sfs.ok("its data directory holds a layer for each of its overlays", uppers == wanted, uppers)
-            sfs.ok("its rocker has ended", sfs.wait_for(lambda: states() == {"dead"}), states())
-        finally:
-            shutil.rmtree(EXAMPLE_FOLDER, ignore_errors=True)
-            os.unlink(EXAMPLE_PACKAGE)
+    lock = os.open(os.path.dirname(EXAMPLE_FOLDER), os.O_RDONLY)
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    image(EXAMPLE_PACKAGE)
+    try:
+        done = subprocess.run([program], capture_output=True, text=True, check=False, timeout=60)
+        sfs.ok("the documented example runs", done.returncode == 0, done.stderr)
+        uppers = {name for name in os.listdir(EXAMPLE_FOLDER + "/datadir") if name.startswith(".upperdir____")}
+        wanted = {".upperdir____" + name for name in ("usr", "var", "etc", "home", "root")}
+        sfs.ok("its data directory holds a layer for each of its overlays", uppers == wanted, uppers)
+        sfs.ok("its rocker has ended", sfs.wait_for(lambda: states() == {"dead"}), states())
+    finally:
+        shutil.rmtree(EXAMPLE_FOLDER, ignore_errors=True)
+        os.unlink(EXAMPLE_PACKAGE)
+        os.close(lock)
 
 
 def finds_the_mount(program):
