@@ -213,6 +213,26 @@ static void fork_bomb(void)
 	CHECK_INT(play_end(&play), 0);
 }
 
+/* Nor can one that stops all others hold the guard up, wherever it meets a child of it. */
+static void stopped_children(void)
+{
+	struct play play;
+	struct guard_reply reply;
+
+	REQUIRE(play_start(&play, &(struct play_spec){ .flags = "" }));
+	int pidfd = play_stay(&play, play_order(1, WORDS(program, "z"), NULL), 1);
+	REQUIRE(pidfd >= 0);
+	for (uint32_t job = 2; job < 5; job++) {
+		REQUIRE(play_order_send(&play, play_order(job, WORDS(program, "w"), NULL), NULL, 0));
+		REQUIRE(play_reply(&play, &reply, NULL));
+		CHECK_INT(reply.type, GUARD_STARTED);
+		CHECK_INT(reply.job, job);
+		CHECK_MSG(!reply.err || reply.err == -ETIMEDOUT, "%d", reply.err);
+	}
+	CHECK_INT(play_end(&play), 0);
+	CHECK(play_gone(pidfd));
+}
+
 static void zombie_flood(void)
 {
 	struct play play;
@@ -348,6 +368,7 @@ int main(void)
 	RUN(wrong_arguments);
 	RUN(jobs_cannot_reach_it);
 	RUN(fork_bomb);
+	RUN(stopped_children);
 	RUN(zombie_flood);
 	RUN(ends_when_empty);
 	RUN(ends_when_left);
