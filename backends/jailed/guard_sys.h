@@ -78,8 +78,8 @@ struct sys_child {
 		gone; /* set to 0, with a wake-up of its futex, when it shares this memory no more */
 };
 long sys_spawn(unsigned long flags, const struct sys_child *child);
-/* Where a signal handler returns to. */
-void sys_restorer(void);
+/* Where a signal handler returns to. Hidden, else its address is a relocation on some machines. */
+__attribute__((visibility("hidden"))) void sys_restorer(void);
 
 _Noreturn void sys_exit(int status);
 
