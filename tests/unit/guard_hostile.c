@@ -3,7 +3,7 @@
  * The guard and what is not as it should be: orders of a wrong form, jobs that attack it or flood its
  * namespace, filters that refuse, and when it ends by itself.
  */
-/* deadline: 300 */
+/* deadline: 400 */
 /* single-threaded */
 #include <linux/seccomp.h>
 #include <sys/ioctl.h>
@@ -213,6 +213,28 @@ static void fork_bomb(void)
 	CHECK_INT(play_end(&play), 0);
 }
 
+/* Nor can one that stops all others hold the guard up, wherever it meets a child of it. */
+static void stopped_children(void)
+{
+	struct play play;
+	struct guard_reply reply = { 0 };
+
+	REQUIRE(play_start(&play, &(struct play_spec){ .flags = "" }));
+	int pidfd = play_stay(&play, play_order(1, WORDS(program, "z"), NULL), 1);
+	REQUIRE(pidfd >= 0);
+	/* Until it has met one, as it does sooner or later. */
+	for (uint32_t job = 2; job < 200 && reply.err != -ETIMEDOUT; job++) {
+		REQUIRE(play_order_send(&play, play_order(job, WORDS(program, "w"), NULL), NULL,
+					0));
+		REQUIRE(play_reply(&play, &reply, NULL));
+		CHECK_INT(reply.type, GUARD_STARTED);
+		CHECK_INT(reply.job, job);
+		CHECK_MSG(!reply.err || reply.err == -ETIMEDOUT, "%d", reply.err);
+	}
+	CHECK_INT(play_end(&play), 0);
+	CHECK(play_gone(pidfd));
+}
+
 static void zombie_flood(void)
 {
 	struct play play;
@@ -338,7 +360,7 @@ static void refused_calls(void)
 	free(filter.filter);
 }
 
-int main(void)
+static int tests(void)
 {
 	if (!program_make()) {
 		printf("not ok guard_hostile: gcc made no program\n");
@@ -348,6 +370,7 @@ int main(void)
 	RUN(wrong_arguments);
 	RUN(jobs_cannot_reach_it);
 	RUN(fork_bomb);
+	RUN(stopped_children);
 	RUN(zombie_flood);
 	RUN(ends_when_empty);
 	RUN(ends_when_left);
@@ -355,4 +378,9 @@ int main(void)
 	RUN(refused_calls);
 	program_remove();
 	return check_done();
+}
+
+int main(void)
+{
+	return play_as_both(tests);
 }

@@ -2,7 +2,7 @@
 /* The guard and its jobs: how they start and end, and what each is given. */
 /* deadline: 300 */
 /* single-threaded */
-#include <sys/resource.h>
+#include <elf.h>
 
 #include "guard_play.h"
 
@@ -16,6 +16,24 @@
 
 static struct play play;
 static struct outcome outcome;
+
+/* There is nobody in it who would process one. */
+static void has_no_relocation(void)
+{
+	const Elf64_Ehdr *head = (const void *)jailed_guard;
+	const Elf64_Phdr *segments = (const void *)(jailed_guard + head->e_phoff);
+
+	REQUIRE(jailed_guard_size > sizeof *head);
+	for (int i = 0; i < head->e_phnum; i++) {
+		const Elf64_Dyn *entry = (const void *)(jailed_guard + segments[i].p_offset);
+		CHECK(segments[i].p_type != PT_INTERP);
+		for (; segments[i].p_type == PT_DYNAMIC && entry->d_tag != DT_NULL; entry++)
+			CHECK_MSG(entry->d_tag != DT_RELA && entry->d_tag != DT_REL &&
+					  entry->d_tag != 36 /* RELR */ &&
+					  entry->d_tag != DT_JMPREL && entry->d_tag != DT_NEEDED,
+				  "tag %lld", (long long)entry->d_tag);
+	}
+}
 
 static void begins(void)
 {
@@ -264,12 +282,13 @@ static void ends_with_its_socket(void)
 	CHECK(play_gone(pidfd));
 }
 
-int main(void)
+static int tests(void)
 {
 	if (!program_make()) {
 		printf("not ok guard_jobs: gcc made no program\n");
 		return 1;
 	}
+	RUN(has_no_relocation);
 	RUN(begins);
 	RUN(a_job_runs);
 	RUN(what_cannot_start);
@@ -285,4 +304,9 @@ int main(void)
 	RUN(ends_with_its_socket);
 	program_remove();
 	return check_done();
+}
+
+int main(void)
+{
+	return play_as_both(tests);
 }

@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <linux/capability.h>
 #include <poll.h>
 #include <sched.h>
@@ -30,6 +31,7 @@
 
 #define GUARD_UID  70001
 #define JOB_UID    70002
+#define ORDINARY   65534
 #define PATIENCE_S 30
 
 extern const unsigned char jailed_guard[];
@@ -412,6 +414,29 @@ static inline bool play_has_children(const struct play *play, int count)
 		usleep(5000);
 	}
 	return false;
+}
+
+/* Runs the tests as who we are; root runs them as an ordinary user first. What main() returns. */
+static inline int play_as_both(int (*tests)(void))
+{
+	int status = 0;
+
+	if (geteuid() == 0) {
+		fflush(stdout);
+		pid_t pid = fork();
+		if (!pid) {
+			printf("# as an ordinary user\n");
+			if (setgroups(0, NULL) || setresgid(ORDINARY, ORDINARY, ORDINARY) ||
+			    setresuid(ORDINARY, ORDINARY, ORDINARY) ||
+			    prctl(PR_SET_DUMPABLE, 1, 0, 0, 0))
+				exit(1);
+			exit(tests());
+		}
+		if (waitpid(pid, &status, 0) != pid || status)
+			printf("not ok ordinary_user: status %#x\n", status);
+		printf("# as root\n");
+	}
+	return tests() || status;
 }
 
 #endif
