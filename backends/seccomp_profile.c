@@ -4,9 +4,84 @@
 
 #include <errno.h>
 #include <linux/seccomp.h>
+#include <pthread.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+#include "seccomp_profile_own.h"
+
+#define PROFILES_MAX 16
+
+/* Read once, when one is first asked about, and constant then. */
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+static unsigned count;
+static struct profile profiles[PROFILES_MAX];
+static int errors[PROFILES_MAX];
+
+static void read_all(void)
+{
+	char why[160];
+
+	for (; count < PROFILES_MAX && shipped_profiles[count].name; count++)
+		errors[count] = profile_parse(shipped_profiles[count].text, &profiles[count], why,
+					      sizeof why);
+}
+
+static const struct profile *profile_of(unsigned number)
+{
+	(void)pthread_once(&once, read_all);
+	return number < count && !errors[number] ? &profiles[number] : NULL;
+}
+
+unsigned seccomp_profile_count(void)
+{
+	(void)pthread_once(&once, read_all);
+	return count;
+}
+
+const char *seccomp_profile_name(unsigned number)
+{
+	return number < seccomp_profile_count() ? shipped_profiles[number].name : "";
+}
+
+const char *seccomp_profile_help(unsigned number)
+{
+	const struct profile *profile = profile_of(number);
+
+	return profile ? profile->help : "";
+}
+
+int seccomp_profile_find(const char *name)
+{
+	for (unsigned i = 0; i < seccomp_profile_count(); i++)
+		if (!strcmp(shipped_profiles[i].name, name))
+			return (int)i;
+	return -1;
+}
+
+bool seccomp_profile_kills(unsigned number)
+{
+	const struct profile *profile = profile_of(number);
+
+	return profile && profile->kills;
+}
+
+int seccomp_profile_errno(unsigned number, int nr)
+{
+	const struct profile *profile = profile_of(number);
+
+	if (!profile || nr < 0 || nr >= PROFILE_CALLS)
+		return EPERM;
+	return profile->classes[nr] == PROFILE_ABSENT ? ENOSYS : EPERM;
+}
+
+int seccomp_profile_build(unsigned number, struct sock_fprog *out)
+{
+	const struct profile *profile = profile_of(number);
+
+	return profile ? profile_compile(profile, out) : -EINVAL;
+}
 
 /*
  * Without a listener the kernel would answer ENOSYS for what is to be reported; refused calls are EPERM
