@@ -435,8 +435,8 @@ int rocker_check_idle(struct rocker *rocker, const char *what)
 	pthread_mutex_lock(&rocker->lock);
 	uses = rocker->uses;
 	pthread_mutex_unlock(&rocker->lock);
-	return uses ? sfs_fail(-EBUSY, "%s of rocker '%s' cannot change while %u jobs run in it",
-			       what, rocker->name, uses)
+	return uses ? sfs_fail(-EBUSY, "%s of rocker '%s' cannot change while %u %s in it", what,
+			       rocker->name, uses, uses == 1 ? "job runs" : "jobs run")
 		    : 0;
 }
 
