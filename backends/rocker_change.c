@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "rocker_life.h"
 
@@ -69,13 +70,34 @@ static void finish(struct change *change)
 	change_free(change);
 }
 
+/* Under the lock, which is given back meanwhile. While something is under way the time matters. */
+static void wait_for_work(void)
+{
+	struct timespec until;
+
+	if (!rocker_slow_look()) {
+		pthread_cond_wait(&changes.work, &changes.lock);
+		return;
+	}
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec++;
+	(void)pthread_cond_timedwait(&changes.work, &changes.lock, &until);
+}
+
+void rocker_changes_wake(void)
+{
+	pthread_mutex_lock(&changes.lock);
+	pthread_cond_signal(&changes.work);
+	pthread_mutex_unlock(&changes.lock);
+}
+
 static struct change *next_change(void)
 {
 	struct change *change;
 
 	pthread_mutex_lock(&changes.lock);
 	while (!changes.first && !changes.stopping)
-		pthread_cond_wait(&changes.work, &changes.lock);
+		wait_for_work();
 	change = changes.first;
 	if (change) {
 		changes.first = change->next;

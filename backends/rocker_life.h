@@ -27,6 +27,24 @@ int rocker_check_idle(struct rocker *rocker, const char *what);
 struct launch_rocker *rocker_lock_launch(struct rocker *rocker, int *rc_out);
 void rocker_unlock(struct rocker *rocker);
 
+/* ---- what takes long: rocker_slow.c ------------------------------------------------------------ */
+
+/*
+ * Something that the launcher does for a rocker; /status names it when it takes more than 5 s. One struct at a
+ * time for one thing; what is a constant.
+ */
+struct rocker_slow {
+	struct rocker_slow *next, **link; /* NULL: it is not under way */
+	uint64_t since_ns;
+	const char *what;
+	bool told;
+	char key[SFS_NAME_MAX + 16];
+};
+void rocker_slow_begin(struct rocker_slow *slow, const char *name, const char *what);
+void rocker_slow_end(struct rocker_slow *slow); /* idempotent */
+/* Tells of what is slow by now; false: nothing is under way. */
+bool rocker_slow_look(void);
+
 /* ---- changes: rocker_change.c ------------------------------------------------------------------ */
 
 /* The rows that take values. */
@@ -37,6 +55,7 @@ int rocker_spec_check(struct sfs_obj *dir, const struct sfs_cmd *cmd);
 /* The thread on which what the launcher has answered is written to disk. */
 int rocker_changes_start(void);
 void rocker_changes_stop(void);
+void rocker_changes_wake(void); /* something slow may have begun */
 
 /* The rows freeze and kill: rocker_command.c. */
 int rocker_freeze_show(struct sfs_obj *dir, const struct sfs_cred *who, struct sfs_buf *out);
