@@ -98,7 +98,7 @@ static int launch(struct rocker *rocker, const struct rocker_plan *plan)
 		return sfs_fail(-ENOMEM, "no memory to build rocker '%s'", rocker->name);
 	order->rocker = rocker_get(rocker);
 	rocker_slow_begin(&order->slow, rocker->name, "it is being built");
-	rocker_changes_wake();
+	rocker_answers_wake();
 	rocker->launch = launch_rocker_new(rocker->owner, plan, &calls, order);
 	if (rocker->launch) {
 		rocker->order = order;
@@ -145,7 +145,7 @@ static void let_go(struct leaving *leaving)
 		rocker_slow_end(&leaving->order->slow);
 		rocker_slow_begin(&leaving->order->slow, leaving->order->rocker->name,
 				  "it is being removed");
-		rocker_changes_wake();
+		rocker_answers_wake();
 		launch_rocker_drop(leaving->launch);
 	}
 	if (leaving->pidfd >= 0)

@@ -76,7 +76,7 @@ int launch_rocker_limit(struct launch_rocker *launch, const struct plan_limits *
 
 static unsigned wakes;
 
-void rocker_changes_wake(void)
+void rocker_answers_wake(void)
 {
 	wakes++;
 }
