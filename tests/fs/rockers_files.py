@@ -125,6 +125,28 @@ if ROOT:
     os.kill(again, signal.SIGKILL)
     sfs.ok("a guard that was killed is noticed", sfs.wait_for(lambda: state("a") == "dead"), state("a"))
 
+# ---- while a job runs
+
+make("j")
+sfs.write("rockers/j/binds", "/usr /usr ro\n")
+sfs.write("rockers/j/start", "/usr/bin/sleep 1000\n")
+sfs.ok("it runs", state("j") == "running" and "populated 1" in sfs.read("rockers/j/activity"), (state("j"), sfs.read("rockers/j/error")))
+for name, text in (("hostname", "x"), ("network", "loopback"), ("overlays", "/etc"), ("disk.max", "9M")):
+    got = refused(f"j/{name}", text + "\n")
+    sfs.ok(f"{name} waits for its end", got[0] == "EBUSY" and "1 job" in got[1], got)
+sfs.ok("and so does spec", sfs.error_of(put_spec, "j", "[rocker]\n") == errno.EBUSY and sfs.read("rockers/j/binds") == "/usr /usr ro\n")
+sfs.ok("a limit does not", sfs.error_of(sfs.write, "rockers/j/memory.max", "100M\n") in (0, errno.EOPNOTSUPP), sfs.read("rockers/j/error"))
+sfs.ok("nor the time of the next", sfs.error_of(sfs.write, "rockers/j/time.max_ms", "999\n") == 0)
+before = sfs.read("rockers/j/guard")
+sfs.write("rockers/j/kill", "KILL\n")
+sfs.ok("a signal ends all but the guard", sfs.wait_for(lambda: state("j") == "ready") and sfs.read("rockers/j/guard") == before, state("j"))
+sfs.ok("then it can be changed", sfs.wait_for(lambda: not sfs.error_of(sfs.write, "rockers/j/hostname", "box\n")), sfs.read("rockers/j/error"))
+fd = os.open(path("j/run"), os.O_RDWR)
+sfs.ok("and the next job sees that", sfs.error_of(os.write, fd, b"/usr/bin/uname -n\n") == 0 and os.pread(fd, 100, 0) == b"box\n",
+       (os.pread(fd, 200, 0), sfs.read("rockers/j/guard") == before))
+os.close(fd)
+os.rmdir(path("j"))
+
 # ---- links, others
 
 if ROOT:
@@ -175,5 +197,5 @@ sfs.ok("rmdir hides", os.listdir(os.path.join(sfs.MNT, "rockers")) == [])
 sfs.ok("what is open says so", sfs.error_of(os.pread, fd, 10, 0) == errno.ENODEV)
 os.close(fd)
 sfs.ok("and every process ends", sfs.wait_for(lambda: not any(p and os.path.exists(f"/proc/{p}") for p in pids)), pids)
-sfs.ok("nothing is wrong", sfs.read("status") == "ok\n", sfs.read("status"))
+sfs.ok("nothing is wrong", sfs.wait_for(lambda: sfs.read("status") == "ok\n"), sfs.read("status"))
 sfs.done()
