@@ -148,16 +148,18 @@ static int try_paths(struct change *change, const struct rocker_spec *spec)
 /* Of one that is built, limits hold at once. */
 static int try_limits(struct change *change, const struct rocker_spec *spec)
 {
+	struct rocker *rocker =
+		change->rocker; /* change may be answered, and gone, before this is */
 	struct plan_limits limits;
 	struct launch_rocker *launch;
 	int rc;
 
 	rocker_spec_limits(spec, &limits);
-	launch = rocker_lock_launch(change->rocker, &rc);
+	launch = rocker_lock_launch(rocker, &rc);
 	if (!launch)
 		return 0;
 	rc = launch_rocker_limit(launch, &limits, answered, change) ?: SFS_LATER;
-	rocker_unlock(change->rocker);
+	rocker_unlock(rocker);
 	return rc;
 }
 

@@ -189,7 +189,7 @@ static void let_go(struct leaving *leaving)
 
 static const struct leaving nothing = { .pidfd = -1 };
 
-static void log_dead(struct rocker *rocker, const char *why)
+static void log_event(struct rocker *rocker, const char *event, const char *why)
 {
 	struct sfs_obj *dir;
 
@@ -197,7 +197,7 @@ static void log_dead(struct rocker *rocker, const char *why)
 	dir = rocker->dir ? sfs_get(rocker->dir) : NULL;
 	pthread_mutex_unlock(&rocker->lock);
 	if (dir)
-		sfs_event(dir, rocker->owner, "dead", "%s", why);
+		sfs_event(dir, rocker->owner, event, "%s", why);
 	sfs_put_obj(dir);
 }
 
@@ -208,7 +208,7 @@ static void limited(void *arg, int rc, const char *sentence)
 	struct rocker *rocker = arg;
 
 	if (rc)
-		log_dead(rocker, sentence);
+		log_event(rocker, "limit", sentence);
 	rocker_put(rocker);
 }
 
@@ -247,8 +247,7 @@ static void begin(struct rocker *rocker, struct rocker_link *link,
 	rocker->link = link;
 	rocker->guard = how->guard;
 	rocker->guard_pidfd = how->pidfd;
-	memcpy(rocker->guard_name, how->name, sizeof(rocker->guard_name));
-	rocker->guard_name[sizeof(rocker->guard_name) - 1] = '\0';
+	snprintf(rocker->guard_name, sizeof(rocker->guard_name), "%s", how->name);
 	rocker->job_uid = how->uid;
 	rocker->job_gid = how->gid;
 	if (rocker_spec_same(rocker->spec, rocker->built))
@@ -305,7 +304,7 @@ static void ready(void *arg, struct launch_rocker *launch, const struct launch_r
 	if (control >= 0)
 		close(control);
 	if (rc)
-		log_dead(rocker, sentence);
+		log_event(rocker, "dead", sentence);
 	let_go(&leaving);
 }
 
@@ -325,7 +324,7 @@ static void ended(void *arg, struct launch_rocker *launch, const struct launch_r
 	if (ours && how->oom)
 		rocker_count(rocker, ROCKER_OOM_KILLS, 1);
 	if (ours)
-		log_dead(rocker, how->oom ? "guard: out of memory" : "guard has ended");
+		log_event(rocker, "dead", how->oom ? "guard: out of memory" : "guard has ended");
 	let_go(&leaving);
 }
 
@@ -405,7 +404,7 @@ void rocker_build(struct rocker *rocker)
 	}
 	pthread_mutex_unlock(&rocker->lock);
 	if (rc)
-		log_dead(rocker, sfs_sentence());
+		log_event(rocker, "dead", sfs_sentence());
 	let_go(&leaving);
 }
 
@@ -436,8 +435,8 @@ int rocker_check_idle(struct rocker *rocker, const char *what)
 	pthread_mutex_lock(&rocker->lock);
 	uses = rocker->uses;
 	pthread_mutex_unlock(&rocker->lock);
-	return uses ? sfs_fail(-EBUSY, "%s of rocker '%s' cannot change while %u jobs run in it",
-			       what, rocker->name, uses)
+	return uses ? sfs_fail(-EBUSY, "%s of rocker '%s' cannot change while %u %s in it", what,
+			       rocker->name, uses, uses == 1 ? "job runs" : "jobs run")
 		    : 0;
 }
 

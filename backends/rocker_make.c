@@ -38,7 +38,31 @@ static const struct sfs_dirtype rocker_type = {
 	.set_owner = rocker_set_owner,
 	.release = release,
 };
-static const struct sfs_dirtype ns_type = { .attrs = rocker_ns_rows, .release = release };
+
+/* Goes with its rocker, or after all files of that: rm -r comes here last. */
+static int ns_removable(struct sfs_obj *dir)
+{
+	struct rocker *rocker = sfs_priv(dir);
+	bool is_gone;
+
+	pthread_mutex_lock(&rocker->lock);
+	is_gone = rocker->gone;
+	pthread_mutex_unlock(&rocker->lock);
+	return is_gone ? 0 : sfs_fail(-EPERM, "ns goes with rocker '%s'", rocker->name);
+}
+
+static int ns_unmake(struct sfs_obj *dir, const struct sfs_cred *who)
+{
+	(void)who;
+	return ns_removable(dir);
+}
+
+static const struct sfs_dirtype ns_type = {
+	.attrs = rocker_ns_rows,
+	.unmake = ns_unmake,
+	.removable = ns_removable,
+	.release = release,
+};
 
 /* With what stands in it; dir was just added. */
 static int fill(struct sfs_obj *dir, struct rocker *rocker, const struct sfs_owner *owner)
@@ -49,7 +73,7 @@ static int fill(struct sfs_obj *dir, struct rocker *rocker, const struct sfs_own
 	if (!rocker->gone)
 		rocker->dir = sfs_get(dir);
 	pthread_mutex_unlock(&rocker->lock);
-	rc = sfs_add_dir(dir, "ns", &ns_type, rocker_get(rocker), owner->uid, owner->gid, 0555);
+	rc = sfs_add_dir(dir, "ns", &ns_type, rocker_get(rocker), owner->uid, owner->gid, 0755);
 	return rc ?: rocker_jobs_plant(rocker->jobs, dir);
 }
 

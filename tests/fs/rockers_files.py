@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # concurrent
 """The files of a rocker: values and their refusals, paths of the host with the rights of who wrote them, states, freeze, kill, links."""
-import errno, os, signal, sys
+import errno, os, signal, subprocess, sys
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))
 import sfs
 
@@ -125,6 +125,28 @@ if ROOT:
     os.kill(again, signal.SIGKILL)
     sfs.ok("a guard that was killed is noticed", sfs.wait_for(lambda: state("a") == "dead"), state("a"))
 
+# ---- while a job runs
+
+make("j")
+sfs.write("rockers/j/binds", "/usr /usr ro\n")
+sfs.write("rockers/j/start", "/usr/bin/sleep 1000\n")
+sfs.ok("it runs", state("j") == "running" and "populated 1" in sfs.read("rockers/j/activity"), (state("j"), sfs.read("rockers/j/error")))
+for name, text in (("hostname", "x"), ("network", "loopback"), ("overlays", "/etc"), ("disk.max", "9M")):
+    got = refused(f"j/{name}", text + "\n")
+    sfs.ok(f"{name} waits for its end", got[0] == "EBUSY" and "1 job" in got[1], got)
+sfs.ok("and so does spec", sfs.error_of(put_spec, "j", "[rocker]\n") == errno.EBUSY and sfs.read("rockers/j/binds") == "/usr /usr ro\n")
+sfs.ok("a limit does not", sfs.error_of(sfs.write, "rockers/j/memory.max", "100M\n") in (0, errno.EOPNOTSUPP), sfs.read("rockers/j/error"))
+sfs.ok("nor the time of the next", sfs.error_of(sfs.write, "rockers/j/time.max_ms", "999\n") == 0)
+before = sfs.read("rockers/j/guard")
+sfs.write("rockers/j/kill", "KILL\n")
+sfs.ok("a signal ends all but the guard", sfs.wait_for(lambda: state("j") == "ready") and sfs.read("rockers/j/guard") == before, state("j"))
+sfs.ok("then it can be changed", sfs.wait_for(lambda: not sfs.error_of(sfs.write, "rockers/j/hostname", "box\n")), sfs.read("rockers/j/error"))
+fd = os.open(path("j/run"), os.O_RDWR)
+sfs.ok("and the next job sees that", sfs.error_of(os.write, fd, b"/usr/bin/uname -n\n") == 0 and os.pread(fd, 100, 0) == b"box\n",
+       (os.pread(fd, 200, 0), sfs.read("rockers/j/guard") == before))
+os.close(fd)
+os.rmdir(path("j"))
+
 # ---- links, others
 
 if ROOT:
@@ -159,6 +181,14 @@ sfs.ok("a taken name", sfs.error_of(make, "a") == errno.EEXIST)
 
 # ---- gone
 
+make("r")
+settled("r")
+sfs.ok("ns alone cannot be removed", sfs.error_of(os.rmdir, path("r/ns")) in (errno.EPERM, errno.ENOTEMPTY) and
+       sfs.error_of(os.unlink, path("r/ns/mnt")) == errno.EPERM and len(os.listdir(path("r/ns"))) == 7)
+gone = sfs.flat("rockers/r/guard")["pid"]
+out = subprocess.run(["rm", "-r", path("r")], capture_output=True, text=True, check=False, timeout=30)
+sfs.ok("rm -r removes it", out.returncode == 0 and not os.path.exists(path("r")), (out.stderr, os.listdir(os.path.join(sfs.MNT, "rockers"))))
+sfs.ok("with its guard", sfs.wait_for(lambda: not os.path.exists(f"/proc/{gone}")))
 fd = os.open(path("v/state"), os.O_RDONLY)
 pids = [sfs.flat(f"rockers/{n}/guard").get("pid") for n in ("a", "v", "w")]
 for name in ("a", "v", "w"):
