@@ -70,6 +70,16 @@ if activity("refused_syscalls") > refused:
 else:
     print("skip refused calls by name: no listener here")
 
+rockers.make("s", BIN, seccomp="strict")
+got = run("s", "mount")
+r = result("s")
+if r["syscall"] == "mount":
+    sfs.ok("a profile that kills ends the job, and says why", got == (0, "") and r["status"] == "syscall" and "mount" in r["message"], (got, r))
+    sfs.ok("and nothing else", run("s", "say x") == (0, "x\n"), result("s"))
+run("a", "grandchild")
+sfs.ok("what a child of a job calls is the job's", refused == activity("refused_syscalls") or
+       sfs.wait_for(lambda: activity("refused_syscalls") >= refused + 2), sfs.read("rockers/a/activity"))
+
 # ---- start
 
 n = start("a", "ticks 20")
