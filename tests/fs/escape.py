@@ -8,6 +8,7 @@ import escapes
 import rockers
 import sfs
 
+HOST_NAME = f"escape-host-{os.getpid()}"  # the same test may run as somebody else beside this one
 USER = [] if sfs.ROLE == "root" else ["user=1"]
 folder = os.path.join(sfs.TMP, "suite")
 os.chmod(sfs.TMP, 0o755)
@@ -78,7 +79,7 @@ def neighbours(rocker):
         check(rocker, find("abstract_rocker"), "abstract=escape-rocker")
         check(other, find("host_port_lo"), f"port={tcp.getsockname()[1]}")
         sfs.ok("abstract_lo: the host's abstract socket is refused there too",
-               attempt(other, "abstract_host", "abstract=escape-host") == "ECONNREFUSED")
+               attempt(other, "abstract_host", f"abstract={HOST_NAME}") == "ECONNREFUSED")
 
 
 def same_network():
@@ -115,10 +116,10 @@ def untouched():
 
 
 before = sorted(os.listdir(suite.ro))
-tcp, unix = escapes.listeners("escape-host")
+tcp, unix = escapes.listeners(HOST_NAME)
 with rockers.rocker("cell", binds=binds, overlays="/etc") as cell:
     words = suite.words(secret=suite.secret, ro="/t", rw="/w", over="/etc", disk=escapes.disk(), pid=os.getpid(),
-                        port=tcp.getsockname()[1], abstract="escape-host")
+                        port=tcp.getsockname()[1], abstract=HOST_NAME)
     for each in suite.attempts:
         if escapes.APART not in each or each.name == "i386":
             check(cell, each, *words)
