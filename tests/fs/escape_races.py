@@ -6,7 +6,7 @@
 import os, shlex, sys, threading
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))
 import escapes
-import rockers
+import cells
 import sfs
 
 USER, ROUNDS = 20003, 25
@@ -43,12 +43,12 @@ def rounds():
     seen = refused = 0
     for i in range(ROUNDS):
         try:
-            with rockers.rocker(f"race{i}", binds=f"{shlex.quote(suite.ro)} /t ro\n{shlex.quote(own)}/place /b ro\n") as name:
-                error, answer = rockers.command(name, "/t/attempt host_path secret=/b/secret")
+            with cells.rocker(f"race{i}", binds=f"{shlex.quote(suite.ro)} /t ro\n{shlex.quote(own)}/place /b ro\n") as name:
+                error, answer = cells.command(name, "/t/attempt host_path secret=/b/secret")
         except OSError as e:
             refused += 1
-            if os.path.exists(rockers.path(f"race{i}")):
-                os.rmdir(rockers.path(f"race{i}"))
+            if os.path.exists(cells.path(f"race{i}")):
+                os.rmdir(cells.path(f"race{i}"))
             error, answer = e.errno, ""
         seen += "ESCAPED" in answer
         refused += bool(error)
@@ -67,12 +67,12 @@ def straight():
     answers = []
     for i, path in enumerate((f"{own}/link", hidden, "/root")):
         name = f"straight{i}"
-        os.mkdir(rockers.path(name))
-        error = rockers.put(name, "binds", f"{shlex.quote(suite.ro)} /t ro\n{shlex.quote(path)} /b ro\n")
+        os.mkdir(cells.path(name))
+        error = cells.put(name, "binds", f"{shlex.quote(suite.ro)} /t ro\n{shlex.quote(path)} /b ro\n")
         if not error:
-            error, answer = rockers.command(name, "/t/attempt host_path secret=/b/secret")
+            error, answer = cells.command(name, "/t/attempt host_path secret=/b/secret")
             answers.append("ESCAPED" in answer)
-        os.rmdir(rockers.path(name))
+        os.rmdir(cells.path(name))
     return answers
 
 

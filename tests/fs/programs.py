@@ -4,7 +4,7 @@
 """Real programs live in a rocker: a shell with busybox, Python with its library, sqlite3, nginx, gcc."""
 import os, shlex, shutil, subprocess, sys
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))
-import rockers
+import cells
 import sfs
 
 ROOT = sfs.ROLE == "root"
@@ -14,11 +14,11 @@ os.chmod(sfs.TMP, 0o755)
 
 
 def say(name, error, answer, rocker):
-    return f"{name} {sfs.name_of(error)} {answer[-600:]} {rockers.result(rocker)}"
+    return f"{name} {sfs.name_of(error)} {answer[-600:]} {cells.result(rocker)}"
 
 
 def expect(what, rocker, line, wanted):
-    error, answer = rockers.command(rocker, line)
+    error, answer = cells.command(rocker, line)
     return sfs.ok(what, not error and wanted in answer, say(line[:60], error, answer, rocker))
 
 
@@ -54,13 +54,13 @@ def busybox():
     for name in ("find", "xargs", "sort", "uniq", "wc", "tar", "gzip", "gunzip", "grep", "sleep", "id", "cat", "sed", "mkdir"):
         os.symlink("busybox", f"{tree}/{name}")
     written(f"{tree}/script", SCRIPT, 0o755)
-    with rockers.rocker("busy", binds=f"{shlex.quote(tree)} /bin ro\n") as name:
-        error, answer = rockers.command(name, "/bin/script")
+    with cells.rocker("busy", binds=f"{shlex.quote(tree)} /bin ro\n") as name:
+        error, answer = cells.command(name, "/bin/script")
         words = answer.split()
         sfs.ok("busybox: a shell script", not error and words[:3] == ["50", "11", "waited"] and words[-1] == "done",
                say("script", error, answer, name))
         expect("busybox: a pipeline of the shell's", name, "/bin/busybox sh -c 'echo a b c | tr a-z A-Z; exit 3'", "A B C")
-        sfs.ok("busybox: its exit status", rockers.result(name).get("exit_code") == "3", rockers.result(name))
+        sfs.ok("busybox: its exit status", cells.result(name).get("exit_code") == "3", cells.result(name))
 
 
 PYTHON = """
@@ -113,7 +113,7 @@ def python():
     if not ROOT:
         no_image(image)
         return
-    with rockers.rocker("python", package=image, exec_dir="/opt/python", binds=libraries(), **MUCH) as name:
+    with cells.rocker("python", package=image, exec_dir="/opt/python", binds=libraries(), **MUCH) as name:
         expect("python: from a squashfs, with its library, threads and processes", name,
                "/opt/python/bin/python3 /opt/python/check.py", "python lives 3 7")
         expect("python: the library is that of the image", name,
@@ -121,27 +121,27 @@ def python():
 
 
 def no_image(image):
-    os.mkdir(rockers.path("python"))
-    error = rockers.put("python", "package", image) or rockers.put("python", "exec_dir", "/opt/python")
+    os.mkdir(cells.path("python"))
+    error = cells.put("python", "package", image) or cells.put("python", "exec_dir", "/opt/python")
     answer = sfs.read("rockers/python/error")
     if not error:
-        error, answer = rockers.command("python", "/opt/python/bin/true")
+        error, answer = cells.command("python", "/opt/python/bin/true")
     sfs.ok("python: an image is refused to an ordinary user with a sentence", sfs.name_of(error) in ("EOPNOTSUPP", "ENOTSUP") and
            len(answer.split()) > 3, f"{sfs.name_of(error)} {answer}")
-    os.rmdir(rockers.path("python"))
+    os.rmdir(cells.path("python"))
 
 
 def python_bound():
     scripts = folder("scripts")
     written(f"{scripts}/check.py", PYTHON)
-    with rockers.rocker("bound", binds=USR + f"{shlex.quote(scripts)} /scripts ro\n", **MUCH) as name:
+    with cells.rocker("bound", binds=USR + f"{shlex.quote(scripts)} /scripts ro\n", **MUCH) as name:
         expect("python: with its standard library, threads and processes", name, "/usr/bin/python3 /scripts/check.py",
                "python lives 3 7")
 
 
 def sqlite():
     data = folder("data", 0o1777)
-    with rockers.rocker("sql", binds=USR, data_dir=data, **MUCH) as name:
+    with cells.rocker("sql", binds=USR, data_dir=data, **MUCH) as name:
         work = "create table t(a, b); insert into t values (1, 2), (3, 4); pragma journal_mode=wal; " \
                "insert into t select a + 10, b from t; select sum(a) from t;"
         expect("sqlite3: a database on data_dir", name, f"/usr/bin/sqlite3 /data/test.db '{work}'", "28")
@@ -182,12 +182,12 @@ def nginx():
     written(f"{site}/nginx.conf", NGINX)
     written(f"{site}/index.html", "served from a rocker\n")
     written(f"{site}/fetch.py", FETCH)
-    with rockers.rocker("web", binds=USR + f"{shlex.quote(site)} /site ro\n", network="loopback", **MUCH) as name:
-        job = rockers.start(name, "/usr/sbin/nginx -p /tmp -e stderr -c /site/nginx.conf")
+    with cells.rocker("web", binds=USR + f"{shlex.quote(site)} /site ro\n", network="loopback", **MUCH) as name:
+        job = cells.start(name, "/usr/sbin/nginx -p /tmp -e stderr -c /site/nginx.conf")
         good = expect("nginx: serves on the rocker's loopback", name, "/usr/bin/python3 /site/fetch.py", "served from a rocker")
         if os.path.exists("/usr/bin/curl"):
             expect("nginx: curl reads it", name, "/usr/bin/curl -s http://127.0.0.1:8080/index.html", "served from a rocker")
-        sfs.ok("nginx: it runs on", rockers.state(name) == "running", rockers.state(name))
+        sfs.ok("nginx: it runs on", cells.state(name) == "running", cells.state(name))
         if not good:
             print(sfs.read(f"rockers/{name}/jobs/{job}/stderr")[-2000:])
 
@@ -198,16 +198,16 @@ HELLO = '#include <stdio.h>\nint main(void) { printf("compiled %d\\\\n", 6 * 7);
 def gcc():
     source = folder("source")
     written(f"{source}/hello.c", HELLO.replace("\\\\n", "\\n"))
-    with rockers.rocker("cc", binds=USR + f"{shlex.quote(source)} /source ro\n", **MUCH) as name:
+    with cells.rocker("cc", binds=USR + f"{shlex.quote(source)} /source ro\n", **MUCH) as name:
         # What it calls it looks for in PATH, and an environment is empty until somebody fills it.
         spec = sfs.read(f"rockers/{name}/spec") + "env = PATH=/usr/bin:/bin\n"
         sfs.write(f"rockers/{name}/spec", spec)
         expect("gcc: compiles and links", name, "/usr/bin/gcc -O2 -Wall -o /tmp/hello /source/hello.c", "")
-        result = rockers.result(name)
+        result = cells.result(name)
         sfs.ok("gcc: and says so", result.get("status") == "ok" and result.get("exit_code") == "0", f"{result} " +
                sfs.read(f"rockers/{name}/output")[-800:])
         expect("gcc: what it made runs", name, "/tmp/hello", "compiled 42")
-        sfs.ok("gcc: with its own exit status", rockers.result(name).get("exit_code") == "5", rockers.result(name))
+        sfs.ok("gcc: with its own exit status", cells.result(name).get("exit_code") == "5", cells.result(name))
 
 
 for part in (busybox, python, python_bound, sqlite, nginx, gcc):

@@ -6,7 +6,7 @@
 import os, re, shlex, shutil, signal, subprocess, sys, time
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))
 import onetest
-import rockers
+import cells
 import sfs
 
 MANY, ROOT, GROUPS = 30, sfs.ROLE == "root", "/sys/fs/cgroup"
@@ -64,7 +64,8 @@ def commands():
 
 
 def jobs():
-    return [p for p in filter(str.isdigit, os.listdir("/proc")) if onetest.command_of(p).startswith(("/t/wait", "/opt/app/wait"))]
+    """Of this daemon's rockers: the same test may run as somebody else beside this one."""
+    return [p for p in sfs.processes() if onetest.command_of(p).startswith(("/t/wait", "/opt/app/wait"))]
 
 
 def seen():
@@ -97,21 +98,21 @@ def files_of(i):
 
 
 def make_and_use(name, i):
-    rockers.make(name, **files_of(i))
-    error, answer = rockers.command(name, "/t/wait")
+    cells.make(name, **files_of(i))
+    error, answer = cells.command(name, "/t/wait")
     if error:
         raise OSError(error, f"{name}: {answer}")
     if i % 2:
-        rockers.start(name, "/opt/app/wait on" if "package" in files_of(i) else "/t/wait on")
+        cells.start(name, "/opt/app/wait on" if "package" in files_of(i) else "/t/wait on")
 
 
 def gentle():
     for i in range(MANY):
         make_and_use(f"left{i}", i)
-    sfs.ok(f"{MANY} rockers are there", len([n for n in os.listdir(rockers.ROCKERS) if n.startswith("left")]) == MANY)
+    sfs.ok(f"{MANY} rockers are there", len([n for n in os.listdir(cells.ROCKERS) if n.startswith("left")]) == MANY)
     sfs.ok("and jobs run in them", len(jobs()) == MANY // 2, len(jobs()))
     for i in range(MANY):
-        os.rmdir(rockers.path(f"left{i}"))
+        os.rmdir(cells.path(f"left{i}"))
 
 
 def main_pids():
@@ -127,7 +128,7 @@ def parent(pid):
 
 def answers():
     try:
-        return bool(sfs.read("version")) and os.listdir(rockers.ROCKERS) is not None
+        return bool(sfs.read("version")) and os.listdir(cells.ROCKERS) is not None
     except OSError:
         return False
 
@@ -139,27 +140,27 @@ def killed(what, which):
     os.kill(main_pids()[which], signal.SIGKILL)
     sfs.ok(f"{what} is killed: the mount answers again", sfs.wait_for(answers, 60))
     sfs.ok(f"{what} is killed: its jobs end", sfs.wait_for(lambda: not jobs(), 60), len(jobs()))
-    sfs.ok(f"{what} is killed: rockers can be removed", sfs.wait_for(remove_all, 60), os.listdir(rockers.ROCKERS))
+    sfs.ok(f"{what} is killed: rockers can be removed", sfs.wait_for(remove_all, 60), os.listdir(cells.ROCKERS))
     make_and_use("again", 1)
-    os.rmdir(rockers.path("again"))
+    os.rmdir(cells.path("again"))
 
 
 def remove_all():
-    for name in os.listdir(rockers.ROCKERS):
+    for name in os.listdir(cells.ROCKERS):
         if not name.startswith("killed"):
             continue
         try:
-            os.rmdir(rockers.path(name))
+            os.rmdir(cells.path(name))
         except OSError:
             return False
-    return not [n for n in os.listdir(rockers.ROCKERS) if n.startswith("killed")]
+    return not [n for n in os.listdir(cells.ROCKERS) if n.startswith("killed")]
 
 
 folder = compiled()
 package = image(folder)
 daemon = next(p for p in sfs.processes() if "bin/sandboxfs" in onetest.command_of(p))
 make_and_use("first", 0)  # what is made once for all is there from now on
-os.rmdir(rockers.path("first"))
+os.rmdir(cells.path("first"))
 time.sleep(1)
 start = seen()
 gentle()
