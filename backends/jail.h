@@ -20,6 +20,7 @@
 #include <sys/types.h>
 
 #include "cgroup.h"
+#include "cgroup_rocker.h"
 #include "seccomp_filter.h"
 
 enum jail_kind { JAIL_INSPECTOR, JAIL_RUNNER };
@@ -48,6 +49,9 @@ struct jail_spec {
 	uint32_t pids;
 	const struct cgroup *cgroup; /* borrowed */
 	bool limited_by_cgroup;
+	/* borrowed: a zygote that joins a rocker is limited with it, and has no group of its own; NULL */
+	const struct rocker_groups *groups;
+	const struct rocker_group *group;
 };
 
 /* What a process of ours says before it ends early. */

@@ -68,7 +68,10 @@ int jail_own_session(const struct jail_child *child)
  */
 int jail_enter_cgroup(const struct jail_child *child)
 {
-	return cgroup_enter(child->spec->cgroup);
+	const struct jail_spec *spec = child->spec;
+
+	return spec->group ? rocker_group_enter(spec->groups, spec->group, false)
+			   : cgroup_enter(spec->cgroup);
 }
 
 /* /proc serves as the place to mount on, since it exists wherever the launcher does. */

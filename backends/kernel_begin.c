@@ -65,6 +65,9 @@ void kernel_run_put(struct run *run)
 	if (run->is_bound)
 		spec_unbind(&run->bound);
 	free(run->line);
+	if (run->is_placed)
+		rocker_release(run->options.rocker);
+	rocker_put(run->options.rocker);
 	kernel_job_put(run->for_job);
 	kernel_spec_put(run->spec);
 	store_put(run->codelet);
@@ -95,6 +98,20 @@ void kernel_run_announce(const struct run *run)
 	sfs_changed(run->dir, "activity");
 }
 
+/* Its rocker is ready, or will not be. */
+static void placed(void *arg, int rc, const char *sentence)
+{
+	struct run *run = arg;
+
+	if (rc) {
+		kernel_run_got(&run->wait, NULL, rc, sentence);
+		return;
+	}
+	run->is_placed = true;
+	run->wait.key.place = rocker_place(run->options.rocker);
+	template_get(&run->wait);
+}
+
 int kernel_run_begin(struct run *run)
 {
 	if (!enlist(run))
@@ -108,7 +125,10 @@ int kernel_run_begin(struct run *run)
 	if (run->req)
 		sfs_req_on_cancel(run->req, kernel_run_cancel, run,
 				  run->options.timeout_ms + QUEUE_MS);
-	template_get(&run->wait);
+	if (run->options.rocker)
+		rocker_acquire(run->options.rocker, placed, run);
+	else
+		template_get(&run->wait);
 	return 0;
 }
 

@@ -60,10 +60,14 @@ static int set_symbol(struct run *run, const struct spec_word *word)
 
 static int set_rocker(struct run *run, const struct spec_word *word)
 {
-	(void)run;
-	return sfs_fail_at(-EOPNOTSUPP, word->value, word->value_len,
-			   "rocker '%.*s': kernels do not run in rockers yet",
-			   (int)(word->value_len > 40 ? 40 : word->value_len), word->value);
+	char name[SFS_NAME_MAX + 1];
+	int rc = copy_word(word, name, sizeof(name));
+
+	if (rc)
+		return rc;
+	rocker_put(run->options.rocker);
+	run->options.rocker = rocker_find(name, &run->who, &rc);
+	return rc ? sfs_blame(rc, word->value, word->value_len) : 0;
 }
 
 static int set_events(struct run *run, const struct spec_word *word)

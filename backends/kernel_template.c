@@ -97,7 +97,8 @@ static bool same_key(const struct template_key *a, const struct template_key *b)
 {
 	return a->uid == b->uid && !memcmp(a->sha256, b->sha256, sizeof(a->sha256)) &&
 	       a->memory_bytes == b->memory_bytes && a->arena_bytes == b->arena_bytes &&
-	       a->stack_bytes == b->stack_bytes && !strcmp(a->allow, b->allow);
+	       a->stack_bytes == b->stack_bytes && !strcmp(a->allow, b->allow) &&
+	       a->place.rocker == b->place.rocker && a->place.group == b->place.group;
 }
 
 /*
@@ -162,7 +163,8 @@ static void build(void *arg)
 {
 	struct template *t = arg;
 	struct launch_limits limits = { .memory_bytes = t->key.memory_bytes,
-					.pids = sfs_config()->jail_pids };
+					.pids = sfs_config()->jail_pids,
+					.place = t->key.place };
 	struct wire_order order = { .type = WIRE_SETUP,
 				    .arena_bytes = t->key.arena_bytes,
 				    .stack_bytes = t->key.stack_bytes };

@@ -26,6 +26,7 @@
 #include "launch.h"
 #include "measure.h"
 #include "perf.h"
+#include "rocker_place.h"
 #include "sandboxfs.h"
 #include "store.h"
 
@@ -169,6 +170,7 @@ struct template_key {
 	unsigned char sha256[32];
 	uint64_t memory_bytes, arena_bytes, stack_bytes;
 	char allow[512];
+	struct launch_place place; /* of the rocker that it is in */
 };
 
 #define TEMPLATE_BASES_MAX 32
@@ -282,6 +284,7 @@ struct run_options {
 	enum wire_mode mode;
 	enum run_check check;
 	char tag[SFS_NAME_MAX + 1];
+	struct rocker *rocker; /* counted; NULL: none */
 };
 
 struct run {
@@ -319,6 +322,7 @@ struct run {
 	char *line;             /* owned: its words, such that they say the same again */
 	struct kernel_job *for_job; /* counted; NULL: somebody waits for req instead */
 	bool is_published;
+	bool is_placed; /* options.rocker is to be released */
 };
 
 /* Words judged: a run that has not begun. NULL with *rc_out and sfs_fail. */

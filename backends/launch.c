@@ -137,6 +137,8 @@ struct launch_zygote *launch_zygote_new(
 				.owner = owner,
 				.memory_bytes = limits->memory_bytes,
 				.pids = limits->pids,
+				.rocker = limits->place.rocker,
+				.group = limits->place.group,
 				.has_setup = setup != NULL };
 
 	if (nfds > WIRE_FDS_MAX) {

@@ -31,6 +31,13 @@ struct launch_limits {
 	uint64_t memory_bytes; /* cgroup memory where there is one, and RLIMIT_AS */
 	/* cgroup pids, and RLIMIT_NPROC where the uid is the jail's own */
 	uint32_t pids;
+	/*
+	 * Of a runner: in which rocker, under whose limits and in whose namespaces; launch_rocker_place() fills it
+	 * in, zero: none.
+	 */
+	struct launch_place {
+		uint32_t rocker, group;
+	} place;
 };
 
 struct launch_zygote; /* one jail with its helper; opaque */

@@ -252,6 +252,11 @@ int launch_rocker_check(const struct rocker_plan *plan, launch_rocker_done *done
 	return sfs_fail(err, "%s", refusal(err));
 }
 
+struct launch_place launch_rocker_place(const struct launch_rocker *rocker)
+{
+	return (struct launch_place){ rocker->index + 1, rocker->group };
+}
+
 /* ---- looking ----------------------------------------------------------------------------------- */
 
 int launch_rocker_usage(const struct launch_rocker *rocker, struct rocker_usage *out)

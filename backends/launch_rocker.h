@@ -69,6 +69,9 @@ int launch_rocker_kill(struct launch_rocker *rocker, launch_rocker_done *done, v
  */
 int launch_rocker_check(const struct rocker_plan *plan, launch_rocker_done *done, void *arg);
 
+/* Where a runner's jail is, when it is to be in that one: of one that is ready. */
+struct launch_place launch_rocker_place(const struct launch_rocker *rocker);
+
 /* What cgroup_rocker.h reads: 0, or -errno; -ENODEV when it is gone. */
 int launch_rocker_usage(const struct launch_rocker *rocker, struct rocker_usage *out);
 int launch_rocker_procs(const struct launch_rocker *rocker, pid_t *pids, int max);

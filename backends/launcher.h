@@ -65,6 +65,8 @@ struct lm_new {
 	uint32_t owner;
 	uint64_t memory_bytes;
 	uint32_t pids;
+	uint32_t rocker; /* a runner's: 0, or one more than the number of the rocker in which it runs */
+	uint32_t group;  /* that one's, so that it is not another rocker under the same number */
 	uint32_t has_setup;
 	struct wire_order setup;
 };

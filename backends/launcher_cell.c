@@ -102,6 +102,8 @@ void cell_fail(struct cell *cell, int err, const char *format, ...)
 		(void)kill(cell->init, SIGKILL);
 	else if (cell->zygote)
 		(void)kill(cell->zygote, SIGKILL);
+	if (!cell->init && cell->process_group) /* no init of its own takes the runs along */
+		(void)kill(-cell->process_group, SIGKILL);
 	launcher_close(&cell->control);
 	launcher_close(&cell->report);
 	launcher_close(&cell->init_control);
@@ -140,6 +142,7 @@ static void fill_spec(const struct cell *cell, struct jail_spec *out)
 		.cgroup = &cell->group,
 		.limited_by_cgroup = launcher.cgroups.version != 0,
 	};
+	place_spec(cell, out);
 }
 
 /*
@@ -219,6 +222,17 @@ static void start_zygote(struct cell *cell)
 		cell_fail(cell, err, "jail: its helper cannot be watched");
 }
 
+/* Its guard is the init of what joins it. */
+static void join_rocker(struct cell *cell)
+{
+	int err = place_join(cell, &cell->init_pidfd);
+
+	if (err)
+		cell_fail(cell, err, "the rocker is gone");
+	else
+		start_zygote(cell);
+}
+
 static int keep_setup(struct cell *cell, const struct lm_new *order, const int *fds, unsigned nfds)
 {
 	cell->has_setup = order->has_setup != 0;
@@ -238,6 +252,10 @@ static int take_place(struct cell *cell, uint32_t owner)
 	cell->slot = id_take(owner, cell->kind);
 	if (cell->slot < 0)
 		return cell->slot;
+	if (cell->place.rocker) {
+		cell->oom_kills = place_oom_kills(cell);
+		return 0;
+	}
 	int err = cgroup_make(&launcher.cgroups, cell->index, cell->memory_bytes + OWN_BYTES,
 			      cell->pids + OWN_PIDS, &cell->group);
 	cell->has_group = !err && launcher.cgroups.version;
@@ -260,6 +278,7 @@ void cell_new(struct cell *cell, const struct lm_new *order, const int *fds, uns
 	cell->kind = (enum launch_kind)order->kind;
 	cell->memory_bytes = order->memory_bytes;
 	cell->pids = order->pids;
+	cell->place = (struct launch_place){ order->rocker, order->group };
 	cell->state = CELL_INIT;
 	cell->deadline_ns = after_ms(READY_MS);
 	if (launcher.start_error) {
@@ -278,6 +297,8 @@ void cell_new(struct cell *cell, const struct lm_new *order, const int *fds, uns
 			  launcher.config->jail_uid_count);
 	else if (err)
 		cell_fail(cell, err, "jail: limits: %s", strerror(-err));
+	else if (cell->place.rocker)
+		join_rocker(cell);
 	else
 		start_init(cell);
 }
@@ -444,7 +465,7 @@ void cell_late(struct cell *cell, uint64_t now)
 
 static void ended(struct cell *cell, const char *who, const siginfo_t *how)
 {
-	uint64_t kills = cell->has_group ? cgroup_oom_kills(&launcher.cgroups, &cell->group) : 0;
+	uint64_t kills = place_oom_kills(cell);
 
 	if (how->si_status == SIGKILL && how->si_code != CLD_EXITED && kills > cell->oom_kills)
 		cell_fail(cell, -ENOMEM, "the memory limit of its jail ended the %s", who);

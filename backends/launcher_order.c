@@ -79,7 +79,8 @@ static int on_new(const union order *o, const int *fds, unsigned nfds)
 {
 	struct cell *cell = &launcher.cells[o->head.jail];
 
-	if (cell->state != CELL_FREE || o->new.kind > LAUNCH_RUNNER || o->new.has_setup > 1)
+	if (cell->state != CELL_FREE || o->new.kind > LAUNCH_RUNNER || o->new.has_setup > 1 ||
+	    !place_ok(&o->new))
 		return -EPROTO;
 	if (o->head.jail >= launcher.cells_used)
 		launcher.cells_used = o->head.jail + 1;

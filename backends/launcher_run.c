@@ -437,9 +437,9 @@ static void note_usage(struct launch_exit *how, const struct rusage *usage)
  */
 static bool killed_by_limit(struct cell *cell, const siginfo_t *how)
 {
-	if (how->si_code == CLD_EXITED || how->si_status != SIGKILL || !cell->has_group)
+	if (how->si_code == CLD_EXITED || how->si_status != SIGKILL)
 		return false;
-	uint64_t kills = cgroup_oom_kills(&launcher.cgroups, &cell->group);
+	uint64_t kills = place_oom_kills(cell);
 	bool more = kills > cell->oom_kills;
 	cell->oom_kills = kills;
 	return more;

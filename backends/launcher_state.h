@@ -80,6 +80,7 @@ struct cell {
 	pid_t process_group; /* the zygote's and its children's; 0: none, or all gone */
 	uint64_t memory_bytes;
 	uint32_t pids;
+	struct launch_place place; /* of a rocker, or none */
 	bool has_group;
 	struct cgroup group;
 	uint64_t oom_kills; /* seen so far */
@@ -161,6 +162,13 @@ void cell_reaped(struct cell *cell, pid_t pid, const siginfo_t *how, const struc
 /* 0 or -errno: an order of the runner's protocol, with descriptors. */
 int cell_send(const struct cell *cell, const struct wire_order *order, const int *fds,
 	      unsigned nfds);
+
+/* launcher_place.c: of jails that are in a rocker */
+bool place_ok(const struct lm_new *order);
+/* That rocker's guard, to be joined as if it were the jail's init; a pidfd. 0 or -errno. */
+int place_join(const struct cell *cell, int *init_pidfd_out);
+void place_spec(const struct cell *cell, struct jail_spec *spec); /* adds what is the rocker's, if any */
+uint64_t place_oom_kills(const struct cell *cell); /* of the group that limits it; 0: not known */
 
 /* launcher_id.c */
 int id_take(uint32_t owner, enum launch_kind kind); /* a slot, or -EDQUOT */

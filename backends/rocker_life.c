@@ -366,6 +366,17 @@ void rocker_release(struct rocker *rocker)
 	pthread_mutex_unlock(&rocker->lock);
 }
 
+struct launch_place rocker_place(struct rocker *rocker)
+{
+	struct launch_place place = { 0 };
+
+	pthread_mutex_lock(&rocker->lock);
+	if (rocker->launch)
+		place = launch_rocker_place(rocker->launch);
+	pthread_mutex_unlock(&rocker->lock);
+	return place;
+}
+
 void rocker_build(struct rocker *rocker)
 {
 	struct leaving leaving = nothing;

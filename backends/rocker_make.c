@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "rocker_life.h"
 
@@ -139,6 +140,23 @@ static int make(struct sfs_obj *parent, const char *name, mode_t mode, const str
 		rc = begin(dir, who);
 	sfs_put_obj(dir);
 	return rc;
+}
+
+/* ---- for kernels ------------------------------------------------------------------------------- */
+
+struct rocker *rocker_find(const char *name, const struct sfs_cred *who, int *rc_out)
+{
+	struct sfs_obj *dir = rockers_dir ? sfs_find(rockers_dir, name) : NULL;
+	struct rocker *rocker = NULL;
+
+	if (!dir)
+		*rc_out = sfs_fail(-ENOENT, "there is no rocker '%.64s'", name);
+	else if (!sfs_may_open(who, dir, "run", W_OK))
+		*rc_out = sfs_fail(-EACCES, "uid %u may not run anything in rocker '%.64s'", who->uid, name);
+	else
+		rocker = rocker_get(sfs_priv(dir));
+	sfs_put_obj(dir);
+	return rocker;
 }
 
 /* ---- the backend --------------------------------------------------------------------------------- */

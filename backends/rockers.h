@@ -17,6 +17,7 @@
 #include <stdint.h>
 
 #include "launch_rocker.h"
+#include "rocker_place.h"
 #include "sandboxfs.h"
 
 enum rocker_state {
@@ -71,7 +72,6 @@ struct rocker {
 };
 
 struct rocker *rocker_get(struct rocker *rocker);
-void rocker_put(struct rocker *rocker); /* NULL allowed */
 
 /* ---- life: rocker_life.c ---------------------------------------------------------------------- */
 
@@ -80,9 +80,7 @@ void rocker_put(struct rocker *rocker); /* NULL allowed */
  * have changed. ready is called exactly once, perhaps before this returns, with 0 or -errno and a sentence
  * (-ENODEV it is removed, -EBUSY frozen, what the launcher says). After a 0 it stays as it is until rocker_release().
  */
-typedef void rocker_ready(void *arg, int rc, const char *sentence);
-void rocker_acquire(struct rocker *rocker, rocker_ready *ready, void *arg);
-void rocker_release(struct rocker *rocker);
+/* rocker_acquire() and rocker_release() are declared in rocker_place.h. */
 
 void rocker_count(struct rocker *rocker, enum rocker_count which,
 		  uint64_t n); /* and tells watchers */

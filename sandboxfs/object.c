@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "announce.h"
 #include "notify.h"
@@ -154,6 +155,22 @@ void node_touch(struct sfs_obj *dir, int row)
 	if (row >= 0)
 		dir->rows[row].mtime_ns = sfs_wall_ns();
 	pthread_mutex_unlock(&tree_lock);
+}
+
+bool sfs_may_open(const struct sfs_cred *who, struct sfs_obj *dir, const char *attr, int want)
+{
+	int row = object_row(dir, attr);
+	struct row_state state = { 0 };
+	struct sfs_owner owner;
+
+	sfs_owner(dir, &owner.uid, &owner.gid, &owner.mode);
+	if (row < 0 || !sfs_may(who, owner.uid, owner.gid, owner.mode, X_OK))
+		return false;
+	pthread_mutex_lock(&tree_lock);
+	state = dir->rows[row];
+	pthread_mutex_unlock(&tree_lock);
+	return sfs_may(who, state.owned ? state.uid : owner.uid, state.owned ? state.gid : owner.gid,
+		       state.mode, want);
 }
 
 static void put_time(uint64_t ns, struct timespec *ts)

@@ -292,6 +292,8 @@ bool sfs_has_max(const struct sfs_obj *parent, const struct sfs_dirtype *type, u
 		 unsigned max);
 void sfs_owner(const struct sfs_obj *dir, uid_t *uid, gid_t *gid, mode_t *mode);
 void sfs_set_owner(struct sfs_obj *dir, uid_t uid, gid_t gid, mode_t mode);
+/* May who open the row called attr of dir for want (R_OK, W_OK), dir itself being searched on the way? */
+bool sfs_may_open(const struct sfs_cred *who, struct sfs_obj *dir, const char *attr, int want);
 /*
  * May who do this (R_OK, W_OK, X_OK) to something with this owner and mode? As open(2) would judge;
  * root always.

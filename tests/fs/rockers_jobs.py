@@ -4,8 +4,8 @@
 """Jobs in a rocker: run and its answers, start and its files, input, output that is followed, limits, and all ways to end."""
 import errno, os, select, signal, subprocess, sys, threading, time
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))
-import rockers, sfs
-from rockers import command, exited, job, path, result, run, start
+import rocker_jobs as rockers, sfs
+from rocker_jobs import command, exited, job, path, result, run, start
 
 ROOT = sfs.ROLE == "root"
 BIN = rockers.folder()
