@@ -246,6 +246,30 @@ static void test_limits_by_rlimit(void)
 	end(&one);
 }
 
+/* An ordinary user's rockers are counted one by one, though they have the same id. */
+static void test_limits_are_apart(void)
+{
+	struct one ones[2];
+
+	if (jail.root || !jail.limits_processes) {
+		check_skip("those of one leaf namespace are counted together");
+		return;
+	}
+	plain();
+	plan.limits.pids = 5;
+	for (int i = 0; i < 2; i++) {
+		begin(&ones[i]);
+		CHECK_MSG(build(&ones[i], &plan), "%s: %s", ones[i].said.step, strerror(-ones[i].said.err));
+		ASK(&ones[i], EAGAIN, "forks");
+		CHECK_MSG(atoi(told) == 5, "%s processes", told);
+		ASK(&ones[i], ENOSPC, "unshare 0x10000000");
+		ASK(&ones[i], 0, "fds");
+		CHECK_STR(told, "3 ");
+	}
+	end(&ones[0]);
+	end(&ones[1]);
+}
+
 static void test_facts(void)
 {
 	char text[1024] = "before\n", small[24] = "";
@@ -298,6 +322,7 @@ static void all(void)
 	RUN_AS_ROLE(test_launcher_dies);
 	RUN_AS_ROLE(test_leaf_of_root);
 	RUN_AS_ROLE(test_limits_by_rlimit);
+	RUN_AS_ROLE(test_limits_are_apart);
 	RUN_AS_ROLE(test_facts);
 	RUN_AS_ROLE(test_listener);
 }
