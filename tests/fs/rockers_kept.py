@@ -3,7 +3,7 @@
 # concurrent
 # no-mount
 """Rockers are there again after a restart, with what was chosen; those from templates; limits of one user; damaged files."""
-import atexit, errno, os, signal, subprocess, sys, tempfile
+import atexit, contextlib, errno, os, signal, subprocess, sys, tempfile
 
 BUILD = os.environ["BUILD"]
 top = tempfile.mkdtemp(prefix="sfs-rockers-")
@@ -43,9 +43,18 @@ def template(name, text, mode=0o644):
     os.chmod(os.path.join(templates, name), mode)
 
 
+def signal_all(pids, number):
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, number)
+
+
 def comm(pid):
-    with open(f"/proc/{pid}/comm", encoding="ascii") as f:
-        return f.read().strip()
+    try:
+        with open(f"/proc/{pid}/comm", encoding="ascii") as f:
+            return f.read().strip()
+    except OSError:
+        return ""
 
 
 def settled(name):
@@ -107,8 +116,8 @@ sfs.ok("and then as its files say", settled("chosen") == "ready" and sfs.read("r
 
 # ---- a launcher that does not answer keeps nobody
 
-launcher = min(pid for pid in onetest.descendants(daemon.pid) if comm(pid) == "launcher")
-os.kill(launcher, signal.SIGSTOP)
+launchers = [pid for pid in onetest.descendants(daemon.pid) if comm(pid) == "launcher"]  # and what it makes ahead
+signal_all(launchers, signal.SIGSTOP)
 try:
     sfs.ok("a path that nobody opens", sfs.error_of(sfs.write, "rockers/chosen/data_dir", "/usr\n") == errno.ETIMEDOUT, sfs.read("error"))
     sfs.ok("nor freezes", sfs.error_of(sfs.write, "rockers/chosen/freeze", "1\n") == errno.ETIMEDOUT, sfs.read("error"))
@@ -116,7 +125,7 @@ try:
     sfs.ok("status names what takes long", sfs.wait_for(lambda: "rockers/late" in sfs.read("status")), sfs.read("status"))
     os.rmdir(path("late"))
 finally:
-    os.kill(launcher, signal.SIGCONT)
+    signal_all(launchers, signal.SIGCONT)
 sfs.ok("until it has", sfs.wait_for(lambda: "rockers/" not in sfs.read("status")), sfs.read("status"))
 sfs.ok("what was given up has changed nothing", sfs.read("rockers/chosen/data_dir") == "none\n")
 for name in names:
