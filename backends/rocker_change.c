@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A change of a specification, or of one value of it: judged, tried where the launcher has to be asked, then kept.
- *
- * The launcher's answers come on its thread, which may not wait for a disk: a thread of its own keeps what was
- * accepted, and answers.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -13,39 +10,27 @@
 #include "rocker_life.h"
 
 struct change {
-	struct rocker *rocker; /* counted */
-	struct sfs_req *req;
-	const char *written; /* the request's */
-	size_t written_len;
-	struct rocker_spec *spec; /* counted; NULL: one value */
-	enum rocker_key key;      /* ROCKER_KEYS: all */
-	char *text;               /* owned; NULL: the default */
+	struct rocker_answer answer; /* first */
+	struct rocker *rocker;       /* counted */
+	struct rocker_spec *spec;    /* counted; NULL: one value */
+	enum rocker_key key;         /* ROCKER_KEYS: all */
+	char *text;                  /* owned; NULL: the default */
 	struct plan_opener by;
-	int rc; /* the launcher's */
-	char sentence[SFS_SENTENCE_MAX];
-	struct change *next; /* in the queue */
 };
 
-static struct {
-	pthread_mutex_t lock;
-	pthread_cond_t work;
-	struct change *first, **last; /* lock */
-	bool stopping;
-	pthread_t thread;
-} changes = { .lock = PTHREAD_MUTEX_INITIALIZER, .work = PTHREAD_COND_INITIALIZER };
-
-static void change_free(struct change *change)
+static void change_free(struct rocker_answer *answer)
 {
+	struct change *change = (struct change *)answer;
+
 	rocker_spec_put(change->spec);
 	rocker_put(change->rocker);
 	free(change->text);
 	free(change);
 }
 
-/* ---- kept ------------------------------------------------------------------------------------- */
-
-static int keep(const struct change *change)
+static int keep(struct rocker_answer *answer)
 {
+	const struct change *change = (const struct change *)answer;
 	const struct rocker_choice choice = { change->spec, change->key, change->text,
 					      &change->by };
 	int rc = rocker_keep(change->rocker, &choice);
@@ -53,80 +38,6 @@ static int keep(const struct change *change)
 	if (!rc && change->spec)
 		rocker_build(change->rocker);
 	return rc;
-}
-
-static void finish(struct change *change)
-{
-	int rc = change->rc;
-
-	if (rc) {
-		rc = sfs_fail(launch_answer(rc), "%s", change->sentence);
-		(void)sfs_blame(rc, change->written, change->written_len);
-	} else if (!sfs_req_cancelled(change->req)) {
-		rc = keep(change);
-	}
-	sfs_req_done(change->req, rc, NULL);
-	change_free(change);
-}
-
-static struct change *next_change(void)
-{
-	struct change *change;
-
-	pthread_mutex_lock(&changes.lock);
-	while (!changes.first && !changes.stopping)
-		pthread_cond_wait(&changes.work, &changes.lock);
-	change = changes.first;
-	if (change) {
-		changes.first = change->next;
-		if (!changes.first)
-			changes.last = &changes.first;
-	}
-	pthread_mutex_unlock(&changes.lock);
-	return change;
-}
-
-static void *work(void *arg)
-{
-	struct change *change;
-
-	while ((change = next_change()))
-		finish(change);
-	return arg;
-}
-
-int rocker_changes_start(void)
-{
-	int rc;
-
-	changes.last = &changes.first;
-	changes.stopping = false;
-	rc = pthread_create(&changes.thread, NULL, work, NULL);
-	return rc ? sfs_fail(-ENOMEM, "no thread for changes of rockers: %s", strerror(rc)) : 0;
-}
-
-void rocker_changes_stop(void)
-{
-	pthread_mutex_lock(&changes.lock);
-	changes.stopping = true;
-	pthread_cond_signal(&changes.work);
-	pthread_mutex_unlock(&changes.lock);
-	pthread_join(changes.thread, NULL);
-}
-
-/* On the launch thread. */
-static void answered(void *arg, int rc, const char *sentence)
-{
-	struct change *change = arg;
-
-	change->rc = rc;
-	snprintf(change->sentence, sizeof(change->sentence), "%s", sentence ?: "");
-	change->next = NULL;
-	pthread_mutex_lock(&changes.lock);
-	*changes.last = change;
-	changes.last = &change->next;
-	pthread_cond_signal(&changes.work);
-	pthread_mutex_unlock(&changes.lock);
 }
 
 /* ---- tried ------------------------------------------------------------------------------------- */
@@ -139,8 +50,13 @@ static int try_paths(struct change *change, const struct rocker_spec *spec)
 	int rc = plan ? rocker_spec_plan(spec, &whose, plan) : sfs_fail(-ENOMEM, "out of memory");
 	bool is_host = change->spec || (rocker_key_flags(change->key) & KEY_HOST && change->text);
 
-	if (!rc && is_host && rocker_spec_check_plan(spec, change->key, plan))
-		rc = launch_rocker_check(plan, answered, change) ?: SFS_LATER;
+	if (!rc && is_host && rocker_spec_check_plan(spec, change->key, plan)) {
+		rocker_answer_expect(&change->answer);
+		rc = launch_rocker_check(plan, rocker_answer_came, &change->answer);
+		if (rc)
+			rocker_answer_came(&change->answer, rc, sfs_sentence());
+		rc = SFS_LATER;
+	}
 	free(plan);
 	return rc;
 }
@@ -158,9 +74,12 @@ static int try_limits(struct change *change, const struct rocker_spec *spec)
 	launch = rocker_lock_launch(rocker, &rc);
 	if (!launch)
 		return 0;
-	rc = launch_rocker_limit(launch, &limits, answered, change) ?: SFS_LATER;
+	rocker_answer_expect(&change->answer);
+	rc = launch_rocker_limit(launch, &limits, rocker_answer_came, &change->answer);
 	rocker_unlock(rocker);
-	return rc;
+	if (rc)
+		rocker_answer_came(&change->answer, rc, sfs_sentence());
+	return SFS_LATER;
 }
 
 /* What rocker->spec is with the change. NULL: out of memory. */
@@ -182,15 +101,15 @@ static int begin(struct change *change)
 	struct rocker_spec *spec = changed_spec(change);
 	int rc = spec ? 0 : sfs_fail(-ENOMEM, "out of memory");
 
-	if (!rc && change->req && !change->spec && rocker_key_flags(change->key) & KEY_LIMIT)
+	if (!rc && change->answer.req && !change->spec && rocker_key_flags(change->key) & KEY_LIMIT)
 		rc = try_limits(change, spec);
 	else if (!rc)
 		rc = try_paths(change, spec);
 	rocker_spec_put(spec);
 	if (rc == SFS_LATER)
 		return rc;
-	rc = rc ?: keep(change);
-	change_free(change);
+	rc = rc ?: keep(&change->answer);
+	rocker_answer_put(&change->answer);
 	return rc;
 }
 
@@ -200,10 +119,13 @@ static struct change *change_new(struct rocker *rocker, const struct sfs_cmd *cm
 
 	if (!change)
 		return NULL;
+	atomic_init(&change->answer.refs, 1);
+	change->answer.req = cmd->req;
+	change->answer.written = cmd->text;
+	change->answer.written_len = cmd->len;
+	change->answer.keep = keep;
+	change->answer.release = change_free;
 	change->rocker = rocker_get(rocker);
-	change->req = cmd->req;
-	change->written = cmd->text;
-	change->written_len = cmd->len;
 	rocker_cred(&cmd->who, &change->by);
 	return change;
 }
@@ -234,7 +156,7 @@ int rocker_value_store(struct sfs_obj *dir, struct sfs_cmd *cmd, enum rocker_key
 		rc = rocker_check_idle(change->rocker, rocker_key_name(key));
 	if (!rc)
 		return begin(change);
-	change_free(change);
+	rocker_answer_put(&change->answer);
 	return rc;
 }
 
@@ -266,13 +188,13 @@ int rocker_spec_store(struct sfs_obj *dir, struct sfs_cmd *cmd)
 	if (!change)
 		return sfs_fail(-ENOMEM, "out of memory");
 	change->key = ROCKER_KEYS;
-	change->written_len = 0; /* which word it is about, nobody says */
+	change->answer.written_len = 0; /* which word it is about, nobody says */
 	change->spec = parse(change->rocker, cmd, &change->by, &rc);
 	if (!rc)
 		rc = rocker_check_idle(change->rocker, "spec");
 	if (!rc)
 		return begin(change);
-	change_free(change);
+	rocker_answer_put(&change->answer);
 	return rc;
 }
 

@@ -9,22 +9,16 @@
 #include "rocker_life.h"
 
 struct command {
-	struct rocker *rocker; /* counted */
-	struct sfs_req *req;
+	struct rocker_answer answer; /* first */
+	struct rocker *rocker;       /* counted */
 	bool freeze;
-	bool uses; /* it holds the rocker */
 };
 
-static void finish(struct command *command, int rc, const char *sentence)
+static void command_free(struct rocker_answer *answer)
 {
-	struct rocker *rocker = command->rocker;
+	struct command *command = (struct command *)answer;
 
-	if (rc)
-		rc = sfs_fail(launch_answer(rc), "%s", sentence ?: "");
-	if (command->uses)
-		rocker_release(rocker);
-	sfs_req_done(command->req, rc, NULL);
-	rocker_put(rocker);
+	rocker_put(command->rocker);
 	free(command);
 }
 
@@ -34,15 +28,13 @@ static struct command *command_new(struct sfs_obj *dir, const struct sfs_cmd *cm
 
 	if (!command)
 		return NULL;
+	atomic_init(&command->answer.refs, 1);
+	command->answer.req = cmd->req;
+	command->answer.written = cmd->text;
+	command->answer.written_len = cmd->len;
+	command->answer.release = command_free;
 	command->rocker = rocker_get(sfs_priv(dir));
-	command->req = cmd->req;
 	return command;
-}
-
-static void command_free(struct command *command)
-{
-	rocker_put(command->rocker);
-	free(command);
 }
 
 /* ---- freeze ------------------------------------------------------------------------------------ */
@@ -78,17 +70,19 @@ static void frozen(void *arg, int rc, const char *sentence)
 		sfs_changed(rocker->dir, "state");
 	}
 	pthread_mutex_unlock(&rocker->lock);
-	finish(command, rc, sentence);
+	if (command->freeze)
+		rocker_release(rocker);
+	rocker_answer_came(&command->answer, rc, sentence);
 }
 
+/* rc 0: the rocker is held if it is to be frozen. */
 static void freeze_now(void *arg, int rc, const char *sentence)
 {
 	struct command *command = arg;
 	struct launch_rocker *launch;
 
-	command->uses = command->freeze && !rc;
 	if (rc) {
-		finish(command, rc, sentence);
+		rocker_answer_came(&command->answer, rc, sentence);
 		return;
 	}
 	launch = rocker_lock_launch(command->rocker, &rc);
@@ -96,8 +90,11 @@ static void freeze_now(void *arg, int rc, const char *sentence)
 		rc = launch_rocker_freeze(launch, command->freeze, frozen, command);
 		rocker_unlock(command->rocker);
 	}
-	if (rc)
-		finish(command, rc, sfs_sentence());
+	if (!rc)
+		return;
+	if (command->freeze)
+		rocker_release(command->rocker);
+	rocker_answer_came(&command->answer, rc, sfs_sentence());
 }
 
 int rocker_freeze_store(struct sfs_obj *dir, struct sfs_cmd *cmd)
@@ -114,6 +111,7 @@ int rocker_freeze_store(struct sfs_obj *dir, struct sfs_cmd *cmd)
 	if (!command)
 		return sfs_fail(-ENOMEM, "out of memory");
 	command->freeze = freeze;
+	rocker_answer_expect(&command->answer);
 	if (freeze)
 		rocker_acquire(command->rocker, freeze_now, command);
 	else
@@ -156,11 +154,6 @@ static int send_signal(struct rocker *rocker, const struct sfs_cmd *cmd)
 	return rc ? sfs_fail(rc, "the guard of rocker '%s' cannot be told", rocker->name) : 0;
 }
 
-static void killed(void *arg, int rc, const char *sentence)
-{
-	finish(arg, rc, sentence);
-}
-
 int rocker_kill_store(struct sfs_obj *dir, struct sfs_cmd *cmd)
 {
 	struct rocker *rocker = sfs_priv(dir);
@@ -174,12 +167,14 @@ int rocker_kill_store(struct sfs_obj *dir, struct sfs_cmd *cmd)
 	if (!command)
 		return sfs_fail(-ENOMEM, "out of memory");
 	launch = rocker_lock_launch(rocker, &rc);
-	if (launch) {
-		rc = launch_rocker_kill(launch, killed, command);
-		rocker_unlock(rocker);
+	if (!launch) {
+		rocker_answer_put(&command->answer);
+		return rc;
 	}
-	if (!rc)
-		return SFS_LATER;
-	command_free(command);
-	return rc;
+	rocker_answer_expect(&command->answer);
+	rc = launch_rocker_kill(launch, rocker_answer_came, &command->answer);
+	rocker_unlock(rocker);
+	if (rc)
+		rocker_answer_came(&command->answer, rc, sfs_sentence());
+	return SFS_LATER;
 }

@@ -14,74 +14,23 @@ struct rocker_wait {
 	struct rocker_wait *next;
 };
 
+/* One that the launcher was asked for, until nothing is left of it. */
+struct rocker_order {
+	struct rocker *rocker; /* counted */
+	struct rocker_slow slow;
+};
+
 /* What is let go of, and told, once the lock has been given back. */
 struct leaving {
 	struct rocker_link *link;
 	struct launch_rocker *launch;
+	struct rocker_order *order; /* that of launch */
 	struct rocker_spec *built;
 	int pidfd;
 	struct rocker_wait *waiting;
 	int rc; /* for those */
 	char sentence[SFS_SENTENCE_MAX];
 };
-
-/* ---- counted --------------------------------------------------------------------------------- */
-
-struct rocker *rocker_get(struct rocker *rocker)
-{
-	atomic_fetch_add(&rocker->refs, 1);
-	return rocker;
-}
-
-void rocker_put(struct rocker *rocker)
-{
-	if (!rocker || atomic_fetch_sub(&rocker->refs, 1) != 1)
-		return;
-	rocker_jobs_free(rocker->jobs);
-	rocker_spec_put(rocker->spec);
-	pthread_mutex_destroy(&rocker->keeping);
-	pthread_mutex_destroy(&rocker->lock);
-	free(rocker);
-}
-
-struct rocker *rocker_new(const char *name, const struct sfs_owner *owner, struct rocker_spec *spec)
-{
-	struct rocker *rocker = spec ? calloc(1, sizeof(*rocker)) : NULL;
-
-	if (!rocker) {
-		rocker_spec_put(spec);
-		return NULL;
-	}
-	atomic_init(&rocker->refs, 1);
-	snprintf(rocker->name, sizeof(rocker->name), "%s", name);
-	rocker->owner = owner->uid;
-	rocker->owner_gid = owner->gid;
-	pthread_mutex_init(&rocker->keeping, NULL);
-	pthread_mutex_init(&rocker->lock, NULL);
-	rocker->spec = spec;
-	rocker->state = ROCKER_DEAD;
-	rocker->guard_pidfd = -1;
-	rocker->jobs = rocker_jobs_new(rocker);
-	if (rocker->jobs)
-		return rocker;
-	rocker_put(rocker);
-	return NULL;
-}
-
-struct rocker_whose rocker_whose(const struct rocker *rocker)
-{
-	return (struct rocker_whose){ rocker->name, rocker->owner, rocker->owner_gid };
-}
-
-struct rocker_spec *rocker_get_spec(struct rocker *rocker)
-{
-	struct rocker_spec *spec;
-
-	pthread_mutex_lock(&rocker->lock);
-	spec = rocker_spec_get(rocker->spec);
-	pthread_mutex_unlock(&rocker->lock);
-	return spec;
-}
 
 /* ---- under the lock --------------------------------------------------------------------------- */
 
@@ -118,6 +67,7 @@ static void detach(struct rocker *rocker, struct leaving *out)
 {
 	out->link = rocker->link;
 	out->launch = rocker->launch;
+	out->order = rocker->order;
 	out->built = rocker->built;
 	out->pidfd = rocker->guard_pidfd;
 	rocker->link = NULL;
@@ -142,24 +92,36 @@ static void fail_waiting(struct rocker *rocker, struct leaving *out, int rc, con
 
 static const struct launch_rocker_calls calls;
 
+static int launch(struct rocker *rocker, const struct rocker_plan *plan)
+{
+	struct rocker_order *order = calloc(1, sizeof(*order));
+
+	if (!order)
+		return sfs_fail(-ENOMEM, "no memory to build rocker '%s'", rocker->name);
+	order->rocker = rocker_get(rocker);
+	rocker_slow_begin(&order->slow, rocker->name, "it is being built");
+	rocker_answers_wake();
+	rocker->launch = launch_rocker_new(rocker->owner, plan, &calls, order);
+	if (rocker->launch) {
+		rocker->order = order;
+		rocker->built = rocker_spec_get(rocker->spec);
+		return 0;
+	}
+	rocker_slow_end(&order->slow);
+	rocker_put(rocker); /* not the last: the caller holds one */
+	free(order);
+	return -EAGAIN;
+}
+
 /* Orders one as its specification is: BUILDING, or DEAD with -errno and sfs_fail. */
-static int order(struct rocker *rocker)
+static int order_new(struct rocker *rocker)
 {
 	struct rocker_plan *plan = malloc(sizeof(*plan));
 	struct rocker_whose whose = rocker_whose(rocker);
 	int rc = plan ? rocker_spec_plan(rocker->spec, &whose, plan)
 		      : sfs_fail(-ENOMEM, "no memory for the plan of rocker '%s'", rocker->name);
 
-	if (!rc) {
-		rocker->launch = launch_rocker_new(rocker->owner, plan, &calls, rocker_get(rocker));
-		if (!rocker->launch) {
-			/* Not the last: the caller holds one. */
-			rocker_put(rocker);
-			rc = -EAGAIN;
-		} else {
-			rocker->built = rocker_spec_get(rocker->spec);
-		}
-	}
+	rc = rc ?: launch(rocker, plan);
 	free(plan);
 	set_state(rocker, rc ? ROCKER_DEAD : ROCKER_BUILDING);
 	return rc;
@@ -181,8 +143,13 @@ static void tell(struct rocker_wait *waiting, int rc, const char *sentence)
 static void let_go(struct leaving *leaving)
 {
 	rocker_link_close(leaving->link);
-	if (leaving->launch)
+	if (leaving->launch) {
+		rocker_slow_end(&leaving->order->slow);
+		rocker_slow_begin(&leaving->order->slow, leaving->order->rocker->name,
+				  "it is being removed");
+		rocker_answers_wake();
 		launch_rocker_drop(leaving->launch);
+	}
 	if (leaving->pidfd >= 0)
 		close(leaving->pidfd);
 	rocker_spec_put(leaving->built);
@@ -241,7 +208,7 @@ static void begin(struct rocker *rocker, struct rocker_link *link,
 		detach(rocker, out);
 		out->link = link;
 		out->pidfd = how->pidfd;
-		rc = order(rocker);
+		rc = order_new(rocker);
 		if (rc)
 			fail_waiting(rocker, out, rc, sfs_sentence());
 		return;
@@ -263,25 +230,26 @@ static void begin(struct rocker *rocker, struct rocker_link *link,
 }
 
 /* The profile of what is being built by launch; -1: it is not wanted any more. */
-static int wanted_profile(struct rocker *rocker, const struct launch_rocker *launch)
+static int wanted_profile(struct rocker *rocker, const struct launch_rocker *launched)
 {
 	int profile = -1;
 
 	pthread_mutex_lock(&rocker->lock);
-	if (rocker->launch == launch)
+	if (rocker->launch == launched)
 		profile = rocker_spec_profile(rocker->built);
 	pthread_mutex_unlock(&rocker->lock);
 	return profile;
 }
 
-static void ready(void *arg, struct launch_rocker *launch, const struct launch_rocker_ready *how)
+static void ready(void *arg, struct launch_rocker *launched, const struct launch_rocker_ready *how)
 {
-	struct rocker *rocker = arg;
+	struct rocker_order *order = arg;
+	struct rocker *rocker = order->rocker;
 	struct rocker_link *link = NULL;
 	struct leaving leaving = nothing;
 	int control = how->control, rc = how->rc;
 	const char *sentence = how->sentence ?: "";
-	int profile = rc ? -1 : wanted_profile(rocker, launch);
+	int profile = rc ? -1 : wanted_profile(rocker, launched);
 
 	if (profile >= 0) {
 		link = rocker_link_open(rocker, control, (unsigned)profile);
@@ -290,16 +258,18 @@ static void ready(void *arg, struct launch_rocker *launch, const struct launch_r
 		sentence = "no memory for the link to the guard";
 	}
 	pthread_mutex_lock(&rocker->lock);
-	if (rocker->launch != launch) {
+	if (rocker->launch != launched) {
 		leaving.link = link;
 		leaving.pidfd = how->pidfd;
 	} else if (rc || !link) {
+		rocker_slow_end(&order->slow);
 		detach(rocker, &leaving);
 		leaving.pidfd = how->pidfd;
 		rc = launch_answer(rc ?: -ENOMEM);
 		fail_waiting(rocker, &leaving, rc, sentence);
 		set_state(rocker, ROCKER_DEAD);
 	} else {
+		rocker_slow_end(&order->slow);
 		begin(rocker, link, how, &leaving);
 	}
 	pthread_mutex_unlock(&rocker->lock);
@@ -310,14 +280,15 @@ static void ready(void *arg, struct launch_rocker *launch, const struct launch_r
 	let_go(&leaving);
 }
 
-static void ended(void *arg, struct launch_rocker *launch, const struct launch_rocker_ended *how)
+static void ended(void *arg, struct launch_rocker *launched, const struct launch_rocker_ended *how)
 {
-	struct rocker *rocker = arg;
+	struct rocker_order *order = arg;
+	struct rocker *rocker = order->rocker;
 	struct leaving leaving = nothing;
 	bool ours;
 
 	pthread_mutex_lock(&rocker->lock);
-	ours = rocker->launch == launch;
+	ours = rocker->launch == launched;
 	if (ours) {
 		detach(rocker, &leaving);
 		set_state(rocker, ROCKER_DEAD);
@@ -332,7 +303,11 @@ static void ended(void *arg, struct launch_rocker *launch, const struct launch_r
 
 static void gone(void *arg)
 {
-	rocker_put(arg);
+	struct rocker_order *order = arg;
+
+	rocker_slow_end(&order->slow);
+	rocker_put(order->rocker);
+	free(order);
 }
 
 static const struct launch_rocker_calls calls = { .ready = ready, .ended = ended, .gone = gone };
@@ -353,7 +328,7 @@ static int ask(struct rocker *rocker, struct leaving *out)
 		return 0;
 	}
 	detach(rocker, out);
-	return order(rocker) ?: SFS_LATER;
+	return order_new(rocker) ?: SFS_LATER;
 }
 
 void rocker_acquire(struct rocker *rocker, rocker_ready *ready_fn, void *arg)
@@ -400,7 +375,7 @@ void rocker_build(struct rocker *rocker)
 	if (!rocker->gone && !rocker->uses && !rocker->frozen &&
 	    !(is_live(rocker) && rocker_spec_same(rocker->spec, rocker->built))) {
 		detach(rocker, &leaving);
-		rc = order(rocker);
+		rc = order_new(rocker);
 		if (rc)
 			fail_waiting(rocker, &leaving, rc, sfs_sentence());
 	}
@@ -429,18 +404,6 @@ void rocker_remove(struct rocker *rocker)
 }
 
 /* ---- for others -------------------------------------------------------------------------------- */
-
-int rocker_check_idle(struct rocker *rocker, const char *what)
-{
-	unsigned uses;
-
-	pthread_mutex_lock(&rocker->lock);
-	uses = rocker->uses;
-	pthread_mutex_unlock(&rocker->lock);
-	return uses ? sfs_fail(-EBUSY, "%s of rocker '%s' cannot change while %u %s in it", what,
-			       rocker->name, uses, uses == 1 ? "job runs" : "jobs run")
-		    : 0;
-}
 
 struct launch_rocker *rocker_lock_launch(struct rocker *rocker, int *rc_out)
 {

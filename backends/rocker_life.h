@@ -27,6 +27,54 @@ int rocker_check_idle(struct rocker *rocker, const char *what);
 struct launch_rocker *rocker_lock_launch(struct rocker *rocker, int *rc_out);
 void rocker_unlock(struct rocker *rocker);
 
+/* ---- what takes long: rocker_slow.c ------------------------------------------------------------ */
+
+/*
+ * Something that the launcher does for a rocker; /status names it when it takes more than 5 s. One struct at a
+ * time for one thing; what is a constant.
+ */
+struct rocker_slow {
+	struct rocker_slow *next, **link; /* NULL: it is not under way */
+	uint64_t since_ns;
+	const char *what;
+	bool told;
+	char key[SFS_NAME_MAX + 16];
+};
+void rocker_slow_begin(struct rocker_slow *slow, const char *name, const char *what);
+void rocker_slow_end(struct rocker_slow *slow); /* idempotent */
+/* Tells of what is slow by now; false: nothing is under way. */
+bool rocker_slow_look(void);
+
+/* ---- answers: rocker_answer.c -------------------------------------------------------------------- */
+
+/*
+ * A command whose answer is put off until the launcher's came, or until its caller gave up; part of a struct of
+ * whoever makes it, zeroed but for what is said here. Counted: by its request, which is answered by a thread of
+ * these, and by what the launcher still owes.
+ */
+struct rocker_answer {
+	atomic_uint refs;                    /* 1 at first */
+	struct sfs_req *req;                 /* constant */
+	const char *written;                 /* constant: what a refusal is about, the request's */
+	size_t written_len;                  /* constant */
+	int (*keep)(struct rocker_answer *); /* constant: after a 0, unless it was given up; NULL */
+	void (*release)(struct rocker_answer *); /* constant: nobody has it any more */
+	/* The rest is rocker_answer.c's. */
+	bool queued;
+	int rc;
+	char sentence[SFS_SENTENCE_MAX];
+	struct rocker_answer *next;
+};
+/* Before the launcher is asked: from now on SFS_LATER is to be returned. */
+void rocker_answer_expect(struct rocker_answer *answer);
+/* Owed once after that: a launch_rocker_done. */
+void rocker_answer_came(void *answer, int rc, const char *sentence);
+void rocker_answer_put(struct rocker_answer *answer);
+
+int rocker_answers_start(void);
+void rocker_answers_stop(void); /* answers what is queued */
+void rocker_answers_wake(void); /* something slow may have begun */
+
 /* ---- changes: rocker_change.c ------------------------------------------------------------------ */
 
 /* The rows that take values. */
@@ -34,9 +82,6 @@ int rocker_value_store(struct sfs_obj *dir, struct sfs_cmd *cmd, enum rocker_key
 int rocker_value_check(struct sfs_obj *dir, const struct sfs_cmd *cmd, enum rocker_key key);
 int rocker_spec_store(struct sfs_obj *dir, struct sfs_cmd *cmd);
 int rocker_spec_check(struct sfs_obj *dir, const struct sfs_cmd *cmd);
-/* The thread on which what the launcher has answered is written to disk. */
-int rocker_changes_start(void);
-void rocker_changes_stop(void);
 
 /* The rows freeze and kill: rocker_command.c. */
 int rocker_freeze_show(struct sfs_obj *dir, const struct sfs_cred *who, struct sfs_buf *out);

@@ -148,7 +148,7 @@ static int start(struct sfs_obj *dir)
 	int rc = rocker_rules_start() ?: rocker_save_start();
 
 	rc = rc ?: rocker_links_start();
-	rc = rc ?: rocker_changes_start();
+	rc = rc ?: rocker_answers_start();
 	if (rc)
 		return rc;
 	rockers_dir = sfs_get(dir);
@@ -167,7 +167,7 @@ static void stop(void)
 	if (!rockers_dir)
 		return;
 	(void)sfs_each(rockers_dir, end_one, NULL);
-	rocker_changes_stop();
+	rocker_answers_stop();
 	rocker_links_stop();
 	sfs_put_obj(rockers_dir);
 	rockers_dir = NULL;

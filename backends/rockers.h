@@ -59,6 +59,7 @@ struct rocker {
 	unsigned uses;                /* jobs and commands that keep it from being rebuilt */
 	struct rocker_wait *waiting;  /* owned: who asked for it while it is being built */
 	struct launch_rocker *launch; /* NULL: none */
+	struct rocker_order *order;   /* that of launch, which rocker_life.c counts by it */
 	struct rocker_link *link;     /* counted; NULL: not ready */
 	pid_t guard;                  /* 0: none */
 	int guard_pidfd;              /* -1 */

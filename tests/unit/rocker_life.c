@@ -74,6 +74,13 @@ int launch_rocker_limit(struct launch_rocker *launch, const struct plan_limits *
 	return 0;
 }
 
+static unsigned wakes;
+
+void rocker_answers_wake(void)
+{
+	wakes++;
+}
+
 int launch_answer(int rc)
 {
 	return rc == -EIO ? -EAGAIN : rc;
@@ -363,6 +370,26 @@ static void many_wait(void)
 	finish(rocker);
 }
 
+/* What the launcher has been asked for is under way until it has answered, and then until nothing is left. */
+static void under_way(void)
+{
+	struct rocker *rocker = fresh();
+
+	CHECK(!rocker_slow_look());
+	wakes = 0;
+	rocker_build(rocker);
+	CHECK(rocker_slow_look());
+	CHECK_INT(wakes, 1);
+	answer(0, 0);
+	CHECK(!rocker_slow_look());
+	rocker_remove(rocker);
+	CHECK(rocker_slow_look());
+	CHECK_INT(wakes, 2);
+	bury();
+	CHECK(!rocker_slow_look());
+	rocker_put(rocker);
+}
+
 int main(void)
 {
 	RUN(built_and_used);
@@ -373,5 +400,6 @@ int main(void)
 	RUN(guard_ends);
 	RUN(removed_while_building);
 	RUN(many_wait);
+	RUN(under_way);
 	return check_done();
 }
