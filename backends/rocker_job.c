@@ -94,7 +94,7 @@ void rocker_job_close(struct source *source)
 {
 	if (source->fd < 0)
 		return;
-	close(source->fd); /* nobody else has it: so it is not watched any more either */
+	close(source->fd); /* of a pipe nobody else has our end: so it is not watched any more either */
 	source->fd = -1;
 }
 
