@@ -41,6 +41,7 @@ struct guard {
 	bool has_caps;         /* anything at all to be taken from jobs */
 	bool leaves_empty;     /* flag e */
 	bool saw_others;       /* there was another process in this namespace */
+	bool childless;        /* none was left at the last look; else their end is a signal */
 	uint32_t running;      /* jobs */
 	uint32_t nfds;         /* came with the order at hand: 0 .. nfds - 1 */
 	uint32_t shared;       /* the child that is being spawned still uses this memory */

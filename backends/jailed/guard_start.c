@@ -241,6 +241,7 @@ bool guard_start(struct guard *g)
 		*place = (struct guard_job){ g->order.job, reply.pid };
 		g->running++;
 		g->saw_others = true;
+		g->childless = false;
 	}
 	reply.running = g->running;
 	guard_reply(&reply, reply.err ? -1 : pidfd);

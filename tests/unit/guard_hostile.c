@@ -360,7 +360,7 @@ static void refused_calls(void)
 	free(filter.filter);
 }
 
-int main(void)
+static int tests(void)
 {
 	if (!program_make()) {
 		printf("not ok guard_hostile: gcc made no program\n");
@@ -378,4 +378,9 @@ int main(void)
 	RUN(refused_calls);
 	program_remove();
 	return check_done();
+}
+
+int main(void)
+{
+	return play_as_both(tests);
 }

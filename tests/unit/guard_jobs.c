@@ -282,7 +282,7 @@ static void ends_with_its_socket(void)
 	CHECK(play_gone(pidfd));
 }
 
-int main(void)
+static int tests(void)
 {
 	if (!program_make()) {
 		printf("not ok guard_jobs: gcc made no program\n");
@@ -304,4 +304,9 @@ int main(void)
 	RUN(ends_with_its_socket);
 	program_remove();
 	return check_done();
+}
+
+int main(void)
+{
+	return play_as_both(tests);
 }

@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <linux/capability.h>
 #include <poll.h>
 #include <sched.h>
@@ -30,6 +31,7 @@
 
 #define GUARD_UID  70001
 #define JOB_UID    70002
+#define ORDINARY   65534
 #define PATIENCE_S 30
 
 extern const unsigned char jailed_guard[];
@@ -121,9 +123,9 @@ static inline void play_become_guard(const struct play_spec *spec, const struct 
 	if (mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
 	    mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, "subset=pid"))
 		_exit(91);
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (play_take_ids() || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
 		_exit(92);
+	prctl(PR_SET_PDEATHSIG, SIGKILL); /* a change of ids clears it */
 	if (dup2(fds[0], 100) != 100 || dup2(fds[1], GUARD_CTL_FD) != GUARD_CTL_FD)
 		_exit(93);
 	fcntl(100, F_SETFD, FD_CLOEXEC);
@@ -412,6 +414,29 @@ static inline bool play_has_children(const struct play *play, int count)
 		usleep(5000);
 	}
 	return false;
+}
+
+/* Runs the tests as who we are; root runs them as an ordinary user first. What main() returns. */
+static inline int play_as_both(int (*tests)(void))
+{
+	int status = 0;
+
+	if (geteuid() == 0) {
+		fflush(stdout);
+		pid_t pid = fork();
+		if (!pid) {
+			printf("# as an ordinary user\n");
+			if (setgroups(0, NULL) || setresgid(ORDINARY, ORDINARY, ORDINARY) ||
+			    setresuid(ORDINARY, ORDINARY, ORDINARY) ||
+			    prctl(PR_SET_DUMPABLE, 1, 0, 0, 0))
+				exit(1);
+			exit(tests());
+		}
+		if (waitpid(pid, &status, 0) != pid || status)
+			printf("not ok ordinary_user: status %#x\n", status);
+		printf("# as root\n");
+	}
+	return tests() || status;
 }
 
 #endif
