@@ -49,9 +49,45 @@ static int take_ids(struct blank *b)
 	return jail_take_ids(&child);
 }
 
-static int join_leaf(struct blank *b)
+static bool has_group(const struct blank *b, enum group_part part)
 {
-	return result(setns(b->user_ns, CLONE_NEWUSER));
+	return b->spec->groups && b->spec->group && b->spec->groups->places.version[part];
+}
+
+bool blank_own_leaf(const struct blank *b)
+{
+	return !b->env->jail->root && b->env->jail->limits_processes && !has_group(b, GROUP_PIDS);
+}
+
+static char *put_map(char *text, unsigned long id)
+{
+	char *p = jail_put_number(text, id);
+
+	*p++ = ' ';
+	p = jail_put_number(p, id);
+	memcpy(p, " 1", 3);
+	return text;
+}
+
+/* The right to set groups is forbidden in the launcher's namespace already, and with it here. */
+static int make_leaf(struct blank *b)
+{
+	const struct jail_env env = { .proc = BLANK_PROC_FD };
+	const struct jail_child child = { .env = &env };
+	unsigned long uid = geteuid(), gid = getegid();
+	char text[64];
+
+	if (unshare(CLONE_NEWUSER))
+		return -errno;
+	b->what = "maps of the user namespace";
+	int err = jail_write_proc(&env, "self/gid_map", put_map(text, gid));
+	err = err ?: jail_write_proc(&env, "self/uid_map", put_map(text, uid));
+	return err ?: jail_no_more_namespaces(&child);
+}
+
+static int enter_leaf(struct blank *b)
+{
+	return blank_own_leaf(b) ? make_leaf(b) : result(setns(b->user_ns, CLONE_NEWUSER));
 }
 
 static int bound_capabilities(uint64_t kept)
@@ -82,25 +118,42 @@ static int few_capabilities(struct blank *b)
 	return err ?: result(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
 }
 
+static int limit(int resource, uint64_t value)
+{
+	struct rlimit now, wanted = { value, value };
+
+	if (getrlimit((__rlimit_resource_t)resource, &now))
+		return -errno;
+	if (wanted.rlim_max > now.rlim_max) /* an inherited limit that is lower stays */
+		wanted.rlim_cur = wanted.rlim_max = now.rlim_max;
+	return result(setrlimit((__rlimit_resource_t)resource, &wanted));
+}
+
+/*
+ * In place of a control group: of processes all rockers with the same leaf namespace have so many together,
+ * and of memory each process so much. The kernel counts an ordinary user's guard as one of them.
+ */
+static int limits_without_group(const struct blank *b)
+{
+	const struct plan_limits *l = &b->plan.limits;
+	const struct jail_env *jail = b->env->jail;
+	int err = 0;
+
+	if (l->pids < UINT32_MAX && jail->limits_processes && !has_group(b, GROUP_PIDS))
+		err = limit(RLIMIT_NPROC, l->pids + !jail->root);
+	if (!err && l->memory_bytes != PLAN_NO_LIMIT && !has_group(b, GROUP_MEMORY))
+		err = limit(RLIMIT_DATA, l->memory_bytes);
+	return err;
+}
+
 /* Those of jobs come with each job; these are for what nobody asks for. */
 static int resource_limits(struct blank *b)
 {
-	static const struct {
-		int resource;
-		rlim_t value;
-	} limits[] = {
-		{ RLIMIT_CORE, CORE_BYTES },
-		{ RLIMIT_NICE, 0 },
-		{ RLIMIT_RTPRIO, 0 },
-	};
+	int err = limit(RLIMIT_CORE, CORE_BYTES);
 
-	(void)b;
-	for (size_t i = 0; i < sizeof limits / sizeof *limits; i++) {
-		struct rlimit wanted = { limits[i].value, limits[i].value };
-		if (setrlimit((__rlimit_resource_t)limits[i].resource, &wanted))
-			return -errno;
-	}
-	return 0;
+	err = err ?: limit(RLIMIT_NICE, 0);
+	err = err ?: limit(RLIMIT_RTPRIO, 0);
+	return err ?: limits_without_group(b);
 }
 
 static int restrict_by_landlock(struct blank *b)
@@ -159,7 +212,7 @@ static int run_guard(struct blank *b)
 
 const struct blank_step blank_last_steps[] = {
 	{ "ids", take_ids },
-	{ "user namespace", join_leaf },
+	{ "user namespace", enter_leaf },
 	{ "capabilities", few_capabilities },
 	{ "resource limits", resource_limits },
 	{ "landlock", restrict_by_landlock },
