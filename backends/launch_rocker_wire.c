@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What the launcher says of rockers, and what is said in its place when it is gone. */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,16 +19,22 @@ bool on_rocker_ready(union reply *r, int *fds)
 
 	(void)pthread_mutex_lock(&c->lock);
 	struct launch_rocker *rocker = rocker_of(r);
-	bool expected = rocker && rocker->ready_pending && !rocker->owed && m->rc <= 0 &&
-			(m->rc || (fds[0] >= 0 && fds[1] >= 0));
+	bool expected = rocker && rocker->ready_pending && !rocker->owed && m->rc <= 0;
+	bool lost = expected && !m->rc && (fds[0] < 0 || fds[1] < 0);
 	if (expected) {
 		rocker->ready_pending = false;
 		rocker->ready_ok = m->rc == 0;
+		rocker->lost = lost;
 		rocker->group = m->group;
 	}
 	(void)pthread_mutex_unlock(&c->lock);
 	if (!expected)
 		return false;
+	if (lost) {
+		m->rc = -EMFILE;
+		(void)snprintf(m->sentence, sizeof m->sentence,
+			       "the daemon has no descriptor left for a rocker's guard");
+	}
 	m->sentence[sizeof m->sentence - 1] = m->name[sizeof m->name - 1] = '\0';
 	struct launch_rocker_ready how = { .rc = m->rc,
 					   .sentence = m->sentence,
@@ -49,7 +56,7 @@ bool on_rocker_ready(union reply *r, int *fds)
 /* Whether it is still to be told, which it is once. */
 static bool take_end(struct launch_rocker *rocker)
 {
-	bool tell = rocker->ready_ok && !rocker->ended && !rocker->dropped;
+	bool tell = rocker->ready_ok && !rocker->ended && !rocker->dropped && !rocker->lost;
 
 	rocker->ended = true;
 	return tell;

@@ -44,8 +44,9 @@ struct launch_rocker {
 	struct launch_rocker_calls calls;
 	void *arg;
 	bool ready_pending, ready_ok, ended;
-	bool burying;   /* the launch thread is telling it that the launcher is gone */
-	bool dropped;   /* by its owner: freed once all has been said */
+	bool lost;    /* its guard's descriptors found no room here: it counts as one that failed */
+	bool burying; /* the launch thread is telling it that the launcher is gone */
+	bool dropped; /* by its owner: freed once all has been said */
 	bool drop_owed; /* LM_ROCKER_DROP could not be sent yet */
 	_Atomic uint32_t group;
 	struct rocker_wait *waits, **waits_end;

@@ -255,7 +255,8 @@ static int take_fds(struct msghdr *message, int fds[WIRE_FDS_MAX])
 		nfds = (unsigned)((c->cmsg_len - CMSG_LEN(0)) / sizeof(int));
 		memcpy(fds, CMSG_DATA(c), nfds * sizeof(int));
 	}
-	return message->msg_flags & (MSG_TRUNC | MSG_CTRUNC) ? -EPROTO : (int)nfds;
+	/* Cut descriptors are those for which this process had no room: not the launcher's fault. */
+	return message->msg_flags & MSG_TRUNC ? -EPROTO : (int)nfds;
 }
 
 /* One message; false: the launcher is gone, or not to be believed any more. */

@@ -354,6 +354,7 @@ static void ready(struct ward *ward)
 	wards_building--;
 	answer(ward, 0, sentence);
 	spare_close(&ward->blank);
+	spares_trust();
 	wards_busy();
 }
 

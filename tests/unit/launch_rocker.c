@@ -5,6 +5,8 @@
  */
 #include "launch_rocker_fake.h"
 
+#include <sys/resource.h>
+
 static bool is_alive(pid_t pid)
 {
 	return !kill(pid, 0) || errno == EPERM;
@@ -378,6 +380,28 @@ static void malformed(void)
 	}
 }
 
+/* No room for the guard's descriptors: that one fails, and all else goes on. */
+static void no_descriptors(void)
+{
+	struct rlimit before, none;
+	struct life l;
+
+	REQUIRE(!getrlimit(RLIMIT_NOFILE, &before));
+	none = before;
+	none.rlim_cur = 4; /* those below are taken */
+	REQUIRE(!setrlimit(RLIMIT_NOFILE, &none));
+	bool made = life_new(&l, plan_of("ok", NULL), an_owner());
+	CHECK(!setrlimit(RLIMIT_NOFILE, &before));
+	REQUIRE(made);
+	CHECK_INT(l.rc, -EMFILE);
+	CHECK_HAS(l.sentence, "no descriptor left");
+	life_end(&l);
+	CHECK(sem_trywait(&l.ended));
+	REQUIRE(life_new(&l, plan_of("ok", NULL), an_owner()));
+	CHECK_INT(l.rc, 0);
+	life_end(&l);
+}
+
 /* A blank that cannot even begin, taken as it is made and made ahead. */
 static void stillborn(void)
 {
@@ -407,6 +431,7 @@ static void tests(void)
 	RUN_AS_ROLE(killed);
 	RUN_AS_ROLE(dropped_early);
 	RUN_AS_ROLE(trials);
+	RUN_AS_ROLE(no_descriptors);
 	RUN_AS_ROLE(many);
 	RUN_AS_ROLE(without_pool);
 	stop();
@@ -434,8 +459,11 @@ int main(void)
 {
 	int status, failed = 0;
 
-	if (geteuid())
-		return in_role("user", tests);
+	if (geteuid()) {
+		test_role = "user";
+		tests();
+		return check_done();
+	}
 	for (int i = 0; i < 2; i++) {
 		fflush(stdout);
 		pid_t pid = fork();
