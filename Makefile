@@ -161,6 +161,8 @@ $(O)/bin/inspector: $(call jailed,$(INSPECTOR))
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(JAIL_LDFLAGS) -o $@ $^ -lelf -lz
 
+$(call jailed,$(GUARD)): JAIL_CFLAGS += -fno-asynchronous-unwind-tables
+
 # Without a libc, and with as few pages and mappings as can be: each rocker has one of these.
 GUARD_LDFLAGS := -nostdlib -nostartfiles -s -Wl,-z,noseparate-code,--build-id=none,--no-eh-frame-hdr
 $(O)/bin/guard: $(call jailed,$(GUARD))

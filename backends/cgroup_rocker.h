@@ -73,6 +73,9 @@ void rocker_group_entered(struct rocker_group *group);
  */
 int rocker_group_limit(const struct rocker_groups *groups, const struct rocker_group *group,
 		       const struct plan_limits *limits, const char **what_out);
+/* The same for one that has had no limits yet: those that are none are none already. */
+int rocker_group_limit_new(const struct rocker_groups *groups, const struct rocker_group *group,
+			   const struct plan_limits *limits, const char **what_out);
 int rocker_group_freeze(const struct rocker_groups *groups, const struct rocker_group *group,
 			bool freeze);
 /* Ends every process in it, frozen ones too. 0, -EOPNOTSUPP: not here, kill the guard; -errno. */

@@ -232,15 +232,15 @@ static int judge(const struct target *t, const struct limit *l, int err)
 	return err == -ENOENT ? -ENODEV : -EOPNOTSUPP;
 }
 
-int rocker_group_limit(const struct rocker_groups *groups, const struct rocker_group *group,
-		       const struct plan_limits *limits, const char **what_out)
+static int set_all(const struct target *t, bool fresh, const char **what_out)
 {
-	struct target t = { groups, group->number, limits };
 	int missing = 0;
 
 	for (const struct limit *l = limit_rows; l->name; l++) {
-		int err = judge(&t, l, version(&t, l->part) ? l->set(&t) : -EOPNOTSUPP);
-		if (!err || (err == -EOPNOTSUPP && l->none(limits)))
+		if (fresh && l->none(t->limits))
+			continue;
+		int err = judge(t, l, version(t, l->part) ? l->set(t) : -EOPNOTSUPP);
+		if (!err || (err == -EOPNOTSUPP && l->none(t->limits)))
 			continue;
 		if (!missing)
 			*what_out = l->name;
@@ -249,4 +249,20 @@ int rocker_group_limit(const struct rocker_groups *groups, const struct rocker_g
 		missing = err;
 	}
 	return missing;
+}
+
+int rocker_group_limit(const struct rocker_groups *groups, const struct rocker_group *group,
+		       const struct plan_limits *limits, const char **what_out)
+{
+	const struct target t = { groups, group->number, limits };
+
+	return set_all(&t, false, what_out);
+}
+
+int rocker_group_limit_new(const struct rocker_groups *groups, const struct rocker_group *group,
+			   const struct plan_limits *limits, const char **what_out)
+{
+	const struct target t = { groups, group->number, limits };
+
+	return set_all(&t, true, what_out);
 }

@@ -82,25 +82,47 @@ static int few_capabilities(struct blank *b)
 	return err ?: result(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
 }
 
+static int limit(int resource, uint64_t value)
+{
+	struct rlimit now, wanted = { value, value };
+
+	if (getrlimit((__rlimit_resource_t)resource, &now))
+		return -errno;
+	if (wanted.rlim_max > now.rlim_max) /* an inherited limit that is lower stays */
+		wanted.rlim_cur = wanted.rlim_max = now.rlim_max;
+	return result(setrlimit((__rlimit_resource_t)resource, &wanted));
+}
+
+static bool has_group(const struct blank *b, enum group_part part)
+{
+	return b->spec->groups && b->spec->group && b->spec->groups->places.version[part];
+}
+
+/*
+ * In place of a control group: of processes all rockers with the same leaf namespace have so many together,
+ * and of memory each process so much. The kernel counts an ordinary user's guard as one of them.
+ */
+static int limits_without_group(const struct blank *b)
+{
+	const struct plan_limits *l = &b->plan.limits;
+	const struct jail_env *jail = b->env->jail;
+	int err = 0;
+
+	if (l->pids < UINT32_MAX && jail->limits_processes && !has_group(b, GROUP_PIDS))
+		err = limit(RLIMIT_NPROC, l->pids + !jail->root);
+	if (!err && l->memory_bytes != PLAN_NO_LIMIT && !has_group(b, GROUP_MEMORY))
+		err = limit(RLIMIT_DATA, l->memory_bytes);
+	return err;
+}
+
 /* Those of jobs come with each job; these are for what nobody asks for. */
 static int resource_limits(struct blank *b)
 {
-	static const struct {
-		int resource;
-		rlim_t value;
-	} limits[] = {
-		{ RLIMIT_CORE, CORE_BYTES },
-		{ RLIMIT_NICE, 0 },
-		{ RLIMIT_RTPRIO, 0 },
-	};
+	int err = limit(RLIMIT_CORE, CORE_BYTES);
 
-	(void)b;
-	for (size_t i = 0; i < sizeof limits / sizeof *limits; i++) {
-		struct rlimit wanted = { limits[i].value, limits[i].value };
-		if (setrlimit((__rlimit_resource_t)limits[i].resource, &wanted))
-			return -errno;
-	}
-	return 0;
+	err = err ?: limit(RLIMIT_NICE, 0);
+	err = err ?: limit(RLIMIT_RTPRIO, 0);
+	return err ?: limits_without_group(b);
 }
 
 static int restrict_by_landlock(struct blank *b)

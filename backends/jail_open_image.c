@@ -22,6 +22,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#define LOOPS_SEARCHED 32
 #define LOOP_TRIES     64 /* others look for a free device too */
 #define COPY_BYTES_MAX (256u << 20)
 #define CHUNK_BYTES    65536
@@ -144,6 +145,39 @@ static int mount_source(const char *type, const char *source)
 	return err ?: mount;
 }
 
+static bool shows(int loop, const struct stat *image)
+{
+	struct loop_info64 info;
+
+	return !ioctl(loop, LOOP_GET_STATUS64, &info) && info.lo_device == image->st_dev &&
+	       info.lo_inode == image->st_ino && info.lo_flags & LO_FLAGS_READ_ONLY &&
+	       !info.lo_offset && !info.lo_sizelimit;
+}
+
+/*
+ * All rockers with one image have one device, one file system and one page cache. While it is open the
+ * device keeps what it shows, and that keeps the inode's number.
+ */
+static int find_loop(int image, char path[32])
+{
+	struct stat st;
+
+	if (fstat(image, &st))
+		return -errno;
+	for (int i = 0; i < LOOPS_SEARCHED; i++) {
+		(void)snprintf(path, 32, "/dev/loop%d", i);
+		int loop = open(path, O_RDONLY | O_CLOEXEC);
+		if (loop < 0 && errno == ENOENT)
+			break;
+		if (loop < 0)
+			continue; /* on its way out */
+		if (shows(loop, &st))
+			return loop;
+		(void)close(loop);
+	}
+	return -ENOENT;
+}
+
 /* The device goes by itself when nothing uses it any more, this descriptor included. */
 static int take_loop(int control, int image, char path[32])
 {
@@ -176,7 +210,9 @@ static int mount_by_loop(const char *type, int image, const char **what_out)
 	*what_out = "loop device";
 	if (control < 0)
 		return -errno;
-	int loop = take_loop(control, image, path);
+	int loop = find_loop(image, path);
+	if (loop < 0)
+		loop = take_loop(control, image, path);
 	(void)close(control);
 	if (loop < 0)
 		return loop;

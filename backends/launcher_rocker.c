@@ -22,6 +22,12 @@
 #define DEFAULT   UINT32_MAX /* of a plan's ids */
 
 struct ward wards[LM_ROCKERS_MAX];
+unsigned wards_building;
+
+static bool is_building(const struct ward *ward)
+{
+	return ward->state == WARD_OPENING || ward->state == WARD_BUILDING;
+}
 
 /* ---- the end ----------------------------------------------------------------------------------- */
 
@@ -69,6 +75,7 @@ void ward_end(struct ward *ward)
 {
 	if (ward->state == WARD_DEAD)
 		return;
+	wards_building -= is_building(ward);
 	ward->state = WARD_DEAD;
 	timer_set(ward->index, 0);
 	opening_end(&ward->opening);
@@ -262,8 +269,8 @@ static void go_on(struct ward *ward)
 /* What this machine cannot limit is told, and is no reason to build nothing. */
 static int set_limits(struct ward *ward)
 {
-	int err = rocker_group_limit(&launcher.groups, &ward->blank.group,
-				     &ward->opening.plan->limits, &ward->warning);
+	int err = rocker_group_limit_new(&launcher.groups, &ward->blank.group,
+					 &ward->opening.plan->limits, &ward->warning);
 
 	return err == -EOPNOTSUPP ? 0 : err;
 }
@@ -306,6 +313,7 @@ int ward_new(const struct lm_rocker_new *order)
 			       .guard_slot = -1,
 			       .job_slot = -1,
 			       .blank = { .pidfd = -1, .control = -1, .report = -1 } };
+	wards_building++;
 	int err = opening_start(&ward->opening, &order->plan, ward->index);
 	if (err)
 		ward_refuse(ward, err, "out of memory");
@@ -329,8 +337,10 @@ static void ready(struct ward *ward)
 	timer_set(ward->index, 0);
 	opening_end(&ward->opening);
 	ward->state = WARD_READY;
+	wards_building--;
 	answer(ward, 0, sentence);
 	spare_close(&ward->blank);
+	wards_busy();
 }
 
 /*
@@ -438,11 +448,15 @@ void wards_reaped(pid_t pid, const siginfo_t *how)
 
 void ward_late(struct ward *ward)
 {
-	if (ward->state == WARD_DEAD)
+	struct verdict why;
+
+	if (ward->state == WARD_DEAD) {
 		ward_settle(ward);
-	else if (ward->state == WARD_OPENING)
-		opening_late(&ward->opening);
-	else if (ward->state == WARD_BUILDING)
+	} else if (ward->state == WARD_OPENING) {
+		opening_late(&ward->opening, &why);
+		ward_refuse(ward, why.err, "%s", why.sentence);
+	} else if (ward->state == WARD_BUILDING) {
 		ward_refuse(ward, -ETIMEDOUT, "building the rocker took longer than %d ms",
 			    BUILD_MS);
+	}
 }

@@ -39,8 +39,8 @@ void spare_end(struct blank *blank); /* and ends the process */
 int spare_remove_group(struct blank *blank);
 
 /* The pool: how many are wanted there is told by the configuration. */
-bool spares_lacks(void);
-void spares_fill(void); /* by one */
+bool spares_lack(enum blank_kind kind);
+void spares_fill(enum blank_kind kind); /* by one */
 void spares_reaped(pid_t pid);
 void spares_retry(void); /* groups of blanks that have died */
 void spares_stop(void);
@@ -85,7 +85,7 @@ struct opening {
 	unsigned next;   /* opener */
 	pid_t pid;       /* of one that runs, 0: none */
 	int report;      /* the read end */
-	bool check_only, late;
+	bool check_only;
 	int control; /* borrowed */
 	uint32_t job_uid, job_gid;
 };
@@ -104,7 +104,8 @@ int opening_start(struct opening *opening, const struct rocker_plan *plan, uint3
 int opening_next(struct opening *opening, struct verdict *why);
 /* The one that ran has ended: 0, or -errno with why. */
 int opening_reaped(struct opening *opening, const siginfo_t *how, struct verdict *why);
-void opening_late(struct opening *opening); /* it ran too long, and is killed */
+/* The one that runs does so for too long: ends the opening, with why. */
+void opening_late(struct opening *opening, struct verdict *why);
 void opening_end(
 	struct opening
 		*opening); /* the plan is let go; the process is killed, and still to be reaped */
@@ -136,6 +137,7 @@ struct ward {
 };
 
 extern struct ward wards[LM_ROCKERS_MAX];
+extern unsigned wards_building; /* how many are on the way: then nothing is made ahead */
 
 /* Orders: 0, or -EPROTO. */
 int ward_new(const struct lm_rocker_new *order);

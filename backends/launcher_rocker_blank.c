@@ -19,10 +19,11 @@
 #define TRASH_MAX 128
 #define OWNS_PART 4 /* of the pool, where namespaces can be shared: one of so many has its own */
 
-static struct blank pool[BLANK_KINDS][POOL_MAX];
-static unsigned pool_used[BLANK_KINDS];
-static bool pool_wanted;     /* a rocker has been asked for */
-static unsigned pool_failed; /* blanks that died there: one that cannot live is not made for ever */
+static struct blank spares[BLANK_KINDS][POOL_MAX];
+static unsigned spares_used[BLANK_KINDS];
+static bool spares_wanted; /* a rocker has been asked for */
+static unsigned
+	spares_failed; /* blanks that died there: one that cannot live is not made for ever */
 static struct rocker_group trash[TRASH_MAX];
 static unsigned trash_used;
 static uint32_t next_group;
@@ -123,7 +124,7 @@ static unsigned wanted(enum blank_kind kind)
 {
 	unsigned whole = launcher.config->rockers_pool;
 
-	if (!pool_wanted || pool_failed > FAILED_MAX)
+	if (!spares_wanted || spares_failed > FAILED_MAX)
 		return 0;
 	if (whole > POOL_MAX)
 		whole = POOL_MAX;
@@ -132,28 +133,21 @@ static unsigned wanted(enum blank_kind kind)
 	return launcher.rockers.scopes ? (whole + OWNS_PART - 1) / OWNS_PART : whole;
 }
 
-bool spares_lacks(void)
+bool spares_lack(enum blank_kind kind)
 {
-	for (int kind = 0; kind < BLANK_KINDS; kind++)
-		if (pool_used[kind] < wanted((enum blank_kind)kind))
-			return true;
-	return false;
+	return spares_used[kind] < wanted(kind);
 }
 
-void spares_fill(void)
+void spares_fill(enum blank_kind kind)
 {
-	for (int kind = 0; kind < BLANK_KINDS; kind++) {
-		unsigned place = pool_used[kind];
-		if (place >= wanted((enum blank_kind)kind))
-			continue;
-		if (make((enum blank_kind)kind, &pool[kind][place])) {
-			pool_failed++;
-			return;
-		}
-		pool_used[kind]++;
-		kin_add(pool[kind][place].pid, KIN_POOLED, (uint32_t)kind);
+	unsigned place = spares_used[kind];
+
+	if (make(kind, &spares[kind][place])) {
+		spares_failed++;
 		return;
 	}
+	spares_used[kind]++;
+	kin_add(spares[kind][place].pid, KIN_POOLED, (uint32_t)kind);
 }
 
 /* The oldest, which has had the most time to become ready. */
@@ -161,20 +155,20 @@ static bool from_pool(enum blank_kind kind, struct blank *out)
 {
 	uint32_t number;
 
-	if (!pool_used[kind])
+	if (!spares_used[kind])
 		return false;
-	*out = pool[kind][0];
-	for (unsigned i = 1; i < pool_used[kind]; i++)
-		pool[kind][i - 1] = pool[kind][i];
-	pool_used[kind]--;
-	pool_failed = 0;
+	*out = spares[kind][0];
+	for (unsigned i = 1; i < spares_used[kind]; i++)
+		spares[kind][i - 1] = spares[kind][i];
+	spares_used[kind]--;
+	spares_failed = 0;
 	(void)kin_remove(out->pid, &number);
 	return true;
 }
 
 int spare_take(enum blank_kind kind, struct blank *out)
 {
-	pool_wanted = true;
+	spares_wanted = true;
 	return from_pool(kind, out) ? 0 : make(kind, out);
 }
 
@@ -193,29 +187,29 @@ void spares_retry(void)
 
 void spares_reaped(pid_t pid)
 {
-	pool_failed++;
+	spares_failed++;
 	for (int kind = 0; kind < BLANK_KINDS; kind++)
-		for (unsigned i = 0; i < pool_used[kind]; i++) {
-			struct blank *blank = &pool[kind][i];
+		for (unsigned i = 0; i < spares_used[kind]; i++) {
+			struct blank *blank = &spares[kind][i];
 			if (blank->pid != pid)
 				continue;
 			blank->pid = 0;
 			spare_close(blank);
 			discard_group(blank);
-			pool[kind][i] = pool[kind][--pool_used[kind]];
+			spares[kind][i] = spares[kind][--spares_used[kind]];
 			return;
 		}
 }
 
 void spares_stop(void)
 {
-	pool_wanted = false;
+	spares_wanted = false;
 	for (int kind = 0; kind < BLANK_KINDS; kind++)
-		for (unsigned i = 0; i < pool_used[kind]; i++)
-			spare_end(&pool[kind][i]);
+		for (unsigned i = 0; i < spares_used[kind]; i++)
+			spare_end(&spares[kind][i]);
 }
 
 bool spares_left(void)
 {
-	return pool_used[BLANK_SHARES] || pool_used[BLANK_OWNS];
+	return spares_used[BLANK_SHARES] || spares_used[BLANK_OWNS];
 }

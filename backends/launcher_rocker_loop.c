@@ -8,12 +8,16 @@
 #include "launcher_rocker.h"
 #include "sandboxfs.h"
 
-#define QUIET_NS UINT64_C(200000) /* without an order, before a blank is made ahead */
+/*
+ * How long nothing was asked for before a blank is made ahead, since an order that comes then waits for
+ * it: the kernel takes some milliseconds for a network namespace when others are being taken down.
+ */
+static const uint64_t quiet_ns[BLANK_KINDS] = { [BLANK_SHARES] = 100000, [BLANK_OWNS] = 2000000 };
 
 extern const unsigned char jailed_guard[] __attribute__((weak));
 extern const size_t jailed_guard_size __attribute__((weak));
 
-static uint64_t quiet_ns; /* when it will be quiet */
+static uint64_t asked_ns; /* when something last was */
 
 void wards_groups(void)
 {
@@ -75,28 +79,44 @@ void wards_facts(char *text, size_t size)
 
 void wards_busy(void)
 {
-	quiet_ns = launcher_now() + QUIET_NS;
+	asked_ns = launcher_now();
+}
+
+/* When the next blank shall be made, and of which kind; UINT64_MAX: none. */
+static uint64_t fill_at(enum blank_kind *kind_out)
+{
+	uint64_t at = UINT64_MAX;
+
+	for (int i = 0; i < BLANK_KINDS && !wards_building; i++)
+		if (spares_lack((enum blank_kind)i) && asked_ns + quiet_ns[i] < at) {
+			at = asked_ns + quiet_ns[i];
+			*kind_out = (enum blank_kind)i;
+		}
+	return at;
 }
 
 uint64_t wards_next(void)
 {
-	uint64_t next = timer_next() ?: UINT64_MAX;
+	enum blank_kind kind;
+	uint64_t next = timer_next() ?: UINT64_MAX, at = fill_at(&kind);
 
-	return spares_lacks() && quiet_ns < next ? quiet_ns : next;
+	return at < next ? at : next;
 }
 
 /* One at a time, so that an order that has come meanwhile waits for no more than that. */
 void wards_late(uint64_t now_ns)
 {
+	enum blank_kind kind;
+
 	for (int timer; (timer = timer_passed(now_ns)) >= 0;)
 		if (timer < LM_ROCKERS_MAX)
 			ward_late(&wards[timer]);
 		else
 			check_late((uint32_t)timer - LM_ROCKERS_MAX);
-	if (!spares_lacks() || quiet_ns > now_ns)
+	if (fill_at(&kind) > now_ns)
 		return;
 	spares_retry();
-	spares_fill();
+	spares_fill(kind);
 }
 
 void wards_drop_all(void)

@@ -63,7 +63,6 @@ int opening_next(struct opening *opening, struct verdict *why)
 	opening->next++;
 	opening->pid = pid;
 	opening->report = pipes[0];
-	opening->late = false;
 	kin_add(pid, KIN_OPENER, opening->number);
 	timer_set(opening->number, launcher_now() + OPENER_MS * NS_PER_MS);
 	return 1;
@@ -91,12 +90,7 @@ static void judge_end(const struct opening *opening, const siginfo_t *how, struc
 {
 	const struct plan_opener *opener = &opening->plan->openers[opening->next - 1];
 
-	if (opening->late) {
-		why->err = -ETIMEDOUT;
-		(void)snprintf(why->sentence, sizeof why->sentence,
-			       "opening the host paths of uid %u took longer than %d ms",
-			       (unsigned)opener->uid, OPENER_MS);
-	} else if (how->si_code != CLD_EXITED || how->si_status) {
+	if (how->si_code != CLD_EXITED || how->si_status) {
 		why->err = -EIO;
 		(void)snprintf(
 			why->sentence, sizeof why->sentence,
@@ -123,12 +117,16 @@ int opening_reaped(struct opening *opening, const siginfo_t *how, struct verdict
 	return why->err;
 }
 
-void opening_late(struct opening *opening)
+/* Said now: a process that waits for a hung file system may not even die before that is answered. */
+void opening_late(struct opening *opening, struct verdict *why)
 {
-	if (!opening->pid)
-		return;
-	opening->late = true;
-	(void)kill(opening->pid, SIGKILL);
+	const struct plan_opener *opener = &opening->plan->openers[opening->next - 1];
+
+	why->err = -ETIMEDOUT;
+	(void)snprintf(why->sentence, sizeof why->sentence,
+		       "opening the host paths of uid %u took longer than %d ms",
+		       (unsigned)opener->uid, OPENER_MS);
+	opening_end(opening);
 }
 
 void opening_end(struct opening *opening)

@@ -7,7 +7,8 @@
 #include "launcher_rocker.h"
 
 struct check {
-	bool used;
+	bool used; /* until its last opener is reaped */
+	bool answered;
 	uint32_t id; /* the daemon's */
 	struct opening opening;
 };
@@ -111,7 +112,8 @@ static void check_answer(uint32_t id, int rc, const char *sentence)
 static void check_end(struct check *check, int rc, const char *sentence)
 {
 	opening_end(&check->opening);
-	check->used = false;
+	check->used = check->opening.pid != 0;
+	check->answered = true;
 	check_answer(check->id, rc, sentence);
 }
 
@@ -144,6 +146,7 @@ int ward_check(const struct lm_rocker_check *order)
 		return 0;
 	}
 	check->used = true;
+	check->answered = false;
 	check->opening.check_only = true;
 	check->opening.job_uid = order->plan.uid;
 	check->opening.job_gid = order->plan.gid;
@@ -156,10 +159,10 @@ void check_reaped(uint32_t number, const siginfo_t *how)
 	struct check *check = &checks[number];
 	struct verdict why = { 0 };
 
-	if (!check->used)
-		return;
 	int err = opening_reaped(&check->opening, how, &why);
-	if (err)
+	if (check->answered)
+		check->used = false;
+	else if (err)
 		check_end(check, err, why.sentence);
 	else
 		check_next(check);
@@ -167,6 +170,11 @@ void check_reaped(uint32_t number, const siginfo_t *how)
 
 void check_late(uint32_t number)
 {
-	if (checks[number].used)
-		opening_late(&checks[number].opening);
+	struct check *check = &checks[number];
+	struct verdict why;
+
+	if (!check->used || check->answered)
+		return;
+	opening_late(&check->opening, &why);
+	check_end(check, why.err, why.sentence);
 }

@@ -94,8 +94,7 @@ void rocker_job_close(struct source *source)
 {
 	if (source->fd < 0)
 		return;
-	rocker_link_unwatch(source);
-	close(source->fd);
+	close(source->fd); /* of a pipe nobody else has our end: so it is not watched any more either */
 	source->fd = -1;
 }
 
@@ -143,6 +142,12 @@ static void let_go(struct rocker_job *job, const struct job_end *how, struct roc
 	*link_out = job->link;
 	job->rocker = NULL;
 	job->link = NULL;
+	pthread_mutex_unlock(&job->lock);
+}
+
+static void close_all(struct rocker_job *job)
+{
+	pthread_mutex_lock(&job->lock);
 	rocker_job_close(&job->in);
 	for (unsigned i = 0; i < OUTPUTS; i++)
 		rocker_job_close(&job->out[i]);
@@ -220,6 +225,7 @@ void rocker_job_end(struct rocker_job *job, const struct job_end *how, int rc)
 		sfs_fail(rc, "%s", sentence);
 	answer = answer_of(job, &rc);
 	(void)rocker_job_answer(job, rc, answer);
+	close_all(job); /* after the answer, which need not wait for it */
 	rocker_link_put(link);
 	rocker_put(rocker);
 }

@@ -73,6 +73,7 @@ struct rocker_job {
 	bool acquired;            /* the rocker is ours until it ends */
 	bool cancelled;           /* the command gave up */
 	bool timed_out;
+	bool is_quiet;        /* the guard may tell of its end alone */
 	bool refused_fatally; /* a system call ends it */
 	uint64_t sent;        /* bit N: we have sent it signal N */
 	uint32_t limit_ms; /* constant */

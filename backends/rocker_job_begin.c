@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "rocker_link.h"
+#include "seccomp_profile.h"
 
 #define GIVE_UP_NS  (30 * UINT64_C(1000000)) /* what a job may take to die when its command gave up */
 #define BUILDING_MS 30000                    /* for the rocker, before the job's own time begins */
@@ -58,7 +59,9 @@ static void fill_head(struct order_head *head, const struct rocker_job *job,
 {
 	uint64_t disk_bytes = rocker_spec_disk_bytes(spec);
 
-	*head = (struct order_head){ .type = GUARD_START, .job = job->id, .argc = job->argc };
+	*head = (struct order_head){
+		.type = GUARD_START, .job = job->id, .whole = job->is_quiet, .argc = job->argc
+	};
 	if (disk_bytes != PLAN_NO_LIMIT)
 		head->limits[0] = (struct guard_limit){ .resource = RLIMIT_FSIZE,
 							.used = 1,
@@ -101,6 +104,8 @@ static int send_off(struct rocker_job *job, struct rocker_link *link,
 	pthread_mutex_lock(&job->lock);
 	job->begun_ns = sfs_now_ns();
 	job->limit_ns = job->begun_ns + job->limit_ms * UINT64_C(1000000);
+	/* Whose a call is that kills has to be known from the beginning. */
+	job->is_quiet = !job->starts && !seccomp_profile_kills(link->profile);
 	pthread_mutex_unlock(&job->lock);
 	rc = rocker_link_add(link, job);
 	if (rc)

@@ -47,9 +47,11 @@ static void set_state(struct rocker *rocker, enum rocker_state state)
 	changed(rocker, "activity");
 }
 
+/* A guard whose socket has ended is dead, also where the launcher has not told that yet. */
 static bool is_live(const struct rocker *rocker)
 {
-	return rocker->state != ROCKER_BUILDING && rocker->state != ROCKER_DEAD;
+	return rocker->state != ROCKER_BUILDING && rocker->state != ROCKER_DEAD &&
+	       rocker_link_alive(rocker->link);
 }
 
 static struct rocker_wait *take_waiting(struct rocker *rocker)

@@ -57,6 +57,14 @@ void rocker_link_unwatch(struct source *source)
 	(void)epoll_ctl(all.epoll, EPOLL_CTL_DEL, source->fd, NULL);
 }
 
+/* Others have had, or still have, what a guard's descriptors lead to: to close ours does not end the watch. */
+static void close_shared(struct source *source)
+{
+	if (source->fd >= 0)
+		rocker_link_unwatch(source);
+	rocker_job_close(source);
+}
+
 void rocker_link_kick(struct rocker_job *job)
 {
 	const uint64_t one = 1;
@@ -275,9 +283,9 @@ static void tear(struct rocker_link *link)
 	pthread_mutex_lock(&link->lock);
 	link->broken = true;
 	closed = link->closed;
-	rocker_job_close(&link->control);
+	close_shared(&link->control);
 	pthread_mutex_unlock(&link->lock);
-	rocker_job_close(&link->listener);
+	close_shared(&link->listener);
 	if (!closed)
 		end_rocker(link);
 	while ((job = take_first(link))) {
@@ -332,7 +340,7 @@ static void serve(struct source *source, uint32_t events)
 		break;
 	case SOURCE_LISTENER:
 		if (!(events & EPOLLIN) || !rocker_link_refused(link))
-			rocker_job_close(&link->listener);
+			close_shared(&link->listener);
 		break;
 	case SOURCE_OUT:
 		(void)rocker_link_read(source->owner, OUTPUT_OUT);

@@ -347,21 +347,25 @@ static void ended(struct rocker_link *link, struct rocker_job *job, const struct
 	rocker_job_end(job, &end, answer_of(job, &end));
 }
 
-static bool is_running(struct rocker_job *job)
+/* Has it, as far as the guard has told? What is over at once is told of by its end alone. */
+static bool has_started(struct rocker_link *link, struct rocker_job *job)
 {
-	bool running;
+	bool running, quiet;
 
 	pthread_mutex_lock(&job->lock);
 	running = job->state == JOB_RUNNING;
+	quiet = job->state == JOB_STARTING && job->is_quiet;
 	pthread_mutex_unlock(&job->lock);
-	return running;
+	if (quiet)
+		rocker_count(link->rocker, ROCKER_STARTS, 1);
+	return running || quiet;
 }
 
 static bool handle_exited(struct rocker_link *link, struct received *message)
 {
 	struct rocker_job *job = find(link, message->reply.job);
-	bool ok = job && !message->nfds && is_sane(&message->reply) && is_running(job) &&
-		  rocker_link_take(link, job);
+	bool ok = job && !message->nfds && is_sane(&message->reply) &&
+		  has_started(link, job) && rocker_link_take(link, job);
 
 	if (ok) {
 		ended(link, job, &message->reply);

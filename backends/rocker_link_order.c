@@ -145,6 +145,18 @@ unsigned rocker_link_running(struct rocker_link *link)
 	return njobs;
 }
 
+bool rocker_link_alive(struct rocker_link *link)
+{
+	bool alive;
+
+	if (!link)
+		return false;
+	pthread_mutex_lock(&link->lock);
+	alive = !link->broken;
+	pthread_mutex_unlock(&link->lock);
+	return alive;
+}
+
 /* ---- orders -------------------------------------------------------------------------------------------- */
 
 union fds_room {

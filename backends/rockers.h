@@ -103,6 +103,7 @@ void rocker_link_close(struct rocker_link *link); /* and drops the reference; NU
 /* To every process of the rocker but the guard. 0 or -errno. */
 int rocker_link_signal(struct rocker_link *link, int signal);
 unsigned rocker_link_running(struct rocker_link *link); /* jobs; 0 for NULL */
+bool rocker_link_alive(struct rocker_link *link); /* does its guard take orders? NULL: no */
 
 /* What jobs there are to show, and the directory jobs/ below dir. NULL: out of memory. */
 struct rocker_jobs *rocker_jobs_new(struct rocker *rocker);

@@ -2,6 +2,8 @@
 /* Reads a profile: text in, table or sentence out. */
 #include "seccomp_profile_parse.h"
 
+#include "jailed/guard.h"
+
 #include <errno.h>
 #include <limits.h>
 #include <sched.h>
@@ -23,19 +25,19 @@ struct reader {
 
 /* What a guard, and the process that becomes one, ask of the kernel. */
 static const char *const guards[] = {
-	"capget",  "capset",    "chdir",     "close",        "close_range",    "dup3",
-	"execve",  "execveat",  "exit",      "exit_group",   "getdents64",     "getgroups",
-	"getpgid", "getsid",    "kill",      "madvise",      "openat",         "pidfd_open",
-	"ppoll",   "prctl",     "recvmsg",   "rt_sigaction", "rt_sigprocmask", "rt_sigreturn",
-	"sendmsg", "setgroups", "setresgid", "setresuid",    "setsid",         "umask",
-	"wait4",   NULL,
+	"capget",       "capset",   "chdir",     "close",     "close_range",  "dup3",
+	"execve",       "execveat", "futex",     "exit",      "exit_group",   "getdents64",
+	"getgroups",    "getpgid",  "getsid",    "kill",      "madvise",      "openat",
+	"pidfd_open",   "ppoll",    "prctl",     "recvmsg",   "rt_sigaction", "rt_sigprocmask",
+	"rt_sigreturn", "sendmsg",  "setgroups", "setresgid", "setresuid",    "setsid",
+	"umask",        "wait4",    NULL,
 };
 /* And what it asks for with these arguments alone. */
 static const struct {
 	const char *name;
 	struct profile_condition when;
 } guards_when[] = {
-	{ "clone", { 0, UINT32_MAX, CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD, false } },
+	{ "clone", { 0, UINT32_MAX, GUARD_CLONE, false } },
 	{ "prlimit64", { 0, UINT32_MAX, 0, false } },
 	{ NULL, { 0 } },
 };

@@ -108,6 +108,7 @@ static void start(struct guard *g, char **argv)
 	SYS_3(SYS_close_range, 0, GUARD_CTL_MOVED - 1, 0);
 	SYS_3(SYS_close_range, GUARD_CTL_MOVED + 1, ~0u, 0);
 	take_arguments(g, argv);
+	g->childless = true;
 	take_capabilities(g);
 	guard_reply(&(struct guard_reply){ .type = GUARD_READY }, -1);
 }
@@ -141,6 +142,19 @@ static void ended(struct guard *g, struct guard_job *job, int status, const stru
 	guard_reply(&reply, -1);
 }
 
+/*
+ * Flag e, and no child is left. A process that entered is nobody's child here, and its coming and going
+ * make no signal; without /proc there is no telling of it.
+ */
+static void look_around(struct guard *g)
+{
+	int others = guard_others(g);
+
+	if (g->saw_others && others <= 0)
+		sys_exit(0);
+	g->saw_others |= others > 0;
+}
+
 /* False: there may be more. */
 static bool reap(struct guard *g)
 {
@@ -150,9 +164,9 @@ static bool reap(struct guard *g)
 	for (int i = 0; i < REAPED_AT_ONCE; i++) {
 		long pid = SYS_4(SYS_wait4, -1, &status, WNOHANG, &usage);
 		if (pid <= 0) {
-			if (pid == -ECHILD && g->leaves_empty && g->saw_others &&
-			    guard_others(g) <= 0)
-				sys_exit(0);
+			g->childless = pid < 0;
+			if (g->childless && g->leaves_empty)
+				look_around(g);
 			return true;
 		}
 		g->saw_others = true;
@@ -163,16 +177,6 @@ static bool reap(struct guard *g)
 			}
 	}
 	return false;
-}
-
-/* Flag e: a process that entered is nobody's child here, and its coming and going make no signal. */
-static void look_around(struct guard *g)
-{
-	int others = guard_others(g);
-
-	if (g->saw_others && !others)
-		sys_exit(0);
-	g->saw_others |= others > 0;
 }
 
 static void obey(struct guard *g)
@@ -193,15 +197,16 @@ static _Noreturn void serve(struct guard *g)
 	bool all_reaped = true;
 
 	for (;;) {
-		struct timespec time = { 0, !all_reaped ? 0 : GUARD_SCAN_MS * 1000000 };
-		bool timed = !all_reaped || g->leaves_empty;
+		long ms = !all_reaped ? 0 : g->has_untold ? GUARD_LATE_MS : GUARD_SCAN_MS;
+		struct timespec time = { 0, ms * 1000000 };
+		bool timed = !all_reaped || g->has_untold || (g->leaves_empty && g->childless);
 		long n = SYS_5(SYS_ppoll, &control, 1, timed ? &time : NULL, &waiting,
 			       sizeof waiting);
+		if (n >= 0) /* in time, and before whatever else there is to tell */
+			guard_tell_started(g);
 		if (n > 0)
 			obey(g);
-		else if (!n && all_reaped)
-			look_around(g);
-		if (n <= 0)
+		else
 			all_reaped = reap(g);
 	}
 }

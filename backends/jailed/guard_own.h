@@ -20,31 +20,41 @@
  */
 #define GUARD_CTL_MOVED (GUARD_FDS_MAX + 8)
 #define GUARD_SCAN_MS   50
+#define GUARD_LATE_MS   1 /* what GUARD_STARTED may come late where it may */
 
 struct guard_job {
 	uint32_t job; /* 0: this place is free */
 	pid_t pid;
+	bool untold; /* that it has started */
 };
 
+/*
+ * The order of members is that of pages: what an ordinary job needs, the top of the child's stack, the
+ * jobs and an order of a few hundred bytes, lies in one.
+ */
 struct guard {
-	uint32_t uid, gid; /* of jobs */
-	bool switches_ids; /* CAP_SETUID is there */
-	bool has_caps;     /* anything at all to be taken from jobs */
-	bool leaves_empty; /* flag e */
-	bool saw_others;   /* there was another process in this namespace */
-	uint32_t running;  /* jobs */
-	uint32_t nfds;     /* came with the order at hand: 0 .. nfds - 1 */
-	int32_t err;       /* written by the child that is being spawned */
-	struct guard_job jobs[GUARD_JOBS_MAX];
-	const char *directory; /* of the order at hand */
 	union {
 		char entries[1024]; /* of /proc */
 		char path[4096];    /* tried by a child */
 	};
-	char stack[4096] __attribute__((aligned(16))); /* of the child */
-	char *words[GUARD_WORDS_MAX + 2];              /* argv, NULL, envp, NULL */
+	char stack[4096 + 1024] __attribute__((aligned(16))); /* of the child */
+	uint32_t uid, gid;                                    /* of jobs */
+	bool switches_ids;                                    /* CAP_SETUID is there */
+	bool has_caps;         /* anything at all to be taken from jobs */
+	bool leaves_empty;     /* flag e */
+	bool saw_others;       /* there was another process in this namespace */
+	bool childless;        /* none was left at the last look; else their end is a signal */
+	bool has_untold;   /* a job is untold, or was */
+	uint32_t running;      /* jobs */
+	uint32_t nfds;         /* came with the order at hand: 0 .. nfds - 1 */
+	uint32_t shared;       /* the child that is being spawned still uses this memory */
+	int32_t err;           /* written by that child */
+	const char *directory; /* of the order at hand, like words */
+	char **words;          /* argv, NULL, envp, NULL: behind the order's text */
+	struct guard_job jobs[GUARD_JOBS_MAX];
 	struct guard_order order;
-};
+	char words_room[(GUARD_WORDS_MAX + 3) * sizeof(char *)];
+} __attribute__((aligned(4096)));
 
 _Noreturn void guard_main(long *stack);
 
@@ -55,6 +65,7 @@ void guard_reply(const struct guard_reply *reply, int fd);
 
 /* Runs the order that was received; false: it is none. */
 bool guard_start(struct guard *g);
+void guard_tell_started(struct guard *g); /* what is untold */
 bool guard_signal(struct guard *g);
 
 /* The processes in this pid namespace besides the guard, or -1: there is no /proc to tell. */

@@ -3,16 +3,20 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <linux/futex.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <time.h>
 
 #include "guard_own.h"
 #include "guard_sys.h"
 
-#define PAGE       4096
+#define PAGE       4096ul
+#define KEPT_BYTES (2 * PAGE)
+#define EXEC_MAX_S 5
 #define FIXED_PATH "/usr/local/bin:/usr/bin:/bin"
 
 /* The words of the text, argc and envc of them each ending in a NULL, then the directory. */
@@ -24,6 +28,7 @@ static const char *split(struct guard *g)
 
 	if (!order->text_used || order->text[order->text_used - 1])
 		return NULL;
+	g->words = (char **)(((uintptr_t)order->text + order->text_used + 7) & -8ul);
 	while (at < order->text_used && found <= words) {
 		char *word = order->text + at;
 		if (found == words)
@@ -171,17 +176,51 @@ static bool is_known(const struct guard *g, uint32_t number)
 	return false;
 }
 
+/*
+ * Not by CLONE_VFORK: another job may stop the child as soon as it has their user id, and then the guard
+ * would hang with it. Who does not get to its exec is killed.
+ */
+static void await_exec(struct guard *g, pid_t pid)
+{
+	const struct timespec limit = { EXEC_MAX_S, 0 };
+	const volatile uint32_t *shared = &g->shared;
+
+	while (*shared) {
+		long err = SYS_4(SYS_futex, &g->shared, FUTEX_WAIT, 1, &limit);
+		if (err != -ETIMEDOUT)
+			continue;
+		g->err = -ETIMEDOUT;
+		SYS_2(SYS_kill, pid, SIGKILL);
+	}
+}
+
 /* The pid, or -errno with no such process left. */
 static long spawn(struct guard *g, int *pidfd_out)
 {
+	const struct sys_child child = { g->stack + sizeof g->stack, become_job, g, pidfd_out,
+					 &g->shared };
+
 	g->err = 0;
-	long pid = sys_spawn(CLONE_VFORK | CLONE_PIDFD | SIGCHLD, g->stack + sizeof g->stack,
-			     pidfd_out, become_job, g);
-	if (pid > 0 && g->err) {
+	g->shared = 1;
+	long pid = sys_spawn(GUARD_CLONE, &child);
+	if (pid < 0)
+		return pid;
+	await_exec(g, (pid_t)pid);
+	if (g->err) {
 		SYS_4(SYS_wait4, pid, NULL, 0, NULL);
 		return g->err;
 	}
 	return pid;
+}
+
+/* A long order shall not cost its pages for ever. */
+static void forget_order(struct guard *g)
+{
+	uintptr_t begin = ((uintptr_t)&g->order + PAGE - 1) & -PAGE;
+	uintptr_t end = (uintptr_t)(g->words + g->order.argc + g->order.envc + 2);
+
+	if (end > begin + KEPT_BYTES)
+		SYS_3(SYS_madvise, begin, (end - begin + PAGE - 1) & -PAGE, MADV_DONTNEED);
 }
 
 bool guard_start(struct guard *g)
@@ -199,15 +238,40 @@ bool guard_start(struct guard *g)
 		reply.pid = pid < 0 ? 0 : (int32_t)pid;
 	}
 	if (!reply.err) {
-		*place = (struct guard_job){ g->order.job, reply.pid };
+		*place = (struct guard_job){ g->order.job, reply.pid, g->order.whole };
 		g->running++;
 		g->saw_others = true;
+		g->childless = false;
 	}
 	reply.running = g->running;
-	guard_reply(&reply, reply.err ? -1 : pidfd);
+	if (!reply.err && g->order.whole)
+		g->has_untold = true;
+	else
+		guard_reply(&reply, reply.err ? -1 : pidfd);
 	SYS_3(SYS_close_range, 0, GUARD_CTL_MOVED - 1, 0);
-	if (g->order.text_used > PAGE) /* a long one shall not cost its pages for ever */
-		SYS_3(SYS_madvise, ((uintptr_t)g->order.text + PAGE) & -PAGE,
-		      g->order.text_used & -PAGE, MADV_DONTNEED);
+	forget_order(g);
 	return true;
+}
+
+void guard_tell_started(struct guard *g)
+{
+	struct guard_reply reply = { .type = GUARD_STARTED };
+
+	if (!g->has_untold)
+		return;
+	g->has_untold = false;
+	for (struct guard_job *job = g->jobs; job < g->jobs + GUARD_JOBS_MAX; job++) {
+		if (!job->job || !job->untold)
+			continue;
+		/* Nobody else's: it has not been reaped. */
+		int pidfd = (int)SYS_2(SYS_pidfd_open, job->pid, 0);
+		if (pidfd < 0)
+			sys_exit(7);
+		job->untold = false;
+		reply.job = job->job;
+		reply.pid = job->pid;
+		reply.running = g->running;
+		guard_reply(&reply, pidfd);
+		SYS_1(SYS_close, pidfd);
+	}
 }

@@ -2,7 +2,6 @@
 /* What a guard needs of a machine: its entry point, a clone onto another stack, memory functions. */
 #include "guard_sys.h"
 
-#include <sched.h>
 #include <string.h>
 
 #include "guard_own.h"
@@ -33,11 +32,11 @@ __asm__(".text\n"
 	"	syscall\n"
 	".size sys_restorer, . - sys_restorer\n");
 
-long sys_spawn(unsigned long flags, char *stack_end, int *pidfd_out, void (*run)(void *), void *arg)
+long sys_spawn(unsigned long flags, const struct sys_child *child)
 {
-	register void (*r12)(void *) __asm__("r12") = run;
-	register void *r13 __asm__("r13") = arg;
-	register long r10 __asm__("r10") = 0;
+	register void (*r12)(void *) __asm__("r12") = child->run;
+	register void *r13 __asm__("r13") = child->arg;
+	register uint32_t *r10 __asm__("r10") = child->gone;
 	register long r8 __asm__("r8") = 0;
 	long result;
 
@@ -50,8 +49,8 @@ long sys_spawn(unsigned long flags, char *stack_end, int *pidfd_out, void (*run)
 			 "	hlt\n"
 			 "1:\n"
 			 : "=a"(result)
-			 : "a"((long)SYS_clone), "D"(flags | CLONE_VM), "S"(stack_end),
-			   "d"(pidfd_out), "r"(r10), "r"(r8), "r"(r12), "r"(r13)
+			 : "a"((long)SYS_clone), "D"(flags), "S"(child->stack_end),
+			   "d"(child->pidfd_out), "r"(r10), "r"(r8), "r"(r12), "r"(r13)
 			 : "rcx", "r11", "memory", "cc");
 	return result;
 }
@@ -76,16 +75,16 @@ __asm__(".text\n"
 	"	svc #0\n"
 	".size sys_restorer, . - sys_restorer\n");
 
-long sys_spawn(unsigned long flags, char *stack_end, int *pidfd_out, void (*run)(void *), void *arg)
+long sys_spawn(unsigned long flags, const struct sys_child *child)
 {
 	register long x8 __asm__("x8") = SYS_clone;
-	register long x0 __asm__("x0") = (long)(flags | CLONE_VM);
-	register char *x1 __asm__("x1") = stack_end;
-	register int *x2 __asm__("x2") = pidfd_out;
+	register long x0 __asm__("x0") = (long)flags;
+	register char *x1 __asm__("x1") = child->stack_end;
+	register int *x2 __asm__("x2") = child->pidfd_out;
 	register long x3 __asm__("x3") = 0;
-	register long x4 __asm__("x4") = 0;
-	register void (*x9)(void *) __asm__("x9") = run;
-	register void *x10 __asm__("x10") = arg;
+	register uint32_t *x4 __asm__("x4") = child->gone;
+	register void (*x9)(void *) __asm__("x9") = child->run;
+	register void *x10 __asm__("x10") = child->arg;
 
 	__asm__ volatile("svc #0\n"
 			 "	cbnz x0, 1f\n"

@@ -67,12 +67,19 @@ struct sys_action {
 
 /*
  * A child that shares this memory and runs run(arg) on the stack that ends at stack_end (16 bytes
- * aligned) and must not return. The pid, and its pidfd in *pidfd_out. flags besides CLONE_VM.
+ * aligned) and must not return. The pid. Flags of clone(2), of which CLONE_VM is one.
  */
-long sys_spawn(unsigned long flags, char *stack_end, int *pidfd_out, void (*run)(void *),
-	       void *arg);
-/* Where a signal handler returns to. */
-void sys_restorer(void);
+struct sys_child {
+	char *stack_end;
+	void (*run)(void *);
+	void *arg;
+	int *pidfd_out;
+	uint32_t *
+		gone; /* set to 0, with a wake-up of its futex, when it shares this memory no more */
+};
+long sys_spawn(unsigned long flags, const struct sys_child *child);
+/* Where a signal handler returns to. Hidden, else its address is a relocation on some machines. */
+__attribute__((visibility("hidden"))) void sys_restorer(void);
 
 _Noreturn void sys_exit(int status);
 

@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <linux/capability.h>
 #include <poll.h>
 #include <sched.h>
@@ -30,6 +31,7 @@
 
 #define GUARD_UID  70001
 #define JOB_UID    70002
+#define ORDINARY   65534
 #define PATIENCE_S 30
 
 extern const unsigned char jailed_guard[];
@@ -44,11 +46,23 @@ struct play {
 struct play_spec {
 	const char *flags;
 	const struct sock_fprog *filter; /* NULL: none */
+	const char *uid_word;            /* instead of the right one */
 };
 
+/* Of jobs. */
+struct play_ids {
+	uid_t uid;
+	gid_t gid;
+};
+
+/* Asked for before the first clone: who has no map yet is nobody. */
 static inline bool play_is_root(void)
 {
-	return geteuid() == 0;
+	static int root = -1;
+
+	if (root < 0)
+		root = geteuid() == 0;
+	return root;
 }
 
 static inline uid_t play_job_uid(void)
@@ -93,16 +107,18 @@ static inline int play_take_ids(void)
 	return 0;
 }
 
-static inline void play_become_guard(const struct play_spec *spec, int helper, int control, int go)
+static inline void play_become_guard(const struct play_spec *spec, const struct play_ids *ids,
+				     const int fds[3])
 {
 	char uid[16], gid[16], byte;
 	char *argv[] = { "guard", uid, gid, (char *)(uintptr_t)spec->flags, "guard-of-test", NULL };
 	char *envp[] = { NULL };
-	uid_t own = play_job_uid();
 
-	snprintf(uid, sizeof uid, "%u", own);
-	snprintf(gid, sizeof gid, "%u", play_is_root() ? own : getegid());
-	if (read(go, &byte, 1) != 1)
+	snprintf(uid, sizeof uid, "%u", ids->uid);
+	if (spec->uid_word)
+		snprintf(uid, sizeof uid, "%s", spec->uid_word);
+	snprintf(gid, sizeof gid, "%u", ids->gid);
+	if (read(fds[2], &byte, 1) != 1)
 		_exit(90);
 	if (mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
 	    mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, "subset=pid"))
@@ -110,7 +126,7 @@ static inline void play_become_guard(const struct play_spec *spec, int helper, i
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (play_take_ids() || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
 		_exit(92);
-	if (dup2(helper, 100) != 100 || dup2(control, GUARD_CTL_FD) != GUARD_CTL_FD)
+	if (dup2(fds[0], 100) != 100 || dup2(fds[1], GUARD_CTL_FD) != GUARD_CTL_FD)
 		_exit(93);
 	fcntl(100, F_SETFD, FD_CLOEXEC);
 	if (spec->filter) {
@@ -185,6 +201,7 @@ static inline bool play_reply(const struct play *play, struct guard_reply *reply
 static inline bool play_start(struct play *play, const struct play_spec *spec)
 {
 	int helper = memfd_create("guard", MFD_CLOEXEC), go[2], pair[2];
+	const struct play_ids ids = { play_job_uid(), play_is_root() ? JOB_UID : getegid() };
 	struct guard_reply reply;
 
 	if (write(helper, jailed_guard, jailed_guard_size) != (ssize_t)jailed_guard_size ||
@@ -196,7 +213,7 @@ static inline bool play_start(struct play *play, const struct play_spec *spec)
 	play->pid = (pid_t)syscall(SYS_clone, CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNS | SIGCHLD,
 				   0, 0, 0, 0);
 	if (!play->pid)
-		play_become_guard(spec, helper, pair[1], go[0]);
+		play_become_guard(spec, &ids, (int[]){ helper, pair[1], go[0] });
 	bool fine = play->pid > 0 && play_maps(play->pid) && write(go[1], "", 1) == 1;
 	close(helper), close(go[0]), close(go[1]), close(pair[1]);
 	if (fine && spec->filter)
@@ -257,9 +274,9 @@ static inline void play_text(struct guard_order *order, const char *word)
 	order->text_used += (uint32_t)size;
 }
 
-/* The order that runs these words; lists end in NULL. */
-static inline struct guard_order *play_order(uint32_t job, const char *const *argv,
-					     const char *const *envp)
+/* The order that runs these words in that directory; lists end in NULL. */
+static inline struct guard_order *play_order_in(const char *directory, uint32_t job,
+						const char *const *argv, const char *const *envp)
 {
 	static struct guard_order order;
 
@@ -270,8 +287,14 @@ static inline struct guard_order *play_order(uint32_t job, const char *const *ar
 		play_text(&order, *argv);
 	for (; envp && *envp; envp++, order.envc++)
 		play_text(&order, *envp);
-	play_text(&order, "/");
+	play_text(&order, directory);
 	return &order;
+}
+
+static inline struct guard_order *play_order(uint32_t job, const char *const *argv,
+					     const char *const *envp)
+{
+	return play_order_in("/", job, argv, envp);
 }
 
 static inline bool play_order_send(const struct play *play, const struct guard_order *order,
@@ -287,6 +310,133 @@ static inline void play_signal(const struct play *play, uint32_t job, int signal
 	};
 
 	CHECK(play_order_send(play, &order, NULL, 0));
+}
+
+/* What one job did: its output, and how it ended. */
+struct outcome {
+	int err; /* GUARD_STARTED's */
+	char output[131072];
+	struct guard_reply exited;
+};
+
+static inline void play_read(int fd, char *text, size_t size)
+{
+	struct pollfd from = { .fd = fd, .events = POLLIN };
+	size_t used = 0;
+	ssize_t n = 1;
+
+	while (n > 0 && used < size - 1 && poll(&from, 1, PATIENCE_S * 1000) == 1) {
+		n = read(fd, text + used, size - 1 - used);
+		used += n > 0 ? (size_t)n : 0;
+	}
+	text[used] = '\0';
+}
+
+/* Runs it to its end, its input and errors being /dev/null. False: the guard does not answer. */
+static inline bool play_run(const struct play *play, const struct guard_order *order,
+			    struct outcome *out)
+{
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC), pair[2];
+	struct guard_reply reply;
+
+	memset(out, 0, sizeof *out);
+	if (null < 0 || pipe2(pair, O_CLOEXEC))
+		return false;
+	int fds[3] = { null, pair[1], null };
+	bool fine = play_order_send(play, order, fds, 3);
+	close(pair[1]), close(null);
+	fine = fine && play_reply(play, &reply, NULL) && reply.type == GUARD_STARTED &&
+	       reply.job == order->job;
+	out->err = reply.err;
+	if (fine && !reply.err) {
+		play_read(pair[0], out->output, sizeof out->output);
+		fine = play_reply(play, &out->exited, NULL) && out->exited.type == GUARD_EXITED &&
+		       out->exited.job == order->job;
+	}
+	close(pair[0]);
+	return fine;
+}
+
+/* Starts one that stays, when it has said "up" ups times; the pidfd, or -1. */
+static inline int play_stay(const struct play *play, const struct guard_order *order, int ups)
+{
+	struct guard_reply reply;
+	int pair[2], pidfd = -1, fds[2];
+	char text[3];
+
+	if (pipe2(pair, O_CLOEXEC))
+		return -1;
+	fds[0] = pair[0], fds[1] = pair[1];
+	bool fine = play_order_send(play, order, fds, 2) && play_reply(play, &reply, &pidfd) &&
+		    reply.type == GUARD_STARTED && !reply.err;
+	close(pair[1]);
+	struct pollfd from = { .fd = pair[0], .events = POLLIN };
+	while (fine && ups--)
+		fine = poll(&from, 1, PATIENCE_S * 1000) == 1 && read(pair[0], text, 3) == 3;
+	close(pair[0]);
+	if (!fine && pidfd >= 0)
+		close(pidfd), pidfd = -1;
+	return pidfd;
+}
+
+static inline bool play_gone(int pidfd)
+{
+	struct pollfd process = { .fd = pidfd, .events = POLLIN };
+	bool gone = poll(&process, 1, PATIENCE_S * 1000) == 1;
+
+	close(pidfd);
+	return gone;
+}
+
+/* The children of the guard, zombies too; -1: nobody can tell. */
+static inline int play_children(const struct play *play)
+{
+	char path[64], text[65536];
+	int count = 0;
+
+	snprintf(path, sizeof path, "/proc/%d/task/%d/children", play->pid, play->pid);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -1;
+	play_read(fd, text, sizeof text);
+	close(fd);
+	for (const char *p = text; *p; p++)
+		count += *p == ' ';
+	return count;
+}
+
+/* Waits until it has so many. */
+static inline bool play_has_children(const struct play *play, int count)
+{
+	for (int i = 0; i < PATIENCE_S * 200; i++) {
+		if (play_children(play) == count)
+			return true;
+		usleep(5000);
+	}
+	return false;
+}
+
+/* Runs the tests as who we are; root runs them as an ordinary user first. What main() returns. */
+static inline int play_as_both(int (*tests)(void))
+{
+	int status = 0;
+
+	if (geteuid() == 0) {
+		fflush(stdout);
+		pid_t pid = fork();
+		if (!pid) {
+			printf("# as an ordinary user\n");
+			if (setgroups(0, NULL) || setresgid(ORDINARY, ORDINARY, ORDINARY) ||
+			    setresuid(ORDINARY, ORDINARY, ORDINARY) ||
+			    prctl(PR_SET_DUMPABLE, 1, 0, 0, 0))
+				exit(1);
+			exit(tests());
+		}
+		if (waitpid(pid, &status, 0) != pid || status)
+			printf("not ok ordinary_user: status %#x\n", status);
+		printf("# as root\n");
+	}
+	return tests() || status;
 }
 
 #endif

@@ -19,7 +19,7 @@ __asm__(".section .rodata\n"
 extern const char program_job[], program_sys_h[], program_sys_c[];
 
 static char program_folder[] = "/tmp/guard_jobs.XXXXXX";
-static char program[64];
+static char program[64], program_path[64]; /* and PATH=... to it */
 
 static inline bool program_write(const char *name, const char *text)
 {
@@ -38,6 +38,7 @@ static inline bool program_make(void)
 	if (!mkdtemp(program_folder) || chmod(program_folder, 0755))
 		return false;
 	snprintf(program, sizeof program, "%s/job", program_folder);
+	snprintf(program_path, sizeof program_path, "PATH=%s", program_folder);
 	snprintf(command, sizeof command,
 		 "cd %s && gcc -D_GNU_SOURCE -w -O1 -fno-stack-protector -nostdlib -nostartfiles "
 		 "-static -o job job.c guard_sys.c",

@@ -7,6 +7,8 @@
 
 #include <inttypes.h>
 #include <poll.h>
+#include <sched.h>
+#include <sys/mount.h>
 #include <sys/syscall.h>
 #include <sys/sysinfo.h>
 
@@ -238,6 +240,7 @@ static void crowd(void)
 	static struct life lives[1000];
 	struct sysinfo before, after;
 	int n = geteuid() ? 100 : 1000;
+	unsigned kids = children(test_launcher);
 	uint64_t begin;
 
 	sysinfo(&before);
@@ -267,7 +270,76 @@ static void crowd(void)
 	       ((long)before.freeram - (long)after.freeram) * (long)before.mem_unit / 1024 / n, single,
 	       (now_us() - begin) / (unsigned)n);
 	CHECK(groups_left() <= 0);
-	CHECK_INT(children(test_launcher), 0);
+	CHECK_INT(children(test_launcher), kids);
+}
+
+static bool all_dead(const struct life *lives, int n)
+{
+	for (int tries = 0; tries < 2000; tries++) {
+		int dead = 0;
+		for (int i = 0; i < n; i++)
+			dead += kill(lives[i].guard, 0) && errno == ESRCH;
+		if (dead == n)
+			return true;
+		usleep(10000);
+	}
+	return false;
+}
+
+#define FEW 3
+
+static bool a_few(struct life lives[FEW])
+{
+	for (int i = 0; i < FEW; i++) {
+		if (!life_new(&lives[i], empty_plan(), an_owner()) || lives[i].rc)
+			return false;
+	}
+	if (groups_left() > 0) { /* one of them cannot see for itself that its socket has closed */
+		CHECK_INT(launch_rocker_freeze(lives[0].rocker, true, on_done, &lives[0]), 0);
+		return await(&lives[0].done, 20);
+	}
+	return true;
+}
+
+/* The daemon goes without a word: its launcher takes everything down. */
+static void daemon_gone(void)
+{
+	static struct life lives[FEW];
+	struct group_places places;
+
+	start(4);
+	REQUIRE(a_few(lives));
+	places = launch_client.places;
+	stop();
+	CHECK(all_dead(lives, FEW));
+	for (int i = 0; i < GROUP_PARTS; i++)
+		CHECK(!places.version[i] || access(places.path[i], F_OK));
+	for (int i = 0; i < FEW; i++)
+		life_close(&lives[i]);
+}
+
+/* The launcher is killed: its rockers end with their sockets, and the next launcher clears their groups away. */
+static void launcher_killed(void)
+{
+	static struct life lives[FEW];
+	struct group_places places;
+
+	start(4);
+	REQUIRE(a_few(lives));
+	places = launch_client.places;
+	kill(test_launcher, SIGKILL);
+	CHECK(wait_launcher() > 0);
+	for (int i = 0; i < FEW; i++) {
+		CHECK(await(&lives[i].ended, 20));
+		life_end(&lives[i]);
+	}
+	launch_stop();
+	close(test_channel);
+	start(0);
+	CHECK(all_dead(lives, FEW));
+	for (int i = 0; i < GROUP_PARTS; i++)
+		CHECK(!places.version[i] || access(places.path[i], F_OK));
+	stop();
 }
 
 static void tests(void)
@@ -284,6 +356,8 @@ static void tests(void)
 	start(4);
 	RUN_AS_ROLE(pooled);
 	stop();
+	RUN_AS_ROLE(daemon_gone);
+	RUN_AS_ROLE(launcher_killed);
 }
 
 int main(void)
@@ -292,6 +366,9 @@ int main(void)
 
 	if (geteuid())
 		return in_role("user", tests);
+	/* Others' mounts come and go. */
+	if (unshare(CLONE_NEWNS) || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL))
+		return 1;
 	for (int i = 0; i < 2; i++) {
 		fflush(stdout);
 		pid_t pid = fork();

@@ -224,6 +224,28 @@ static void test_leaf_of_root(void)
 	CHECK(leaf_make(&jail, good, ids) == -EPERM);
 }
 
+/* Here there is no control group. */
+static void test_limits_by_rlimit(void)
+{
+	struct one one;
+
+	plain();
+	plan.limits.pids = 5;
+	plan.limits.memory_bytes = 32u << 20;
+	begin(&one);
+	CHECK_MSG(build(&one, &plan), "%s: %s", one.said.step, strerror(-one.said.err));
+	if (jail.root)
+		ASK(&one, 0, "become %u", JOB_ID);
+	ASK(&one, ENOMEM, "maps");
+	CHECK_MSG(atoi(told) > 20 && atoi(told) <= 32, "%s MiB", told);
+	if (jail.limits_processes) {
+		ASK(&one, EAGAIN, "forks");
+		/* itself is one of them, in place of a guard */
+		CHECK_MSG(atoi(told) >= 3 && atoi(told) <= 5, "%s processes", told);
+	}
+	end(&one);
+}
+
 static void test_facts(void)
 {
 	char text[1024] = "before\n", small[24] = "";
@@ -275,6 +297,7 @@ static void all(void)
 	RUN_AS_ROLE(test_given_networks);
 	RUN_AS_ROLE(test_launcher_dies);
 	RUN_AS_ROLE(test_leaf_of_root);
+	RUN_AS_ROLE(test_limits_by_rlimit);
 	RUN_AS_ROLE(test_facts);
 	RUN_AS_ROLE(test_listener);
 }

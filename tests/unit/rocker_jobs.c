@@ -39,6 +39,33 @@ static void a_run_is_answered_with_its_output(void)
 	stage_strike(&stage);
 }
 
+static void a_short_run_costs_one_message(void)
+{
+	struct stage stage;
+	struct sfs_req *req;
+
+	stage_set(&stage);
+	say_ready(&stage);
+	req = run(&stage, "p");
+	CHECK(take_order(&stage));
+	CHECK_INT(stage.order.whole, 1);
+	CHECK_INT(write(stage.fds[1], "all", 3), 3);
+	say_exited(&stage, stage.order.job, CLD_EXITED, 0);
+	CHECK_INT(req_wait(req), 0);
+	CHECK_STR(req->answer, "all");
+	CHECK_INT(stage.rocker->counts[ROCKER_STARTS], 1);
+	req_free(req);
+	fake_kills = true; /* whose a call is has to be known */
+	req = run(&stage, "p");
+	CHECK(take_order(&stage));
+	CHECK_INT(stage.order.whole, 0);
+	say_started(&stage);
+	say_exited(&stage, stage.order.job, CLD_EXITED, 0);
+	CHECK_INT(req_wait(req), 0);
+	req_free(req);
+	stage_strike(&stage);
+}
+
 static void users_have_last_jobs_of_their_own(void)
 {
 	struct stage stage;
@@ -381,6 +408,7 @@ int main(void)
 	if (!stage_begin())
 		return 1;
 	RUN(a_run_is_answered_with_its_output);
+	RUN(a_short_run_costs_one_message);
 	RUN(users_have_last_jobs_of_their_own);
 	RUN(a_program_that_is_not_there);
 	RUN(lines_that_are_no_commands);

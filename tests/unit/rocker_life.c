@@ -114,6 +114,11 @@ struct rocker_link *rocker_link_open(struct rocker *rocker, int control, unsigne
 	return link;
 }
 
+bool rocker_link_alive(struct rocker_link *link)
+{
+	return link != NULL;
+}
+
 void rocker_link_close(struct rocker_link *link)
 {
 	if (!link)
