@@ -16,9 +16,9 @@
 
 #include "rocker_link.h"
 
-#define MESSAGES   16 /* of one round */
-#define FDS_MAX    4  /* that are taken, to be closed */
-#define DRAIN_MAX  16 /* reads of a pipe when its job has ended: others may still write to it */
+#define MESSAGES    16 /* of one round */
+#define FDS_MAX     4  /* that are taken, to be closed */
+#define DRAIN_MAX   16 /* reads of a pipe when its job has ended: others may still write to it */
 #define RUNTIME_MAX (UINT64_C(1) << 62) /* no time is longer, in ns */
 
 struct received {
@@ -116,8 +116,8 @@ static struct rocker_job *find(struct rocker_link *link, uint32_t id)
 
 	pthread_mutex_lock(&link->lock);
 	TAILQ_FOREACH(job, &link->jobs, of_link)
-		if (job->id == id)
-			break;
+	if (job->id == id)
+		break;
 	if (job)
 		rocker_job_get(job);
 	pthread_mutex_unlock(&link->lock);
@@ -364,8 +364,8 @@ static bool has_started(struct rocker_link *link, struct rocker_job *job)
 static bool handle_exited(struct rocker_link *link, struct received *message)
 {
 	struct rocker_job *job = find(link, message->reply.job);
-	bool ok = job && !message->nfds && is_sane(&message->reply) &&
-		  has_started(link, job) && rocker_link_take(link, job);
+	bool ok = job && !message->nfds && is_sane(&message->reply) && has_started(link, job) &&
+		  rocker_link_take(link, job);
 
 	if (ok) {
 		ended(link, job, &message->reply);
