@@ -378,19 +378,21 @@ static bool handle_exited(struct rocker_link *link, struct received *message)
 void rocker_link_lost(struct rocker_link *link, struct rocker_job *job)
 {
 	struct job_end end = { .exit_code = -1, .status = JOB_KILLED };
-	bool had_begun;
+	bool had_begun, quiet;
 
-	(void)link;
 	for (unsigned i = 0; i < OUTPUTS; i++)
 		for (unsigned n = 0; n < DRAIN_MAX && rocker_link_read(job, i); n++)
 			;
 	pthread_mutex_lock(&job->lock);
 	end.wall_ns = sfs_now_ns() - job->begun_ns;
-	had_begun = job->state == JOB_RUNNING;
+	quiet = job->state == JOB_STARTING && job->is_quiet;
+	had_begun = job->state == JOB_RUNNING || quiet; /* as far as can be known */
 	if (job->timed_out)
 		end.status = JOB_TIMEOUT;
 	snprintf(end.message, sizeof(end.message), "its rocker ended, and the job with it");
 	pthread_mutex_unlock(&job->lock);
+	if (quiet)
+		rocker_count(link->rocker, ROCKER_STARTS, 1);
 	rocker_job_end(job, had_begun ? &end : NULL, answer_of(job, &end));
 }
 

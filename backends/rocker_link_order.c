@@ -18,6 +18,8 @@ static int open_empty(void)
 	if (pipe2(ends, O_CLOEXEC) < 0)
 		return -1;
 	close(ends[1]);
+	/* Room for pages is counted for each user, and this one needs none. */
+	(void)fcntl(ends[0], F_SETPIPE_SZ, 1);
 	return ends[0];
 }
 
