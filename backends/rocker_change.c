@@ -61,6 +61,12 @@ static int try_paths(struct change *change, const struct rocker_spec *spec)
 	return rc;
 }
 
+/* One that has just ended gets them when it is built again. */
+static void limited(void *arg, int rc, const char *sentence)
+{
+	rocker_answer_came(arg, rc == -ESRCH || rc == -ENODEV ? 0 : rc, sentence);
+}
+
 /* Of one that is built, limits hold at once. */
 static int try_limits(struct change *change, const struct rocker_spec *spec)
 {
@@ -75,10 +81,10 @@ static int try_limits(struct change *change, const struct rocker_spec *spec)
 	if (!launch)
 		return 0;
 	rocker_answer_expect(&change->answer);
-	rc = launch_rocker_limit(launch, &limits, rocker_answer_came, &change->answer);
+	rc = launch_rocker_limit(launch, &limits, limited, &change->answer);
 	rocker_unlock(rocker);
 	if (rc)
-		rocker_answer_came(&change->answer, rc, sfs_sentence());
+		limited(&change->answer, rc, sfs_sentence());
 	return SFS_LATER;
 }
 

@@ -3,7 +3,7 @@
 # concurrent
 # no-mount
 """Rockers are there again after a restart, with what was chosen; those from templates; limits of one user; damaged files."""
-import atexit, errno, os, signal, subprocess, sys, tempfile
+import atexit, contextlib, errno, os, signal, subprocess, sys, tempfile
 
 BUILD = os.environ["BUILD"]
 top = tempfile.mkdtemp(prefix="sfs-rockers-")
@@ -13,6 +13,7 @@ os.mkdir(mnt)
 os.mkdir(templates)
 os.environ["MNT"] = mnt
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))
+import onetest
 import sfs
 
 config = os.path.join(top, "config.ini")
@@ -40,6 +41,20 @@ def template(name, text, mode=0o644):
     with open(os.path.join(templates, name), "w") as f:
         f.write(text)
     os.chmod(os.path.join(templates, name), mode)
+
+
+def signal_all(pids, number):
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, number)
+
+
+def comm(pid):
+    try:
+        with open(f"/proc/{pid}/comm", encoding="ascii") as f:
+            return f.read().strip()
+    except OSError:
+        return ""
 
 
 def settled(name):
@@ -98,6 +113,21 @@ sfs.ok("not built before somebody uses it", sfs.read("rockers/chosen/state").str
 sfs.error_of(sfs.write, "rockers/chosen/run", "/nope\n")
 sfs.ok("and then as its files say", settled("chosen") == "ready" and sfs.read("rockers/chosen/binds") == "/usr '/in side' ro\n",
        (sfs.read("rockers/chosen/state"), sfs.read("log")))
+
+# ---- a launcher that does not answer keeps nobody
+
+launchers = [pid for pid in onetest.descendants(daemon.pid) if comm(pid) == "launcher"]  # and what it makes ahead
+signal_all(launchers, signal.SIGSTOP)
+try:
+    sfs.ok("a path that nobody opens", sfs.error_of(sfs.write, "rockers/chosen/data_dir", "/usr\n") == errno.ETIMEDOUT, sfs.read("error"))
+    sfs.ok("nor freezes", sfs.error_of(sfs.write, "rockers/chosen/freeze", "1\n") == errno.ETIMEDOUT, sfs.read("error"))
+    os.mkdir(path("late"))
+    sfs.ok("status names what takes long", sfs.wait_for(lambda: "rockers/late" in sfs.read("status")), sfs.read("status"))
+    os.rmdir(path("late"))
+finally:
+    signal_all(launchers, signal.SIGCONT)
+sfs.ok("until it has", sfs.wait_for(lambda: "rockers/" not in sfs.read("status")), sfs.read("status"))
+sfs.ok("what was given up has changed nothing", sfs.read("rockers/chosen/data_dir") == "none\n")
 for name in names:
     os.rmdir(path(name))
 sfs.ok("the daemon ends again", stop(daemon) == 0)
