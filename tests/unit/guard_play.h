@@ -123,9 +123,9 @@ static inline void play_become_guard(const struct play_spec *spec, const struct 
 	if (mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
 	    mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, "subset=pid"))
 		_exit(91);
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (play_take_ids() || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
 		_exit(92);
+	prctl(PR_SET_PDEATHSIG, SIGKILL); /* a change of ids clears it */
 	if (dup2(fds[0], 100) != 100 || dup2(fds[1], GUARD_CTL_FD) != GUARD_CTL_FD)
 		_exit(93);
 	fcntl(100, F_SETFD, FD_CLOEXEC);

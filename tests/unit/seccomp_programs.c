@@ -93,6 +93,41 @@ static void programs_live(void)
 	CHECK_INT(system(script), 0);
 }
 
+/* What computes is refused nothing by the strict one; what wants another process is. */
+static void strict_computes(void)
+{
+	static const struct {
+		const char *name, *script;
+		bool refused;
+	} runs[] = {
+		{ "sh", "exec sh -c 'i=0; while [ $i -lt 100 ]; do i=$((i+1)); done'", false },
+		{ "/usr/bin/python3",
+		  "exec /usr/bin/python3 -c 'import threading, json, random, math, sys\n"
+		  "t = [threading.Thread(target=math.factorial, args=(500,)) for _ in range(4)]\n"
+		  "[x.start() for x in t]; [x.join() for x in t]\n"
+		  "print(json.dumps([random.random(), sum(range(10**5))]))\n'",
+		  false },
+		{ "awk", "exec awk 'BEGIN { for (i = 0; i < 1000; i++) s += i; print s }'", false },
+		{ "sh", "true | true; exit 0", true },
+		{ "/usr/bin/python3", "exec /usr/bin/python3 -c 'import socket; socket.socket()'",
+		  true },
+	};
+
+	for (size_t i = 0; i < sizeof runs / sizeof *runs; i++) {
+		int listener = -1, status = -1;
+		if (!installed(runs[i].name))
+			continue;
+		pid_t pid = start(STRICT, &listener, run_shell, (void *)(uintptr_t)runs[i].script);
+		REQUIRE(pid > 0 && listener >= 0);
+		int refused = answer(listener, told, (void *)(uintptr_t)runs[i].name);
+		waitpid(pid, &status, 0);
+		CHECK_MSG((refused > 0) == runs[i].refused, "%s: %d calls refused", runs[i].script,
+			  refused);
+		CHECK_MSG(!status == !runs[i].refused, "%s: status %#x", runs[i].script, status);
+		close(listener);
+	}
+}
+
 static uint64_t now_ns(void)
 {
 	struct timespec t;
@@ -163,6 +198,7 @@ int main(void)
 		if (seccomp_profile_build(i, &programs[i]))
 			return 1;
 	RUN(programs_live);
+	RUN(strict_computes);
 	RUN(prices);
 	for (int i = 0; i < PROFILES; i++)
 		free(programs[i].filter);
