@@ -213,12 +213,16 @@ static void kill_members(int group)
 {
 	char text[4096];
 
-	write_file(group, "freezer.state", "THAWED");
-	write_file(group, "cgroup.kill", "1");
 	if (cgroup_read_text(group, "cgroup.procs", text, sizeof text))
 		return;
-	for (char *p = text; *p >= '1' && *p <= '9'; p += *p == '\n')
-		(void)kill((pid_t)strtol(p, &p, 10), SIGKILL);
+	/* Pids of another namespace are shown as 0: theirs is a launcher that cannot be seen from here. */
+	if (*text < '1' || *text > '9')
+		return;
+	write_file(group, "freezer.state", "THAWED");
+	write_file(group, "cgroup.kill", "1");
+	/* A number that the end of text has cut would be somebody else's. */
+	for (char *p = text, *end; *p >= '1' && *p <= '9' && strchr(p, '\n'); p = end + 1)
+		(void)kill((pid_t)strtol(p, &end, 10), SIGKILL);
 }
 
 static void kill_group(int parent, const char *name)

@@ -20,7 +20,8 @@
 #define BLANK_CONTROL_FD 3 /* as the guard */
 #define BLANK_GUARD_FD   4
 #define BLANK_REPORT_FD  5
-#define BLANK_KEPT_FDS   6
+#define BLANK_PROC_FD    6 /* the host's /proc, O_PATH; only where blank_own_leaf() */
+#define BLANK_KEPT_FDS   7
 
 #define BLANK_HIDDEN ".rocker" /* in the root: layers, for nobody but host root */
 
@@ -64,6 +65,12 @@ struct blank_step {
 };
 
 extern const struct blank_step blank_root_steps[], blank_mount_steps[], blank_last_steps[];
+
+/*
+ * Must the processes of each rocker be counted by a user namespace of its own? An ordinary user may map the one
+ * id that there is without help; root's leaf namespaces are joined.
+ */
+bool blank_own_leaf(const struct blank *blank);
 
 /* The message that a report pipe takes. */
 void blank_report(int report, int err, const char *step, uint32_t about);

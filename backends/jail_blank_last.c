@@ -49,9 +49,45 @@ static int take_ids(struct blank *b)
 	return jail_take_ids(&child);
 }
 
-static int join_leaf(struct blank *b)
+static bool has_group(const struct blank *b, enum group_part part)
 {
-	return result(setns(b->user_ns, CLONE_NEWUSER));
+	return b->spec->groups && b->spec->group && b->spec->groups->places.version[part];
+}
+
+bool blank_own_leaf(const struct blank *b)
+{
+	return !b->env->jail->root && b->env->jail->limits_processes && !has_group(b, GROUP_PIDS);
+}
+
+static char *put_map(char *text, unsigned long id)
+{
+	char *p = jail_put_number(text, id);
+
+	*p++ = ' ';
+	p = jail_put_number(p, id);
+	memcpy(p, " 1", 3);
+	return text;
+}
+
+/* The right to set groups is forbidden in the launcher's namespace already, and with it here. */
+static int make_leaf(struct blank *b)
+{
+	const struct jail_env env = { .proc = BLANK_PROC_FD };
+	const struct jail_child child = { .env = &env };
+	unsigned long uid = geteuid(), gid = getegid();
+	char text[64];
+
+	if (unshare(CLONE_NEWUSER))
+		return -errno;
+	b->what = "maps of the user namespace";
+	int err = jail_write_proc(&env, "self/gid_map", put_map(text, gid));
+	err = err ?: jail_write_proc(&env, "self/uid_map", put_map(text, uid));
+	return err ?: jail_no_more_namespaces(&child);
+}
+
+static int enter_leaf(struct blank *b)
+{
+	return blank_own_leaf(b) ? make_leaf(b) : result(setns(b->user_ns, CLONE_NEWUSER));
 }
 
 static int bound_capabilities(uint64_t kept)
@@ -91,11 +127,6 @@ static int limit(int resource, uint64_t value)
 	if (wanted.rlim_max > now.rlim_max) /* an inherited limit that is lower stays */
 		wanted.rlim_cur = wanted.rlim_max = now.rlim_max;
 	return result(setrlimit((__rlimit_resource_t)resource, &wanted));
-}
-
-static bool has_group(const struct blank *b, enum group_part part)
-{
-	return b->spec->groups && b->spec->group && b->spec->groups->places.version[part];
 }
 
 /*
@@ -181,7 +212,7 @@ static int run_guard(struct blank *b)
 
 const struct blank_step blank_last_steps[] = {
 	{ "ids", take_ids },
-	{ "user namespace", join_leaf },
+	{ "user namespace", enter_leaf },
 	{ "capabilities", few_capabilities },
 	{ "resource limits", resource_limits },
 	{ "landlock", restrict_by_landlock },

@@ -69,19 +69,22 @@ static int keep_descriptors(struct blank *b)
 	int control = fcntl(b->control, F_DUPFD_CLOEXEC, SPARE_FD);
 	int guard = fcntl(b->guard, F_DUPFD_CLOEXEC, SPARE_FD);
 	int report = fcntl(b->report, F_DUPFD_CLOEXEC, SPARE_FD);
+	int proc = fcntl(b->env->jail->proc, F_DUPFD_CLOEXEC, SPARE_FD);
+	int first_closed = blank_own_leaf(b) ? BLANK_KEPT_FDS : BLANK_PROC_FD;
 
-	if (control < 0 || guard < 0 || report < 0)
+	if (control < 0 || guard < 0 || report < 0 || proc < 0)
 		return -EMFILE;
 	if (dup3(control, BLANK_CONTROL_FD, O_CLOEXEC) < 0 ||
 	    dup3(guard, BLANK_GUARD_FD, O_CLOEXEC) < 0 ||
-	    dup3(report, BLANK_REPORT_FD, O_CLOEXEC) < 0)
+	    dup3(report, BLANK_REPORT_FD, O_CLOEXEC) < 0 ||
+	    dup3(proc, BLANK_PROC_FD, O_CLOEXEC) < 0)
 		return -errno;
 	b->control = BLANK_CONTROL_FD;
 	b->guard = BLANK_GUARD_FD;
 	b->report = BLANK_REPORT_FD;
 	if (syscall(SYS_close_range, 0, BLANK_CONTROL_FD - 1, 0))
 		return -errno;
-	return result(syscall(SYS_close_range, BLANK_KEPT_FDS, ~0u, 0));
+	return result(syscall(SYS_close_range, first_closed, ~0u, 0));
 }
 
 /* Modes are of host root; what anybody may write to is /tmp alone. */

@@ -64,7 +64,8 @@ struct blank_spec {
 pid_t blank_spawn(const struct rocker_env *env, const struct blank_spec *spec, int *pidfd_out);
 
 /*
- * The last message: what the blank shall become. user_ns: a leaf user namespace, see leaf_make().
+ * The last message: what the blank shall become. user_ns: a leaf user namespace, see leaf_make(); an
+ * ordinary user's blank makes one of its own where no control group counts its processes.
  * netns: -1, or the host's or another one to join now. 0 or -errno.
  */
 struct blank_order {

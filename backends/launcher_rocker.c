@@ -225,6 +225,19 @@ static int network_of(const struct ward *ward)
 	return -1;
 }
 
+/* Why its blank gave up, which is a better reason than that nobody takes what is sent to it. */
+static bool blank_said(struct ward *ward)
+{
+	struct rocker_report report;
+	struct verdict why;
+
+	if (read(ward->blank.report, &report, sizeof report) != (ssize_t)sizeof report)
+		return false;
+	report_judge(ward->opening.plan, &report, &why);
+	ward_refuse(ward, why.err, "%s", why.sentence);
+	return true;
+}
+
 static void build(struct ward *ward)
 {
 	struct blank_order order = { .plan = ward->opening.plan,
@@ -247,8 +260,9 @@ static void build(struct ward *ward)
 	int err = blank_build(ward->blank.control, &order);
 	err = err ?: launcher_watch(ward->blank.report, WATCH_WARD, ward->index, EPOLLIN);
 	if (err) {
-		ward_refuse(ward, err, "the rocker cannot be told what to become: %s",
-			    strerror(-err));
+		if (!blank_said(ward))
+			ward_refuse(ward, err, "the rocker cannot be told what to become: %s",
+				    strerror(-err));
 		return;
 	}
 	ward->state = WARD_BUILDING;
@@ -340,6 +354,7 @@ static void ready(struct ward *ward)
 	wards_building--;
 	answer(ward, 0, sentence);
 	spare_close(&ward->blank);
+	spares_trust();
 	wards_busy();
 }
 
@@ -392,8 +407,10 @@ static void guard_ended(struct ward *ward, const siginfo_t *how)
 					 .code = how->si_code,
 					 .status = how->si_status };
 
+	ward->blank.pid = 0;        /* first: nobody is killed by that number any more */
 	ward_reported(ward->index); /* it may have said why */
-	ward->blank.pid = 0;
+	if (ward->state == WARD_OPENING)
+		(void)blank_said(ward);
 	if (ward->state != WARD_DEAD) {
 		bool oom = by_memory(ward, how);
 		ended.oom = oom;
@@ -418,10 +435,10 @@ static void opener_ended(struct ward *ward, const siginfo_t *how)
 
 	if (ward->state == WARD_DEAD)
 		ward_settle(ward);
-	else if (err)
-		ward_refuse(ward, err, "%s", why.sentence);
-	else
+	else if (!err)
 		go_on(ward);
+	else if (!blank_said(ward))
+		ward_refuse(ward, err, "%s", why.sentence);
 }
 
 void wards_reaped(pid_t pid, const siginfo_t *how)

@@ -44,6 +44,7 @@ void spares_fill(enum blank_kind kind); /* by one */
 void spares_reaped(pid_t pid);
 void spares_retry(void); /* groups of blanks that have died */
 void spares_stop(void);
+void spares_trust(void); /* a blank has become a rocker: those that failed say nothing any more */
 bool spares_left(void); /* processes of it */
 
 /* ---- namespaces kept: launcher_rocker_ns.c ------------------------------------------------------ */

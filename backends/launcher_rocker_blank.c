@@ -161,7 +161,6 @@ static bool from_pool(enum blank_kind kind, struct blank *out)
 	for (unsigned i = 1; i < spares_used[kind]; i++)
 		spares[kind][i - 1] = spares[kind][i];
 	spares_used[kind]--;
-	spares_failed = 0;
 	(void)kin_remove(out->pid, &number);
 	return true;
 }
@@ -170,6 +169,11 @@ int spare_take(enum blank_kind kind, struct blank *out)
 {
 	spares_wanted = true;
 	return from_pool(kind, out) ? 0 : make(kind, out);
+}
+
+void spares_trust(void)
+{
+	spares_failed = 0;
 }
 
 static void discard_group(struct blank *blank)

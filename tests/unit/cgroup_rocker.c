@@ -349,52 +349,55 @@ static void memory_bomb(void)
 	CHECK(removed(&group));
 }
 
+/* A launcher's beginning and end: its group holds a frozen member, whose pid is told. */
+static _Noreturn void die_with_a_group(int out)
+{
+	struct rocker_group group;
+
+	if (rocker_groups_start(&groups) || rocker_group_make(&groups, 3, &group))
+		_exit(1);
+	pid_t stuck = member(&group);
+	if (rocker_group_freeze(&groups, &group, true) || write(out, &stuck, sizeof stuck) < 0)
+		_exit(1);
+	_exit(0);
+}
+
+/* Dead, though its new parent may not have reaped it yet. */
+static bool is_dead(pid_t pid)
+{
+	char path[48], state[256] = "";
+
+	snprintf(path, sizeof path, "/proc/%ld/stat", (long)pid);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return true;
+	ssize_t n = read(fd, state, sizeof state - 1);
+	close(fd);
+	return n <= 0 || strstr(state, ") Z") || strstr(state, ") X");
+}
+
 /* A process of ours dies and leaves a group with a frozen member: the next one's start ends and removes both. */
 static void swept(void)
 {
-	struct rocker_groups mine = groups;
-	struct rocker_group group;
+	const char *place = groups.places.path[GROUP_CORE];
+	int before = (int)(strrchr(place, '-') + 1 - place), ends[2], status;
 	char left[GROUP_PATH_MAX + 8];
-	int ends[2], status;
 	pid_t stuck = 0;
 
 	CHECK(!pipe2(ends, O_CLOEXEC));
 	pid_t dead = fork();
-	if (!dead) {
-		if (rocker_groups_start(&groups) || rocker_group_make(&groups, 3, &group))
-			_exit(1);
-		stuck = member(&group);
-		if (rocker_group_freeze(&groups, &group, true) || write(ends[1], &stuck, sizeof stuck) < 0)
-			_exit(1);
-		_exit(0);
-	}
+	if (!dead)
+		die_with_a_group(ends[1]);
 	CHECK(waitpid(dead, &status, 0) == dead && !status);
 	CHECK(read(ends[0], &stuck, sizeof stuck) == (ssize_t)sizeof stuck);
 	close(ends[0]);
 	close(ends[1]);
-	snprintf(left, sizeof left, "%.*s%ld", (int)(strrchr(mine.places.path[GROUP_CORE], '-') + 1 -
-						      mine.places.path[GROUP_CORE]),
-		 mine.places.path[GROUP_CORE], (long)dead);
-	CHECK(!access(left, F_OK));
-	CHECK(!kill(stuck, 0));
-	struct rocker_groups again;
-	CHECK_INT(rocker_groups_start(&again), 0);
+	snprintf(left, sizeof left, "%.*s%ld", before, place, (long)dead);
+	/* Another launcher that begins or ends just now may have swept already. */
+	rocker_groups_stop(&groups);
+	CHECK_INT(rocker_groups_start(&groups), 0);
 	CHECK(access(left, F_OK));
-	/* Its new parent may not have reaped it yet. */
-	char path[48], state[256] = "";
-	snprintf(path, sizeof path, "/proc/%ld/stat", (long)stuck);
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd >= 0) {
-		CHECK(read(fd, state, sizeof state - 1) > 0);
-		close(fd);
-		CHECK(strstr(state, ") Z") || strstr(state, ") X"));
-	}
-	for (int i = 0; i < GROUP_PARTS; i++)
-		for (int k = i + 1; k <= GROUP_PARTS; k++)
-			if (k == GROUP_PARTS && again.dirs[i] >= 0)
-				close(again.dirs[i]);
-			else if (k < GROUP_PARTS && again.dirs[k] == again.dirs[i])
-				break;
+	CHECK(is_dead(stuck));
 }
 
 /* What version 1 holds frozen does not die before it is thawed. */
@@ -409,10 +412,9 @@ static void swept_frozen(void)
 		check_skip("no version 1 freezer");
 		return;
 	}
-	pid_t dead = fork();
-	if (!dead)
-		_exit(0);
-	CHECK(waitpid(dead, NULL, 0) == dead);
+	pid_t dead = fork(); /* alive until all is set up: whoever sweeps spares it */
+	while (!dead)
+		pause();
 	snprintf(dir, sizeof dir, "%s/sandboxfs-%ld", freezer, (long)dead);
 	snprintf(group, sizeof group, "%s/r1", dir);
 	CHECK(!mkdir(dir, 0755) && !mkdir(group, 0755));
@@ -422,6 +424,7 @@ static void swept_frozen(void)
 	snprintf(text, sizeof text, "%ld", (long)pid);
 	put_file(group, "cgroup.procs", text);
 	put_file(group, "freezer.state", "FROZEN");
+	CHECK(!kill(dead, SIGKILL) && waitpid(dead, NULL, 0) == dead);
 	cgroup_sweep_kill(parent);
 	CHECK(waitpid(pid, &status, 0) == pid && WIFSIGNALED(status));
 	cgroup_sweep(parent);

@@ -378,6 +378,19 @@ static void malformed(void)
 	}
 }
 
+/* A blank that cannot even begin, taken as it is made and made ahead. */
+static void stillborn(void)
+{
+	struct life l;
+
+	for (int i = 0; i < 20; i++) {
+		REQUIRE(life_new(&l, plan_of("ok", i % 2 ? "ok" : NULL), an_owner()));
+		CHECK_INT(l.rc, -ENOSPC);
+		CHECK_STR(l.sentence, "root: No space left on device");
+		life_end(&l);
+	}
+}
+
 static void tests(void)
 {
 	start(0);
@@ -407,6 +420,11 @@ static void tests(void)
 	stop();
 	fake_scopes = false;
 	RUN_AS_ROLE(malformed);
+	fake_stillborn = true;
+	start(2);
+	RUN_AS_ROLE(stillborn);
+	stop();
+	fake_stillborn = false;
 	start(0);
 	RUN_AS_ROLE(launcher_gone);
 	RUN_AS_ROLE(next_launcher);
@@ -416,8 +434,11 @@ int main(void)
 {
 	int status, failed = 0;
 
-	if (geteuid())
-		return in_role("user", tests);
+	if (geteuid()) {
+		test_role = "user";
+		tests();
+		return check_done();
+	}
 	for (int i = 0; i < 2; i++) {
 		fflush(stdout);
 		pid_t pid = fork();

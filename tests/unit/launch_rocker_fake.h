@@ -13,7 +13,7 @@
 
 #include "launch_rocker.h"
 
-static bool fake_scopes;
+static bool fake_scopes, fake_stillborn;
 
 /* ---- stand-ins: run in the launcher and its children ------------------------------------------------- */
 
@@ -80,6 +80,8 @@ static void fake_blank(const struct rocker_env *env, const struct blank_spec *sp
 	for (int fd = 3; fd < 64; fd++)
 		if (fd != spec->control && fd != spec->report && fd != spec->netns)
 			close(fd);
+	if (fake_stillborn)
+		fake_report(spec->report, -ENOSPC, 0, "root");
 	if (recv(spec->control, &order, sizeof order, 0) != (ssize_t)sizeof order)
 		_exit(0);
 	if (!strcmp(order.how, "report"))

@@ -184,32 +184,33 @@ static void test_given_networks(void)
 	end(&holder);
 }
 
-/* Who waits for a plan does not outlive the launcher. */
+/* Who waits for a plan does not outlive the launcher, also where somebody else has its socket's other end. */
 static void test_launcher_dies(void)
 {
-	int tube[2], pidfd = -1;
+	int tube[2], said[2] = { -1, -1 }; /* the blank's pid, the socket's number */
 	struct one one;
 
 	REQUIRE(pipe2(tube, O_CLOEXEC) == 0);
 	pid_t launcher = fork();
 	if (!launcher) {
 		begin(&one);
-		/* nor for its socket's end, which the test has as well */
-		CHECK(write(tube[1], &one.pid, sizeof one.pid) == sizeof one.pid);
+		said[0] = one.pid;
+		said[1] = one.control;
+		CHECK(write(tube[1], said, sizeof said) == sizeof said);
 		for (;;)
 			pause();
 	}
-	pid_t blank = -1;
-	CHECK(read(tube[0], &blank, sizeof blank) == sizeof blank);
-	pidfd = (int)syscall(SYS_pidfd_open, blank, 0);
-	CHECK(pidfd >= 0);
+	int launcher_fd = (int)syscall(SYS_pidfd_open, launcher, 0);
+	CHECK(read(tube[0], said, sizeof said) == sizeof said);
+	int control = (int)syscall(SYS_pidfd_getfd, launcher_fd, said[1], 0);
+	int blank = (int)syscall(SYS_pidfd_open, said[0], 0);
+	CHECK_MSG(control >= 0 && blank >= 0, "%s", strerror(errno));
 	kill(launcher, SIGKILL);
 	waitpid(launcher, NULL, 0);
-	struct pollfd p = { pidfd, POLLIN, 0 };
+	struct pollfd p = { blank, POLLIN, 0 };
 	CHECK_MSG(poll(&p, 1, ANSWER_MS) == 1, "the blank lives on");
-	close(pidfd);
-	close(tube[0]);
-	close(tube[1]);
+	for (int *fd = (int[]){ blank, control, launcher_fd, tube[0], tube[1], -1 }; *fd >= 0; fd++)
+		close(*fd);
 }
 
 static void test_leaf_of_root(void)
@@ -244,6 +245,30 @@ static void test_limits_by_rlimit(void)
 		CHECK_MSG(atoi(told) >= 3 && atoi(told) <= 5, "%s processes", told);
 	}
 	end(&one);
+}
+
+/* An ordinary user's rockers are counted one by one, though they have the same id. */
+static void test_limits_are_apart(void)
+{
+	struct one ones[2];
+
+	if (jail.root || !jail.limits_processes) {
+		check_skip("those of one leaf namespace are counted together");
+		return;
+	}
+	plain();
+	plan.limits.pids = 5;
+	for (int i = 0; i < 2; i++) {
+		begin(&ones[i]);
+		CHECK_MSG(build(&ones[i], &plan), "%s: %s", ones[i].said.step, strerror(-ones[i].said.err));
+		ASK(&ones[i], EAGAIN, "forks");
+		CHECK_MSG(atoi(told) == 5, "%s processes", told);
+		ASK(&ones[i], ENOSPC, "unshare 0x10000000");
+		ASK(&ones[i], 0, "fds");
+		CHECK_STR(told, "3 ");
+	}
+	end(&ones[0]);
+	end(&ones[1]);
 }
 
 static void test_facts(void)
@@ -298,6 +323,7 @@ static void all(void)
 	RUN_AS_ROLE(test_launcher_dies);
 	RUN_AS_ROLE(test_leaf_of_root);
 	RUN_AS_ROLE(test_limits_by_rlimit);
+	RUN_AS_ROLE(test_limits_are_apart);
 	RUN_AS_ROLE(test_facts);
 	RUN_AS_ROLE(test_listener);
 }

@@ -23,6 +23,7 @@ static void untrusted(const char *file)
 	if (p)
 		pclose(p);
 	env.allowed_images = list;
+	plan.package_opener = opener(NOBODY);
 	BUILD(&one);
 	env.allowed_images = "";
 	ASK(&one, 0, "read /opt/app/run");
@@ -53,6 +54,13 @@ static void image(const char *make, const char *file)
 	CHECK_STR(told, "an app");
 	ASK(&one, EROFS, "write /opt/app/new x");
 	end(&one);
+	plan.package_opener = opener(NOBODY);
+	BUILD(&one);
+	ASK(&one, 0, "read /opt/app/run");
+	end(&one);
+	chmod(below(file), 0600);
+	refused(EACCES, "open", below(file));
+	plan.package_opener = self();
 	untrusted(file);
 }
 
