@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/mount.h>
@@ -85,6 +86,19 @@ static int keep_descriptors(struct blank *b)
 	if (syscall(SYS_close_range, 0, BLANK_CONTROL_FD - 1, 0))
 		return -errno;
 	return result(syscall(SYS_close_range, first_closed, ~0u, 0));
+}
+
+/*
+ * A launcher that ended before its death could be told of is known by this alone: seen from a pid namespace of its
+ * own, a parent has no number.
+ */
+static int launcher_lives(struct blank *b)
+{
+	struct pollfd p = { .fd = b->report };
+
+	if (poll(&p, 1, 0) > 0 && p.revents & POLLERR)
+		_exit(0);
+	return 0;
 }
 
 /* Modes are of host root; what anybody may write to is /tmp alone. */
@@ -198,6 +212,7 @@ const struct blank_step blank_root_steps[] = {
 	{ "cgroup", enter_group },
 	{ "network namespace", join_network },
 	{ "descriptors", keep_descriptors },
+	{ "launcher", launcher_lives },
 	{ "root", own_root },
 	{ "pivot_root", leave_host },
 	{ "host name", host_name },

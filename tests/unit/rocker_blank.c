@@ -185,8 +185,10 @@ static void test_given_networks(void)
 }
 
 /* Who waits for a plan does not outlive the launcher, also where somebody else has its socket's other end. */
-static void test_launcher_dies(void)
+static void launcher_dies(bool late)
 {
+	char root[64];
+	struct stat st;
 	int tube[2], said[2] = { -1, -1 }; /* the blank's pid, the socket's number */
 	struct one one;
 
@@ -205,12 +207,22 @@ static void test_launcher_dies(void)
 	int control = (int)syscall(SYS_pidfd_getfd, launcher_fd, said[1], 0);
 	int blank = (int)syscall(SYS_pidfd_open, said[0], 0);
 	CHECK_MSG(control >= 0 && blank >= 0, "%s", strerror(errno));
+	snprintf(root, sizeof root, "/proc/%d/root/.rocker", said[0]);
+	for (int i = 0; late && i < 2000 && stat(root, &st); i++)
+		usleep(10000);
+	CHECK_MSG(!late || !stat(root, &st), "%s: %s", root, strerror(errno));
 	kill(launcher, SIGKILL);
 	waitpid(launcher, NULL, 0);
 	struct pollfd p = { blank, POLLIN, 0 };
 	CHECK_MSG(poll(&p, 1, ANSWER_MS) == 1, "the blank lives on");
 	for (int *fd = (int[]){ blank, control, launcher_fd, tube[0], tube[1], -1 }; *fd >= 0; fd++)
 		close(*fd);
+}
+
+static void test_launcher_dies(void)
+{
+	launcher_dies(false);
+	launcher_dies(true);
 }
 
 static void test_leaf_of_root(void)
