@@ -86,7 +86,8 @@ static void sizes_and_descriptors_that_are_wrong(void)
 
 	for (unsigned i = 0; i < 4; i++) {
 		stage_set(&stage);
-		say_ready(&stage);
+		if (i > 1) /* else the first word of its guard is of a wrong size */
+			say_ready(&stage);
 		req = run(&stage, "p");
 		CHECK(take_order(&stage));
 		for (unsigned n = 0; n < 8; n++)
