@@ -77,20 +77,30 @@ def peers(b):
     return found
 
 
-def bench_rockers(b):
-    ready = f"{b.mnt}/rockers/ready"
-    os.mkdir(ready)
-    put(f"{ready}/binds", f"{b.bin} /t ro\n")
-    b.pin(-1)
-    out = subprocess.run([f"{b.build}/bench/rockers", str(ROUNDS), f"{b.mnt}/rockers", f"{b.bin}/empty", "empty", *peers(b)],
-                         check=True, stdout=subprocess.PIPE, text=True).stdout
-    os.rmdir(ready)
-    print(f"rockers, each beside a bare spawn and wait of the same empty program, medians of {ROUNDS} rounds:")
+def compare(b, core, others):
+    """One interleaved run, all of it on that core; -1: anywhere."""
+    b.pin(core)
+    words = [f"{b.build}/bench/rockers", str(ROUNDS), f"{b.mnt}/rockers", f"{b.bin}/empty", "empty", *others]
+    if core >= 0:
+        words = ["taskset", "-c", str(core), *words]
+    out = subprocess.run(words, check=True, stdout=subprocess.PIPE, text=True).stdout
+    print(f"rockers beside a bare spawn and wait of the same empty program, {'one core' if core >= 0 else 'any core'}, "
+          f"medians of {ROUNDS} rounds:")
     for line in out.splitlines():
         name, ratio, us = line.split("|")
         goal = GOALS.get(name)
         met = f", goal {goal}: {'met' if float(ratio) <= goal else 'missed'}" if goal else ""
         print(f"    {float(ratio):9.3f} {name} ({us} us{met})", flush=True)
+
+
+def bench_rockers(b):
+    ready = f"{b.mnt}/rockers/ready"
+    os.mkdir(ready)
+    put(f"{ready}/binds", f"{b.bin} /t ro\n")
+    others = peers(b)
+    for core in (0, -1):
+        compare(b, core, others)
+    os.rmdir(ready)
 
 
 def kernel_memory():

@@ -36,9 +36,9 @@ def lines(path):
         return sorted(f.read().splitlines())
 
 
-def groups():
-    """Control groups of this daemon's, whose numbers of processes name them."""
-    family = {f"sandboxfs-{p}" for p in sfs.processes() + [daemon]}
+def groups(pids=None):
+    """Control groups of this daemon's, or of processes that there were; their numbers name them."""
+    family = {f"sandboxfs-{p}" for p in pids or sfs.processes() + [daemon]}
     found = []  # without their numbers: a pool has others of its kind by now
     for folder, below, _ in os.walk(GROUPS):
         parts = set(folder.split("/"))
@@ -115,15 +115,23 @@ def gentle():
         os.rmdir(cells.path(f"left{i}"))
 
 
-def main_pids():
-    """The daemon and the launcher among the supervisor's children, by who has more threads."""
-    children = [p for p in onetest.descendants(daemon) if parent(p) == daemon]
-    return sorted(children, key=lambda p: -len(os.listdir(f"/proc/{p}/task")))
+def child(name):
+    """The daemon or the launcher that lives."""
+    found = []
+
+    def look():
+        found[:] = [p for p in onetest.descendants(daemon) if comm(p) == name]
+        return found
+    sfs.wait_for(look)
+    return found[0]
 
 
-def parent(pid):
-    with open(f"/proc/{pid}/stat") as f:
-        return int(f.read().rsplit(")", 1)[1].split()[1])
+def comm(pid):
+    try:
+        with open(f"/proc/{pid}/comm") as f:
+            return f.read().strip()
+    except OSError:
+        return ""
 
 
 def answers():
@@ -133,16 +141,29 @@ def answers():
         return False
 
 
-def killed(what, which):
+def killed(name):
     """The daemon or the launcher is killed while rockers are used."""
+    what = f"the {name}"
+    replaced = int(sfs.flat("stats")["replacements"])
     for i in range(6):
         make_and_use(f"killed{i}", i)
-    os.kill(main_pids()[which], signal.SIGKILL)
+    pids = set(sfs.processes())
+    os.kill(child(name), signal.SIGKILL)
+    sfs.ok(f"{what} is killed: it is replaced", sfs.wait_for(lambda: replacements() > replaced, 60))
     sfs.ok(f"{what} is killed: the mount answers again", sfs.wait_for(answers, 60))
     sfs.ok(f"{what} is killed: its jobs end", sfs.wait_for(lambda: not jobs(), 60), len(jobs()))
     sfs.ok(f"{what} is killed: rockers can be removed", sfs.wait_for(remove_all, 60), os.listdir(cells.ROCKERS))
+    pids -= set(sfs.processes())
+    sfs.ok(f"{what} is killed: no group is left", sfs.wait_for(lambda: not groups(pids), 60), groups(pids))
     make_and_use("again", 1)
     os.rmdir(cells.path("again"))
+
+
+def replacements():
+    try:
+        return int(sfs.flat("stats")["replacements"])
+    except OSError:
+        return 0
 
 
 def remove_all():
@@ -165,9 +186,9 @@ time.sleep(1)
 start = seen()
 gentle()
 same("removed", start)
-killed("the daemon", 0)
+killed("daemon")
 start.pop("groups")  # they have other names now
 same("killed with the daemon", start)
-killed("the launcher", 1)
+killed("launcher")
 same("killed with the launcher", start)
 sfs.done()
