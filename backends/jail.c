@@ -93,11 +93,15 @@ static _Noreturn void become(const struct jail_child *child, const struct jail_s
 	_exit(127);
 }
 
-static pid_t clone_child(uint64_t flags, int *pidfd)
+pid_t jail_clone(uint64_t flags, int group, int *pidfd)
 {
 	struct clone_args args = { .flags = flags,
 				   .exit_signal = flags & CLONE_PARENT ? 0 : SIGCHLD };
 
+	if (group >= 0) {
+		args.flags |= CLONE_INTO_CGROUP;
+		args.cgroup = (uint64_t)group;
+	}
 	if (pidfd) {
 		args.flags |= CLONE_PIDFD;
 		args.pidfd = (uint64_t)(uintptr_t)pidfd;
@@ -111,7 +115,7 @@ pid_t jail_spawn_init(const struct jail_env *env, const struct jail_spec *spec, 
 {
 	struct jail_child child = { env, spec, SECCOMP_INIT, "init", control, report, -1 };
 
-	pid_t pid = clone_child(INIT_NAMESPACES, pidfd_out);
+	pid_t pid = jail_clone(INIT_NAMESPACES, -1, pidfd_out);
 	if (!pid)
 		become(&child, init_steps);
 	return pid;
@@ -123,7 +127,7 @@ pid_t jail_spawn_init(const struct jail_env *env, const struct jail_spec *spec, 
  */
 static _Noreturn void make_sibling(const struct jail_child *child, int answer)
 {
-	pid_t pid = setns(child->init, CLONE_NEWPID) ? -errno : clone_child(CLONE_PARENT, NULL);
+	pid_t pid = setns(child->init, CLONE_NEWPID) ? -errno : jail_clone(CLONE_PARENT, -1, NULL);
 
 	if (!pid)
 		become(child, zygote_steps);
@@ -142,7 +146,7 @@ static pid_t clone_inside(const struct jail_child *child)
 
 	if (pipe2(answer, O_CLOEXEC))
 		return -errno;
-	pid_t helper = clone_child(0, NULL);
+	pid_t helper = jail_clone(0, -1, NULL);
 	if (!helper)
 		make_sibling(child, answer[1]);
 	(void)close(answer[1]);
@@ -195,7 +199,7 @@ static int enter_user_namespace(void)
 		return 0;
 	if (errno != EINVAL)
 		return -errno;
-	pid_t pid = clone_child(CLONE_NEWUSER, NULL);
+	pid_t pid = jail_clone(CLONE_NEWUSER, -1, NULL);
 	if (pid <= 0)
 		return pid;
 	(void)syscall(SYS_close_range, 3, ~0u, 0);
@@ -225,7 +229,7 @@ static int own_user_namespace(void)
  * Everybody may execute the helper and nobody read it: the kernel then keeps who runs it undumpable
  * from its first instruction on. Sealed, so that no jail changes what the next one runs.
  */
-static int seal_helper(const struct jail_helper *helper)
+int jail_seal_helper(const struct jail_helper *helper)
 {
 	if (!helper->size)
 		return -1;
@@ -273,7 +277,7 @@ int jail_start(struct jail_env *env, const struct jail_helper helpers[2])
 	if (!err && env->proc < 0)
 		err = -errno;
 	for (int i = 0; i < 2 && !err; i++) {
-		env->helpers[i] = seal_helper(&helpers[i]);
+		env->helpers[i] = jail_seal_helper(&helpers[i]);
 		if (env->helpers[i] < -1)
 			err = env->helpers[i];
 	}
@@ -290,7 +294,7 @@ unsigned jail_namespaces_work(void)
 	unsigned works = 0;
 
 	for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
-		pid_t pid = clone_child(all[i], NULL);
+		pid_t pid = jail_clone(all[i], -1, NULL);
 		if (!pid)
 			_exit(0);
 		if (pid < 0)

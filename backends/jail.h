@@ -70,9 +70,18 @@ pid_t jail_spawn_init(const struct jail_env *env, const struct jail_spec *spec, 
 pid_t jail_spawn_zygote(const struct jail_env *env, const struct jail_spec *spec, int init_pidfd,
 			int control, int report);
 
+/* A sealed memfd that everybody may execute; -1: there are no bytes; or -errno. */
+int jail_seal_helper(const struct jail_helper *helper);
+
 /* A ruleset that allows nothing and its ABI version, or -1 with *abi_out 0. */
 int jail_landlock_ruleset(int *abi_out);
 int jail_landlock_restrict(int ruleset);
+/*
+ * A ruleset under which everything below root may be done but making device nodes, and with which abstract
+ * sockets and signals stay inside where the kernel knows how; -1: not here.
+ */
+int jail_landlock_rocker(int abi, int root);
+#define JAIL_LANDLOCK_SCOPES 6 /* the first ABI with which they do */
 
 /* The namespaces that a clone gets here, one bit each of CLONE_NEW*; tried by doing it. */
 unsigned jail_namespaces_work(void);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A Landlock ruleset that handles every right the running kernel knows, and allows none of them.
- * See landlock(7).
+ * Landlock rulesets: one that handles every right the running kernel knows and allows none of them, and one for
+ * rockers. See landlock(7).
  */
 #include "jail.h"
 
@@ -11,10 +11,16 @@
 
 #ifndef SYS_landlock_create_ruleset
 #define SYS_landlock_create_ruleset 444
+#define SYS_landlock_add_rule       445
 #define SYS_landlock_restrict_self  446
 #endif
 
 #define CREATE_RULESET_VERSION 1u
+#define RULE_PATH_BENEATH      1u
+#define RIGHT_MAKE_CHAR        (UINT64_C(1) << 6)
+#define RIGHT_MAKE_BLOCK       (UINT64_C(1) << 11)
+#define RIGHT_REFER            (UINT64_C(1) << 13)
+#define ABI_WITH_REFER         2
 
 /*
  * As <linux/landlock.h> of the newest kernel has it; the system's own may be older than the kernel
@@ -72,4 +78,32 @@ int jail_landlock_restrict(int ruleset)
 	if (ruleset < 0)
 		return 0;
 	return syscall(SYS_landlock_restrict_self, ruleset, 0) ? -errno : 0;
+}
+
+/*
+ * A ruleset that does not handle "refer" denies every rename from one directory to another, so that it
+ * is handled and then allowed below the root; a kernel that cannot is without this layer.
+ */
+int jail_landlock_rocker(int abi, int root)
+{
+	struct ruleset rules = { RIGHT_MAKE_CHAR | RIGHT_MAKE_BLOCK | RIGHT_REFER, 0, 0 };
+	struct {
+		uint64_t allowed;
+		int32_t parent;
+	} __attribute__((packed)) below = { RIGHT_REFER, root };
+	size_t size = sizeof rules.fs;
+
+	if (abi < ABI_WITH_REFER)
+		return -1;
+	if (abi >= JAIL_LANDLOCK_SCOPES) {
+		rules.scoped = low_bits(2);
+		size = sizeof rules;
+	}
+	int fd = (int)syscall(SYS_landlock_create_ruleset, &rules, size, 0);
+	if (fd < 0)
+		return -1;
+	if (!syscall(SYS_landlock_add_rule, fd, RULE_PATH_BENEATH, &below, 0))
+		return fd;
+	(void)close(fd);
+	return -1;
 }

@@ -29,7 +29,8 @@
 struct rocker_env {
 	const struct jail_env *jail; /* borrowed */
 	int guard;                   /* sealed memfd of the guard's helper; -1: not built in */
-	int landlock;                /* a ruleset of scopes and device nodes; -1: not here */
+	/* the ABI with which each blank makes a ruleset of scopes and device nodes; -1: not here */
+	int landlock;
 	bool scopes;        /* it keeps abstract sockets apart: network namespaces may be shared */
 	bool kernel_images; /* squashfs or erofs can be mounted */
 	const char *allowed_images; /* borrowed: [rockers] images, SHA-256 hashes */
@@ -49,6 +50,7 @@ int rocker_env_start(struct rocker_env *env, const struct jail_env *jail,
 
 struct blank_spec {
 	int netns; /* borrowed: to be joined; -1: one of its own */
+	const struct rocker_groups *groups; /* borrowed; NULL: no group is entered */
 	const struct rocker_group
 		*group; /* borrowed; entered by the blank (clone where possible) */
 	/*
@@ -62,7 +64,8 @@ struct blank_spec {
 pid_t blank_spawn(const struct rocker_env *env, const struct blank_spec *spec, int *pidfd_out);
 
 /*
- * The last message: what the blank shall become. user_ns: a leaf user namespace, see leaf_make().
+ * The last message: what the blank shall become. user_ns: a leaf user namespace, see leaf_make(); an
+ * ordinary user's blank makes one of its own where no control group counts its processes.
  * netns: -1, or the host's or another one to join now. 0 or -errno.
  */
 struct blank_order {

@@ -95,19 +95,22 @@ int jail_host_name(const struct jail_child *child)
 	return result(sethostname(name, sizeof name - 1));
 }
 
-static int set_capabilities(uint64_t effective, uint64_t permitted)
+int jail_set_capabilities(uint64_t effective, uint64_t permitted, uint64_t inheritable)
 {
 	struct __user_cap_header_struct header = { _LINUX_CAPABILITY_VERSION_3, 0 };
 	struct __user_cap_data_struct data[2] = {
-		{ .effective = (uint32_t)effective, .permitted = (uint32_t)permitted },
+		{ .effective = (uint32_t)effective,
+		  .permitted = (uint32_t)permitted,
+		  .inheritable = (uint32_t)inheritable },
 		{ .effective = (uint32_t)(effective >> 32),
-		  .permitted = (uint32_t)(permitted >> 32) },
+		  .permitted = (uint32_t)(permitted >> 32),
+		  .inheritable = (uint32_t)(inheritable >> 32) },
 	};
 
 	return result(syscall(SYS_capset, &header, data));
 }
 
-static int get_permitted(uint64_t *out)
+int jail_permitted_capabilities(uint64_t *out)
 {
 	struct __user_cap_header_struct header = { _LINUX_CAPABILITY_VERSION_3, 0 };
 	struct __user_cap_data_struct data[2];
@@ -132,8 +135,8 @@ int jail_take_ids(const struct jail_child *child)
 	    syscall(SYS_setresgid, spec->gid, spec->gid, spec->gid) ||
 	    syscall(SYS_setresuid, spec->uid, spec->uid, spec->uid))
 		return -errno;
-	int err = get_permitted(&permitted);
-	err = err ?: set_capabilities(permitted, permitted);
+	int err = jail_permitted_capabilities(&permitted);
+	err = err ?: jail_set_capabilities(permitted, permitted, 0);
 	/*
 	 * Changing ids made the process undumpable, and then its maps in /proc would belong to
 	 * root.
@@ -141,9 +144,9 @@ int jail_take_ids(const struct jail_child *child)
 	return err ?: result(prctl(PR_SET_DUMPABLE, 1, 0, 0, 0));
 }
 
-static int write_proc(const struct jail_child *child, const char *path, const char *text)
+int jail_write_proc(const struct jail_env *env, const char *path, const char *text)
 {
-	int fd = openat(child->env->proc, path, O_WRONLY | O_CLOEXEC);
+	int fd = openat(env->proc, path, O_WRONLY | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
 	int err = write(fd, text, strlen(text)) < 0 ? -errno : 0;
@@ -151,7 +154,7 @@ static int write_proc(const struct jail_child *child, const char *path, const ch
 	return err;
 }
 
-static char *put_number(char *p, unsigned long n)
+char *jail_put_number(char *p, unsigned long n)
 {
 	char digits[24];
 	int count = 0;
@@ -166,12 +169,12 @@ static char *put_number(char *p, unsigned long n)
 
 static int write_map(const struct jail_child *child, const char *path, unsigned long outer)
 {
-	char text[64], *p = put_number(text, INNER_ID);
+	char text[64], *p = jail_put_number(text, INNER_ID);
 
 	*p++ = ' ';
-	p = put_number(p, outer);
+	p = jail_put_number(p, outer);
 	memcpy(p, " 1", 3);
-	return write_proc(child, path, text);
+	return jail_write_proc(child->env, path, text);
 }
 
 /* Every process may map its own id alone, once it has given up setgroups. */
@@ -179,7 +182,7 @@ int jail_leaf_namespace(const struct jail_child *child)
 {
 	if (unshare(CLONE_NEWUSER))
 		return -errno;
-	int err = write_proc(child, "self/setgroups", "deny");
+	int err = jail_write_proc(child->env, "self/setgroups", "deny");
 	err = err ?: write_map(child, "self/gid_map", child->spec->gid);
 	return err ?: write_map(child, "self/uid_map", child->spec->uid);
 }
@@ -195,14 +198,14 @@ int jail_no_more_namespaces(const struct jail_child *child)
 	};
 
 	for (size_t i = 0; i < sizeof limits / sizeof *limits; i++)
-		(void)write_proc(child, limits[i], "0");
+		(void)jail_write_proc(child->env, limits[i], "0");
 	return 0;
 }
 
 /* When memory runs out on the whole machine, a jail goes first. */
 int jail_first_victim(const struct jail_child *child)
 {
-	(void)write_proc(child, "self/oom_score_adj", "1000");
+	(void)jail_write_proc(child->env, "self/oom_score_adj", "1000");
 	return 0;
 }
 
@@ -269,7 +272,7 @@ int jail_no_capabilities(const struct jail_child *child)
 				return -errno;
 			break; /* the kernel's last one */
 		}
-	int err = set_capabilities(0, 0);
+	int err = jail_set_capabilities(0, 0, 0);
 	return err ?: result(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
 }
 

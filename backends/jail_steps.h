@@ -44,4 +44,14 @@ int jail_descriptors(const struct jail_child *child);
 int jail_filter(const struct jail_child *child);
 int jail_exec(const struct jail_child *child);
 
+/*
+ * What steps are made of, for rockers too. A clone has SIGCHLD as its signal; group: a directory of
+ * version 2 to be born in, or -1.
+ */
+pid_t jail_clone(uint64_t flags, int group, int *pidfd);
+int jail_set_capabilities(uint64_t effective, uint64_t permitted, uint64_t inheritable);
+int jail_permitted_capabilities(uint64_t *out);
+int jail_write_proc(const struct jail_env *env, const char *path, const char *text);
+char *jail_put_number(char *p, unsigned long n); /* no NUL; the end */
+
 #endif

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Package images: whose the kernel mounts, and that their loop devices go.
+ * single-threaded
+ */
+#include "rocker_plans.h"
+
+/* Of an image in the plan that others than root may change. */
+static void untrusted(const char *file)
+{
+	struct one one;
+
+	chmod(below(file), 0666);
+	refused(EOPNOTSUPP, "image is neither root's nor of a listed hash", below(file));
+	CHECK(!chown(below(file), NOBODY, NOBODY));
+	chmod(below(file), 0644);
+	refused(EOPNOTSUPP, "image is neither root's nor of a listed hash", below(file));
+	/* but one whose hash is known is anybody's */
+	char command[256], list[80];
+	snprintf(command, sizeof command, "sha256sum <%s", below(file));
+	FILE *p = popen(command, "r");
+	CHECK(p && fscanf(p, "%64s", list) == 1);
+	if (p)
+		pclose(p);
+	env.allowed_images = list;
+	plan.package_opener = opener(NOBODY);
+	BUILD(&one);
+	env.allowed_images = "";
+	ASK(&one, 0, "read /opt/app/run");
+	end(&one);
+}
+
+static void image(const char *make, const char *file)
+{
+	struct one one;
+
+	mkdir(below("app"), 0755);
+	put("app/run", "an app");
+	if (!shell("cd %s && rm -f %s && %s >/dev/null 2>&1", work, file, make)) {
+		check_skip("no tool to make one");
+		return;
+	}
+	plain();
+	plan.package = word("%s", below(file));
+	plan.package_opener = self();
+	plan.exec_dir = word("%s", "/opt/app");
+	if (!jail.root) {
+		refused(EOPNOTSUPP, "image: not without root", below(file));
+		return;
+	}
+	chmod(below(file), 0644);
+	BUILD(&one);
+	ASK(&one, 0, "read /opt/app/run");
+	CHECK_STR(told, "an app");
+	ASK(&one, EROFS, "write /opt/app/new x");
+	end(&one);
+	plan.package_opener = opener(NOBODY);
+	BUILD(&one);
+	ASK(&one, 0, "read /opt/app/run");
+	end(&one);
+	chmod(below(file), 0600);
+	refused(EACCES, "open", below(file));
+	plan.package_opener = self();
+	untrusted(file);
+}
+
+static void test_squashfs(void)
+{
+	image("mksquashfs app image.squashfs -noappend", "image.squashfs");
+}
+
+static void test_erofs(void)
+{
+	image("mkfs.erofs image.erofs app", "image.erofs");
+}
+
+/* Devices that show the image. */
+static int loops_of(const char *file)
+{
+	char command[256];
+	int n = -1;
+
+	snprintf(command, sizeof command, "losetup -j %s 2>/dev/null | wc -l", below(file));
+	FILE *p = popen(command, "r");
+	if (p && fscanf(p, "%d", &n) != 1)
+		n = -1;
+	if (p)
+		pclose(p);
+	return n;
+}
+
+/* One loop device for all, which goes with the last of them, a little later. */
+static void test_loops_go(void)
+{
+	struct one one, two;
+	int now = -1;
+
+	if (!jail.root) {
+		check_skip("no loop devices without root");
+		return;
+	}
+	mkdir(below("app"), 0755);
+	put("app/run", "an app");
+	if (!shell("cd %s && rm -f once.img && mksquashfs app once.img -noappend >/dev/null 2>&1 && chmod 644 once.img", work)) {
+		check_skip("no tool to make one");
+		return;
+	}
+	plain();
+	plan.package = word("%s", below("once.img"));
+	plan.package_opener = self();
+	plan.exec_dir = word("%s", "/opt/app");
+	BUILD(&one);
+	BUILD(&two);
+	CHECK_MSG((now = loops_of("once.img")) == 1, "%d loop devices", now);
+	end(&one);
+	ASK(&two, 0, "read /opt/app/run");
+	CHECK_STR(told, "an app");
+	end(&two);
+	for (int i = 0; i < 200 && (now = loops_of("once.img")); i++)
+		usleep(100000);
+	CHECK_MSG(!now, "%d loop devices are left", now);
+}
+
+static void test_no_package(void)
+{
+	plain();
+	plan.package = word("%s", "/dev/null");
+	plan.package_opener = self();
+	plan.exec_dir = word("%s", "/opt/app");
+	refused(EINVAL, "image is not a regular file", "/dev/null");
+	put("text", "no image at all");
+	plain();
+	plan.package = word("%s", below("text"));
+	plan.package_opener = self();
+	plan.exec_dir = word("%s", "/opt/app");
+	if (jail.root)
+		refused(EINVAL, "image is neither squashfs nor erofs", below("text"));
+}
+
+static void all(void)
+{
+	RUN_AS_ROLE(test_squashfs);
+	RUN_AS_ROLE(test_erofs);
+	RUN_AS_ROLE(test_loops_go);
+	RUN_AS_ROLE(test_no_package);
+}
+
+int main(void)
+{
+	return plans_as_roles(all);
+}
