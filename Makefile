@@ -161,11 +161,14 @@ $(O)/bin/inspector: $(call jailed,$(INSPECTOR))
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(JAIL_LDFLAGS) -o $@ $^ -lelf -lz
 
-# Without a libc: each rocker has one of these, and starts it when it is made.
+$(call jailed,$(GUARD)): JAIL_CFLAGS += -fno-asynchronous-unwind-tables
+
+# Without a libc, and with as few pages and mappings as can be: each rocker has one of these.
+GUARD_LDFLAGS := -nostdlib -nostartfiles -s -Wl,-z,noseparate-code,--build-id=none,--no-eh-frame-hdr
 $(O)/bin/guard: $(call jailed,$(GUARD))
 	$(call say,LINK,$@)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(JAIL_LDFLAGS) -nostdlib -nostartfiles -o $@ $^
+	$(Q)$(CC) $(JAIL_LDFLAGS) $(GUARD_LDFLAGS) -o $@ $^
 
 $(O)/obj/embed.o: backends/embed.S $(O)/bin/runner $(O)/bin/inspector $(O)/bin/guard
 	$(call say,EMBED,'runner inspector guard')

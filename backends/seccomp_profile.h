@@ -4,7 +4,9 @@
  * launcher starts.
  *
  * A profile lists what is allowed. Everything else is reported to a listener (USER_NOTIF), whose holder
- * answers; where the kernel has none it is EPERM. "answer = kill" of a profile tells that holder to end
+ * answers; where the kernel has none it is EPERM. Only what a profile calls absent, and what is newer
+ * than this program, is ENOSYS at once and reported to nobody: libraries try such calls and then do
+ * without. "answer = kill" of a profile tells that holder to end
  * the job as well. Numbers of profiles are their places in the list, the same in launcher and daemon.
  */
 #ifndef SECCOMP_PROFILE_H

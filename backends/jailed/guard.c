@@ -1,15 +1,215 @@
 /* SPDX-License-Identifier: MIT */
-/* PID 1 of a rocker. */
-#include <sys/syscall.h>
+/* PID 1 of a rocker: serves its orders, reaps whatever ends, and ends with its socket. */
+#include "guard.h"
 
-_Noreturn void _start(void);
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <time.h>
 
-_Noreturn void _start(void)
+#include "guard_own.h"
+#include "guard_sys.h"
+
+#define REAPED_AT_ONCE 64 /* then orders are looked at, however many zombies there are */
+#define SIGNALS        64
+#define BIT(n)         (1ull << ((n)-1))
+
+static struct guard guard;
+
+/* A number in decimal that fills the word, else the guard ends. */
+static uint32_t number(const char *word)
 {
-	for (;;)
-#if defined __x86_64__
-		__asm__ volatile("syscall" : : "a"(SYS_exit_group), "D"(0) : "rcx", "r11", "memory");
-#else
-		;
-#endif
+	uint64_t value = 0;
+	const char *p = word;
+
+	for (; p && *p >= '0' && *p <= '9' && value <= UINT32_MAX; p++)
+		value = value * 10 + (uint64_t)(*p - '0');
+	if (!p || p == word || *p || value >= UINT32_MAX)
+		sys_exit(2);
+	return (uint32_t)value;
+}
+
+static void woken(int signal)
+{
+	(void)signal;
+}
+
+/*
+ * All blocked for good, but SIGCHLD while it waits. Jobs inherit nothing of it: what is ignored would
+ * stay ignored in them, and a handler does not survive an exec.
+ */
+static void take_signals(void)
+{
+	struct sys_action action = { .handler = SIG_DFL };
+	uint64_t all = ~0ull;
+
+	SYS_4(SYS_rt_sigprocmask, SIG_SETMASK, &all, NULL, sizeof all);
+	for (int i = 1; i <= SIGNALS; i++)
+		SYS_4(SYS_rt_sigaction, i, &action, NULL, sizeof action.mask);
+	action = (struct sys_action){ woken, SYS_RESTORER, sys_restorer, 0 };
+	SYS_4(SYS_rt_sigaction, SIGCHLD, &action, NULL, sizeof action.mask);
+}
+
+/*
+ * Keeps what it works with, drops the bounding set where it may, and has no groups that a job could
+ * inherit.
+ */
+static void take_capabilities(struct guard *g)
+{
+	struct __user_cap_header_struct head = { _LINUX_CAPABILITY_VERSION_3, 0 };
+	struct __user_cap_data_struct data[2] = { { 0 } };
+	uint32_t kept = 1u << CAP_SETUID | 1u << CAP_SETGID | 1u << CAP_KILL;
+
+	if (SYS_2(SYS_capget, &head, data))
+		sys_exit(3);
+	if (data[0].effective & 1u << CAP_SETPCAP)
+		for (int cap = 0; !SYS_5(SYS_prctl, PR_CAPBSET_DROP, cap, 0, 0, 0); cap++)
+			;
+	g->switches_ids = data[0].effective & 1u << CAP_SETUID;
+	if (g->switches_ids && SYS_2(SYS_getgroups, 0, NULL) != 0 && SYS_2(SYS_setgroups, 0, NULL))
+		sys_exit(4);
+	kept &= data[0].permitted;
+	g->has_caps = kept;
+	data[0] = (struct __user_cap_data_struct){ .effective = kept, .permitted = kept };
+	data[1] = (struct __user_cap_data_struct){ 0 };
+	if (SYS_2(SYS_capset, &head, data))
+		sys_exit(5);
+}
+
+/* argv: name, uid, gid, flags, unique name. */
+static void take_arguments(struct guard *g, char **argv)
+{
+	for (int i = 0; i < 5; i++)
+		if (!argv[i])
+			sys_exit(2);
+	g->uid = number(argv[1]);
+	g->gid = number(argv[2]);
+	for (const char *flag = argv[3]; *flag; flag++)
+		if (*flag == 'e')
+			g->leaves_empty = true;
+	SYS_5(SYS_prctl, PR_SET_NAME, argv[4], 0, 0, 0);
+}
+
+static void start(struct guard *g, char **argv)
+{
+	/* Before anything else: nobody may look into a process that is still being made ready. */
+	SYS_5(SYS_prctl, PR_SET_DUMPABLE, 0, 0, 0, 0);
+	SYS_5(SYS_prctl, PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+	take_signals();
+	SYS_1(SYS_umask, 022);
+	if (SYS_3(SYS_dup3, GUARD_CTL_FD, GUARD_CTL_MOVED, O_CLOEXEC) != GUARD_CTL_MOVED)
+		sys_exit(6);
+	/* Whatever else there is was not meant for us, and would be a job's descriptor. */
+	SYS_3(SYS_close_range, 0, GUARD_CTL_MOVED - 1, 0);
+	SYS_3(SYS_close_range, GUARD_CTL_MOVED + 1, ~0u, 0);
+	take_arguments(g, argv);
+	g->childless = true;
+	take_capabilities(g);
+	guard_reply(&(struct guard_reply){ .type = GUARD_READY }, -1);
+}
+
+static uint64_t time_ns(const struct timeval *t)
+{
+	return (uint64_t)t->tv_sec * 1000000000u + (uint64_t)t->tv_usec * 1000u;
+}
+
+static void ended(struct guard *g, struct guard_job *job, int status, const struct rusage *usage)
+{
+	struct guard_reply reply = {
+		.type = GUARD_EXITED,
+		.job = job->job,
+		.pid = job->pid,
+		.code = WIFEXITED(status)   ? CLD_EXITED
+			: WCOREDUMP(status) ? CLD_DUMPED
+					    : CLD_KILLED,
+		.status = WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status),
+		.user_ns = time_ns(&usage->ru_utime),
+		.system_ns = time_ns(&usage->ru_stime),
+		.max_rss_bytes = (uint64_t)usage->ru_maxrss * 1024,
+		.minor_faults = (uint64_t)usage->ru_minflt,
+		.major_faults = (uint64_t)usage->ru_majflt,
+		.voluntary_switches = (uint64_t)usage->ru_nvcsw,
+		.forced_switches = (uint64_t)usage->ru_nivcsw,
+		.running = --g->running,
+	};
+
+	*job = (struct guard_job){ 0 };
+	guard_reply(&reply, -1);
+}
+
+/*
+ * Flag e, and no child is left. A process that entered is nobody's child here, and its coming and going
+ * make no signal; without /proc there is no telling of it.
+ */
+static void look_around(struct guard *g)
+{
+	int others = guard_others(g);
+
+	if (g->saw_others && others <= 0)
+		sys_exit(0);
+	g->saw_others |= others > 0;
+}
+
+/* False: there may be more. */
+static bool reap(struct guard *g)
+{
+	struct rusage usage;
+	int status;
+
+	for (int i = 0; i < REAPED_AT_ONCE; i++) {
+		long pid = SYS_4(SYS_wait4, -1, &status, WNOHANG, &usage);
+		if (pid <= 0) {
+			g->childless = pid < 0;
+			if (g->childless && g->leaves_empty)
+				look_around(g);
+			return true;
+		}
+		g->saw_others = true;
+		for (struct guard_job *job = g->jobs; job < g->jobs + GUARD_JOBS_MAX; job++)
+			if (job->job && job->pid == pid) {
+				ended(g, job, status, &usage);
+				break;
+			}
+	}
+	return false;
+}
+
+static void obey(struct guard *g)
+{
+	if (!guard_receive(g))
+		sys_exit(0);
+	bool fine = g->order.type == GUARD_START    ? guard_start(g)
+		    : g->order.type == GUARD_SIGNAL ? guard_signal(g)
+						    : false;
+	if (!fine) /* GUARD_END, or nothing that we know */
+		sys_exit(0);
+}
+
+static _Noreturn void serve(struct guard *g)
+{
+	const uint64_t waiting = ~BIT(SIGCHLD);
+	struct pollfd control = { .fd = GUARD_CTL_MOVED, .events = POLLIN };
+	bool all_reaped = true;
+
+	for (;;) {
+		struct timespec time = { 0, !all_reaped ? 0 : GUARD_SCAN_MS * 1000000 };
+		bool timed = !all_reaped || (g->leaves_empty && g->childless);
+		long n = SYS_5(SYS_ppoll, &control, 1, timed ? &time : NULL, &waiting,
+			       sizeof waiting);
+		if (n > 0)
+			obey(g);
+		else
+			all_reaped = reap(g);
+	}
+}
+
+_Noreturn void guard_main(long *stack)
+{
+	start(&guard, (char **)stack + 1);
+	serve(&guard);
 }

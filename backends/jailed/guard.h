@@ -29,6 +29,9 @@
 #define GUARD_JOBS_MAX  256 /* of one rocker at a time */
 #define GUARD_LIMITS    4
 
+/* The flags of clone(2) by which a guard starts a job: a filter may allow these and no others. */
+#define GUARD_CLONE (CLONE_VM | CLONE_PIDFD | CLONE_CHILD_CLEARTID | SIGCHLD)
+
 enum guard_order_type {
 	/*
 	 * Descriptors: what become 0, 1, 2, ... of the job. text: argc words, envc words "KEY=VALUE",

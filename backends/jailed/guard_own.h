@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the files of the guard share: its state, all of it, in memory that is zero when it starts.
+ *
+ * One thread owns it. While a job is spawned the child reads it too, on a stack of its own, and writes
+ * err alone. No file has static data besides: nothing is relocated, and what is not used is never
+ * a page.
+ */
+#ifndef GUARD_OWN_H
+#define GUARD_OWN_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "guard.h"
+
+/*
+ * Where the control socket moves to, so that the descriptors that come with an order are 0, 1, 2, ...
+ * by themselves, as the job shall have them.
+ */
+#define GUARD_CTL_MOVED (GUARD_FDS_MAX + 8)
+#define GUARD_SCAN_MS   50
+
+struct guard_job {
+	uint32_t job; /* 0: this place is free */
+	pid_t pid;
+};
+
+/*
+ * The order of members is that of pages: what an ordinary job needs, the top of the child's stack, the
+ * jobs and an order of a few hundred bytes, lies in one.
+ */
+struct guard {
+	union {
+		char entries[1024]; /* of /proc */
+		char path[4096];    /* tried by a child */
+	};
+	char stack[4096 + 1024] __attribute__((aligned(16))); /* of the child */
+	uint32_t uid, gid;                                    /* of jobs */
+	bool switches_ids;                                    /* CAP_SETUID is there */
+	bool has_caps;         /* anything at all to be taken from jobs */
+	bool leaves_empty;     /* flag e */
+	bool saw_others;       /* there was another process in this namespace */
+	bool childless;        /* none was left at the last look; else their end is a signal */
+	uint32_t running;      /* jobs */
+	uint32_t nfds;         /* came with the order at hand: 0 .. nfds - 1 */
+	uint32_t shared;       /* the child that is being spawned still uses this memory */
+	int32_t err;           /* written by that child */
+	const char *directory; /* of the order at hand, like words */
+	char **words;          /* argv, NULL, envp, NULL: behind the order's text */
+	struct guard_job jobs[GUARD_JOBS_MAX];
+	struct guard_order order;
+	char words_room[(GUARD_WORDS_MAX + 3) * sizeof(char *)];
+} __attribute__((aligned(4096)));
+
+_Noreturn void guard_main(long *stack);
+
+/* The order that waits; false: the other end is closed, or does not speak as it should. */
+bool guard_receive(struct guard *g);
+/* With a descriptor unless that is -1. Ends the guard where nobody listens. */
+void guard_reply(const struct guard_reply *reply, int fd);
+
+/* Runs the order that was received; false: it is none. */
+bool guard_start(struct guard *g);
+bool guard_signal(struct guard *g);
+
+/* The processes in this pid namespace besides the guard, or -1: there is no /proc to tell. */
+int guard_others(struct guard *g);
+
+#endif
