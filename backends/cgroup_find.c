@@ -90,7 +90,7 @@ int cgroup_mount_point(const char *text, const char *controller, char *buf, size
 	return -ENOENT;
 }
 
-static int read_text(int dir, const char *path, char *buf, size_t size)
+int cgroup_read_text(int dir, const char *path, char *buf, size_t size)
 {
 	int fd = openat(dir, path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
@@ -105,7 +105,7 @@ static int read_text(int dir, const char *path, char *buf, size_t size)
 	return err;
 }
 
-static int open_below(const char *mount_point, const char *path)
+int cgroup_open_below(const char *mount_point, const char *path)
 {
 	char whole[2 * PATH_MAX];
 
@@ -140,10 +140,10 @@ static int find_v2(const char *mounts, const char *groups, int parents[CGROUP_CO
 	if (err)
 		return err;
 	for (;;) {
-		int fd = open_below(mount_point, path);
+		int fd = cgroup_open_below(mount_point, path);
 		if (fd < 0)
 			return fd;
-		if (!read_text(fd, "cgroup.subtree_control", words, sizeof words) &&
+		if (!cgroup_read_text(fd, "cgroup.subtree_control", words, sizeof words) &&
 		    cgroup_has_word(words, "memory", " \n") &&
 		    cgroup_has_word(words, "pids", " \n")) {
 			parents[CGROUP_MEMORY] = fd;
@@ -166,7 +166,7 @@ static int find_v1(const char *mounts, const char *groups, int parents[CGROUP_CO
 	for (int i = 0; i < CGROUP_CONTROLLERS && !err; i++) {
 		err = cgroup_mount_point(mounts, controllers[i], mount_point, sizeof mount_point);
 		err = err ?: cgroup_own_path(groups, controllers[i], path, sizeof path);
-		if (!err && (parents[i] = open_below(mount_point, path)) < 0)
+		if (!err && (parents[i] = cgroup_open_below(mount_point, path)) < 0)
 			err = parents[i];
 	}
 	if (!err)
@@ -182,8 +182,8 @@ int cgroup_find(int parents[CGROUP_CONTROLLERS])
 	char *mounts = malloc(TEXT_MAX), *groups = malloc(TEXT_MAX);
 
 	int found = mounts && groups ? 0 : -ENOMEM;
-	found = found ?: read_text(AT_FDCWD, "/proc/self/mounts", mounts, TEXT_MAX);
-	found = found ?: read_text(AT_FDCWD, "/proc/self/cgroup", groups, TEXT_MAX);
+	found = found ?: cgroup_read_text(AT_FDCWD, "/proc/self/mounts", mounts, TEXT_MAX);
+	found = found ?: cgroup_read_text(AT_FDCWD, "/proc/self/cgroup", groups, TEXT_MAX);
 	if (!found) {
 		found = find_v2(mounts, groups, parents);
 		if (found < 0)
@@ -194,33 +194,59 @@ int cgroup_find(int parents[CGROUP_CONTROLLERS])
 	return found;
 }
 
-/* What its launcher had no time to end: such processes are on their way out, or are sent there. */
+/* ---- what dead launchers left ---------------------------------------------------------------- */
+
+static void write_file(int group, const char *file, const char *text)
+{
+	int fd = openat(group, file, O_WRONLY | O_CLOEXEC);
+	if (fd < 0)
+		return;
+	(void)!write(fd, text, strlen(text));
+	(void)close(fd);
+}
+
+/*
+ * What its launcher had no time to end: such processes are on their way out, or are sent there.
+ * Version 2 ends all at once; in version 1 a frozen process dies no sooner than it is thawed.
+ */
 static void kill_members(int group)
 {
 	char text[4096];
 
-	if (read_text(group, "cgroup.procs", text, sizeof text))
+	if (cgroup_read_text(group, "cgroup.procs", text, sizeof text))
 		return;
-	for (char *p = text; *p >= '1' && *p <= '9'; p += *p == '\n')
-		(void)kill((pid_t)strtol(p, &p, 10), SIGKILL);
+	/* Pids of another namespace are shown as 0: theirs is a launcher that cannot be seen from here. */
+	if (*text < '1' || *text > '9')
+		return;
+	write_file(group, "freezer.state", "THAWED");
+	write_file(group, "cgroup.kill", "1");
+	/* A number that the end of text has cut would be somebody else's. */
+	for (char *p = text, *end; *p >= '1' && *p <= '9' && strchr(p, '\n'); p = end + 1)
+		(void)kill((pid_t)strtol(p, &end, 10), SIGKILL);
+}
+
+static void kill_group(int parent, const char *name)
+{
+	int group = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (group < 0)
+		return;
+	kill_members(group);
+	(void)close(group);
 }
 
 static void remove_group(int parent, const char *name)
 {
 	const struct timespec pause = { .tv_nsec = PAUSE_NS };
-	int group = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 
 	for (int i = 0; i < PAUSES_MAX && unlinkat(parent, name, AT_REMOVEDIR) && errno == EBUSY;
 	     i++) {
-		if (group >= 0)
-			kill_members(group);
+		kill_group(parent, name);
 		(void)nanosleep(&pause, NULL);
 	}
-	if (group >= 0)
-		(void)close(group);
 }
 
-static void sweep_one(int parent, const char *name)
+/* Calls visit for each directory in that one. */
+static void each_directory(int parent, const char *name, void (*visit)(int dir, const char *name))
 {
 	int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
@@ -230,28 +256,44 @@ static void sweep_one(int parent, const char *name)
 		return;
 	}
 	for (struct dirent *e; (e = readdir(dir));)
-		if (e->d_type == DT_DIR && e->d_name[0] >= '0' && e->d_name[0] <= '9')
-			remove_group(fd, e->d_name);
+		if (e->d_type == DT_DIR && e->d_name[0] != '.')
+			visit(fd, e->d_name);
 	(void)closedir(dir);
+}
+
+/* Of a process of ours that is gone? */
+static bool is_stale(const char *name)
+{
+	static const char prefix[] = "sandboxfs-";
+
+	if (strncmp(name, prefix, sizeof prefix - 1))
+		return false;
+	long pid = strtol(name + sizeof prefix - 1, NULL, 10);
+	return pid > 0 && kill((pid_t)pid, 0) && errno == ESRCH;
+}
+
+static void kill_stale(int parent, const char *name)
+{
+	if (is_stale(name))
+		each_directory(parent, name, kill_group);
+}
+
+static void remove_stale(int parent, const char *name)
+{
+	if (!is_stale(name))
+		return;
+	each_directory(parent, name, remove_group);
 	(void)unlinkat(parent, name, AT_REMOVEDIR);
 }
 
+void cgroup_sweep_kill(int parent)
+{
+	each_directory(parent, ".", kill_stale);
+}
+
+/* All are killed before the first one is waited for. */
 void cgroup_sweep(int parent)
 {
-	static const char prefix[] = "sandboxfs-";
-	int fd = openat(parent, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-	if (!dir) {
-		if (fd >= 0)
-			(void)close(fd);
-		return;
-	}
-	for (struct dirent *e; (e = readdir(dir));) {
-		if (strncmp(e->d_name, prefix, sizeof prefix - 1))
-			continue;
-		long pid = strtol(e->d_name + sizeof prefix - 1, NULL, 10);
-		if (pid > 0 && kill((pid_t)pid, 0) && errno == ESRCH)
-			sweep_one(parent, e->d_name);
-	}
-	(void)closedir(dir);
+	cgroup_sweep_kill(parent);
+	each_directory(parent, ".", remove_stale);
 }

@@ -28,7 +28,14 @@ int cgroup_mount_point(const char *text, const char *controller, char *buf, size
 /* Does the list of words hold this one? */
 bool cgroup_has_word(const char *words, const char *word, const char *separators);
 
-/* Removes directories sandboxfs-PID of processes that are gone, with the numbered ones in them. */
+/* A whole file of /proc or of a control group; longer ones are cut. 0 or -errno. */
+int cgroup_read_text(int dir, const char *path, char *buf, size_t size);
+/* The directory of that group where it is mounted, writable; a descriptor or -errno. */
+int cgroup_open_below(const char *mount_point, const char *path);
+
+/* Removes directories sandboxfs-PID of processes that are gone, with the groups in them. */
 void cgroup_sweep(int parent);
+/* Only ends what is left in them, and thaws it for that. */
+void cgroup_sweep_kill(int parent);
 
 #endif

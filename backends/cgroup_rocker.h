@@ -48,7 +48,7 @@ struct rocker_groups {
 	int dirs[GROUP_PARTS]; /* owned by the launcher; -1 */
 };
 
-/* One rocker's. */
+/* One rocker's. Only that of GROUP_CORE is open, from rocker_group_make() to rocker_group_entered(). */
 struct rocker_group {
 	uint32_t number;
 	int dirs[GROUP_PARTS]; /* -1: none */
@@ -65,12 +65,17 @@ int rocker_group_clone_dir(const struct rocker_groups *groups, const struct rock
 /* Moves the calling process to all parts (but the one that the clone entered, if cloned). */
 int rocker_group_enter(const struct rocker_groups *groups, const struct rocker_group *group,
 		       bool cloned);
+/* Its first process is on its way: what that needed is closed. Idempotent. */
+void rocker_group_entered(struct rocker_group *group);
 /*
  * Sets every limit, also those that are none. 0; -EOPNOTSUPP with *what_out naming the first that this
  * machine cannot ("memory.max", ...), after the others have been set; -errno.
  */
 int rocker_group_limit(const struct rocker_groups *groups, const struct rocker_group *group,
 		       const struct plan_limits *limits, const char **what_out);
+/* The same for one that has had no limits yet: those that are none are none already. */
+int rocker_group_limit_new(const struct rocker_groups *groups, const struct rocker_group *group,
+			   const struct plan_limits *limits, const char **what_out);
 int rocker_group_freeze(const struct rocker_groups *groups, const struct rocker_group *group,
 			bool freeze);
 /* Ends every process in it, frozen ones too. 0, -EOPNOTSUPP: not here, kill the guard; -errno. */

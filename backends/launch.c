@@ -77,6 +77,10 @@ void launch_stop(void)
 		free(c->zygotes[i]); /* those whose owners never dropped them */
 		c->zygotes[i] = NULL;
 	}
+	for (unsigned i = 0; i < LM_ROCKERS_MAX; i++) {
+		launch_rocker_free(c->rockers[i]);
+		c->rockers[i] = NULL;
+	}
 	(void)close(c->wake);
 	c->wake = -1;
 	(void)pthread_cond_destroy(&c->probed);
@@ -89,7 +93,7 @@ const char *launch_machine(void)
 
 /* ---- zygotes --------------------------------------------------------------------------------- */
 
-static void wake_thread(void)
+void launch_wake(void)
 {
 	const uint64_t one = 1;
 
@@ -179,7 +183,7 @@ void launch_zygote_drop(struct launch_zygote *zygote)
 			c->zygotes[zygote->index] = NULL;
 	} else if (launch_send(&order, sizeof order, NULL, 0) == -EAGAIN) {
 		zygote->drop_owed = true;
-		wake_thread();
+		launch_wake();
 	}
 	(void)pthread_mutex_unlock(&c->lock);
 	if (unused)
@@ -273,7 +277,7 @@ void launch_kill(int64_t run)
 	if (zygote && zygote->run == order.run && !c->gone &&
 	    launch_send(&order, sizeof order, NULL, 0) == -EAGAIN) {
 		zygote->kill_owed = true;
-		wake_thread();
+		launch_wake();
 	}
 	(void)pthread_mutex_unlock(&c->lock);
 }

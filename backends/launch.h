@@ -19,7 +19,13 @@
 
 #define LAUNCH_EVENTS_MAX 8
 
-enum launch_kind { LAUNCH_INSPECTOR, LAUNCH_RUNNER };
+enum launch_kind {
+	LAUNCH_INSPECTOR,
+	LAUNCH_RUNNER,
+	/* not of zygotes: whose id it is */
+	LAUNCH_ROCKER,	   /* guards */
+	LAUNCH_ROCKER_JOB, /* jobs of root's */
+};
 
 struct launch_limits {
 	uint64_t memory_bytes; /* cgroup memory where there is one, and RLIMIT_AS */

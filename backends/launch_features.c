@@ -22,6 +22,7 @@ static const struct {
 	{ "pid_namespaces", "namespaces", "pid" },
 	{ "pidfd_getfd", "pidfd_getfd", "yes" },
 	{ "privileged_launcher", "launcher", "root" },
+	{ "rockers", "rockers", "yes" },
 	{ "seccomp_notify", "seccomp_notify", "yes" },
 	{ "user_namespaces", "namespaces", "user" },
 	{ 0 },

@@ -33,7 +33,10 @@ struct launch_rocker_calls {
 	/* once */
 	void (*ready)(void *arg, struct launch_rocker *rocker,
 		      const struct launch_rocker_ready *how);
-	/* at most once, after a ready with 0, never after launch_rocker_drop() has returned */
+	/*
+	 * At most once, after a ready with 0. A drop in another thread may just miss it: it never comes after
+	 * gone, and arg has to last until that.
+	 */
 	void (*ended)(void *arg, struct launch_rocker *rocker,
 		      const struct launch_rocker_ended *how);
 	/* once, after launch_rocker_drop(): nothing of it is left, and the pointer is not valid any more */
@@ -46,7 +49,10 @@ struct launch_rocker_calls {
  */
 struct launch_rocker *launch_rocker_new(uid_t owner, const struct rocker_plan *plan,
 					const struct launch_rocker_calls *calls, void *arg);
-/* Ends all of it. ready comes first where it is pending. */
+/*
+ * Ends all of it. ready comes first where it is pending. When the launcher is gone already, gone is called
+ * before this returns.
+ */
 void launch_rocker_drop(struct launch_rocker *rocker);
 
 /* Each 0 or -errno with a sentence; done is called once if it returned 0. rc -EOPNOTSUPP has a sentence too. */

@@ -12,6 +12,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "launch_rocker.h"
 #include "launcher.h"
 
 #define EVENTS_CACHED 256
@@ -30,6 +31,36 @@ struct launch_zygote {
 	void *done_arg;
 };
 
+/* What was asked of a rocker and is not done yet; answered in the order of asking. */
+struct rocker_wait {
+	struct rocker_wait *next;
+	uint32_t order;
+	launch_rocker_done *done;
+	void *arg;
+};
+
+struct launch_rocker {
+	uint32_t index;
+	struct launch_rocker_calls calls;
+	void *arg;
+	bool ready_pending, ready_ok, ended;
+	bool lost;    /* its guard's descriptors found no room here: it counts as one that failed */
+	bool burying; /* the launch thread is telling it that the launcher is gone */
+	bool dropped; /* by its owner: freed once all has been said */
+	bool drop_owed; /* LM_ROCKER_DROP could not be sent yet */
+	_Atomic uint32_t group;
+	struct rocker_wait *waits, **waits_end;
+	struct lm_rocker_new *owed; /* owned: could not be sent yet */
+};
+
+/* Host paths that are being tried. */
+struct rocker_trial {
+	struct rocker_trial *next;
+	uint32_t id;
+	launch_rocker_done *done;
+	void *arg;
+};
+
 struct event_fact {
 	struct launch_event event;
 	bool known;
@@ -45,7 +76,12 @@ struct launch_client {
 	bool started, gone; /* gone: no launcher any more */
 	bool deaf;          /* it has closed its end, and the thread is about to see that */
 	uint64_t last_run;
-	struct launch_zygote *zygotes[LM_JAILS_MAX]; /* owned */
+	struct launch_zygote *zygotes[LM_JAILS_MAX];   /* owned */
+	struct launch_rocker *rockers[LM_ROCKERS_MAX]; /* owned */
+	uint32_t next_rocker;                          /* where a free number is looked for */
+	struct rocker_trial *trials;                   /* owned */
+	uint32_t last_trial;
+	struct group_places places; /* constant after launch_start() */
 	struct event_fact facts[EVENTS_CACHED];
 	unsigned nfacts, next_fact;
 	char machine[LM_MACHINE_TEXT]; /* constant after launch_start() */
@@ -61,6 +97,37 @@ int launch_send(const void *message, size_t size, const int *fds, unsigned nfds)
 void *launch_listen(void *unused); /* the launch thread */
 /* The first message, within a deadline: 0 or -errno. */
 int launch_hello(void);
+
+void launch_wake(void); /* the launch thread pays what is owed */
+
+/*
+ * launch_rocker_wire.c: each is called without the lock, and returns false for what no honest launcher
+ * says. fds: what came along; who keeps one puts -1 in its place.
+ */
+#define ROCKER_FDS 2 /* of LM_ROCKER_READY */
+union reply;
+bool on_rocker_ready(union reply *reply, int *fds);
+bool on_rocker_ended(union reply *reply, int *fds);
+bool on_rocker_gone(union reply *reply, int *fds);
+bool on_rocker_done(union reply *reply, int *fds);
+bool on_rocker_checked(union reply *reply, int *fds);
+bool launch_rockers_pay(void); /* under the lock; true: something is still owed */
+void launch_rockers_bury(void);
+void launch_rocker_free(struct launch_rocker *rocker);
+
+union reply {
+	struct lm_head head;
+	struct lm_machine machine;
+	struct lm_ready ready;
+	struct lm_exit exit;
+	struct lm_gone gone;
+	struct lm_probed probed;
+	struct lm_rocker_ready rocker_ready;
+	struct lm_rocker_ended rocker_ended;
+	struct lm_rocker_gone rocker_gone;
+	struct lm_rocker_done rocker_done;
+	struct lm_rocker_checked rocker_checked;
+};
 
 /* launch_features.c: says which features there are, from lines of "key value". */
 void launch_features(const char *facts);

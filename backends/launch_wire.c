@@ -16,15 +16,6 @@
 
 #define HELLO_MS 5000
 
-union reply {
-	struct lm_head head;
-	struct lm_machine machine;
-	struct lm_ready ready;
-	struct lm_exit exit;
-	struct lm_gone gone;
-	struct lm_probed probed;
-};
-
 int launch_send(const void *message, size_t size, const int *fds, unsigned nfds)
 {
 	union {
@@ -64,6 +55,9 @@ int launch_hello(void)
 		return -EIO;
 	hello.text[sizeof hello.text - 1] = '\0';
 	memcpy(launch_client.machine, hello.text, sizeof hello.text);
+	launch_client.places = hello.places;
+	for (int i = 0; i < GROUP_PARTS; i++)
+		launch_client.places.path[i][GROUP_PATH_MAX - 1] = '\0';
 	launch_features(launch_client.machine);
 	return 0;
 }
@@ -77,8 +71,9 @@ static struct launch_zygote *zygote_of(const union reply *r)
 	return r->head.jail < LM_JAILS_MAX ? launch_client.zygotes[r->head.jail] : NULL;
 }
 
-static bool on_ready(union reply *r)
+static bool on_ready(union reply *r, int *fds)
 {
+	(void)fds;
 	struct launch_client *c = &launch_client;
 
 	(void)pthread_mutex_lock(&c->lock);
@@ -96,8 +91,9 @@ static bool on_ready(union reply *r)
 	return true;
 }
 
-static bool on_exit_of_run(union reply *r)
+static bool on_exit_of_run(union reply *r, int *fds)
 {
+	(void)fds;
 	struct launch_client *c = &launch_client;
 	void (*done)(void *arg, const struct launch_exit *how) = NULL;
 	void *arg = NULL;
@@ -118,8 +114,9 @@ static bool on_exit_of_run(union reply *r)
 	return true;
 }
 
-static bool on_gone(union reply *r)
+static bool on_gone(union reply *r, int *fds)
 {
+	(void)fds;
 	struct launch_client *c = &launch_client;
 
 	(void)pthread_mutex_lock(&c->lock);
@@ -133,8 +130,9 @@ static bool on_gone(union reply *r)
 	return expected;
 }
 
-static bool on_probed(union reply *r)
+static bool on_probed(union reply *r, int *fds)
 {
+	(void)fds;
 	(void)pthread_mutex_lock(&launch_client.lock);
 	launch_event_learn(&r->probed);
 	(void)pthread_mutex_unlock(&launch_client.lock);
@@ -144,20 +142,26 @@ static bool on_probed(union reply *r)
 static const struct reply_type {
 	uint32_t type;
 	size_t size;
-	bool (*handle)(union reply *reply);
+	unsigned fds_max; /* that may come along */
+	bool (*handle)(union reply *reply, int *fds);
 } reply_types[] = {
-	{ LM_READY, sizeof(struct lm_ready), on_ready },
-	{ LM_EXIT, sizeof(struct lm_exit), on_exit_of_run },
-	{ LM_GONE, sizeof(struct lm_gone), on_gone },
-	{ LM_PROBED, sizeof(struct lm_probed), on_probed },
+	{ LM_READY, sizeof(struct lm_ready), 0, on_ready },
+	{ LM_EXIT, sizeof(struct lm_exit), 0, on_exit_of_run },
+	{ LM_GONE, sizeof(struct lm_gone), 0, on_gone },
+	{ LM_PROBED, sizeof(struct lm_probed), 0, on_probed },
+	{ LM_ROCKER_READY, sizeof(struct lm_rocker_ready), ROCKER_FDS, on_rocker_ready },
+	{ LM_ROCKER_ENDED, sizeof(struct lm_rocker_ended), 0, on_rocker_ended },
+	{ LM_ROCKER_GONE, sizeof(struct lm_rocker_gone), 0, on_rocker_gone },
+	{ LM_ROCKER_DONE, sizeof(struct lm_rocker_done), 0, on_rocker_done },
+	{ LM_ROCKER_CHECKED, sizeof(struct lm_rocker_checked), 0, on_rocker_checked },
 	{ 0 },
 };
 
-static bool dispatch(union reply *reply, size_t size)
+static bool dispatch(union reply *reply, size_t size, int *fds, unsigned nfds)
 {
 	for (const struct reply_type *t = reply_types; t->handle; t++)
 		if (t->type == reply->head.type)
-			return t->size == size && t->handle(reply);
+			return t->size == size && nfds <= t->fds_max && t->handle(reply, fds);
 	return false;
 }
 
@@ -184,6 +188,7 @@ static bool pay_all(void)
 	for (unsigned i = 0; i < LM_JAILS_MAX; i++)
 		if (launch_client.zygotes[i] && pay(launch_client.zygotes[i]))
 			owed = true;
+	owed |= launch_rockers_pay();
 	(void)pthread_mutex_unlock(&launch_client.lock);
 	return owed;
 }
@@ -237,15 +242,50 @@ static void bury_all(void)
 	}
 }
 
+/* What came along, into fds, and -1 behind it; how many, or -EPROTO when something else did. */
+static int take_fds(struct msghdr *message, int fds[WIRE_FDS_MAX])
+{
+	unsigned nfds = 0;
+
+	for (int i = 0; i < WIRE_FDS_MAX; i++)
+		fds[i] = -1;
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(message); c; c = CMSG_NXTHDR(message, c)) {
+		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS || nfds)
+			return -EPROTO;
+		nfds = (unsigned)((c->cmsg_len - CMSG_LEN(0)) / sizeof(int));
+		memcpy(fds, CMSG_DATA(c), nfds * sizeof(int));
+	}
+	/* Cut descriptors are those for which this process had no room: not the launcher's fault. */
+	return message->msg_flags & MSG_TRUNC ? -EPROTO : (int)nfds;
+}
+
 /* One message; false: the launcher is gone, or not to be believed any more. */
 static bool hear(void)
 {
 	static union reply reply;
-	ssize_t n = recv(launch_client.channel, &reply, sizeof reply, MSG_DONTWAIT);
+	union {
+		struct cmsghdr align;
+		char bytes[CMSG_SPACE(sizeof(int[WIRE_FDS_MAX]))];
+	} control;
+	int fds[WIRE_FDS_MAX];
+	struct iovec part = { &reply, sizeof reply };
+	struct msghdr message = { .msg_iov = &part,
+				  .msg_iovlen = 1,
+				  .msg_control = &control,
+				  .msg_controllen = sizeof control };
 
+	ssize_t n = recvmsg(launch_client.channel, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return true;
-	return n >= (ssize_t)sizeof reply.head && dispatch(&reply, (size_t)n);
+	if (n < (ssize_t)sizeof reply.head)
+		return false;
+	int nfds = take_fds(&message, fds);
+	bool well = nfds >= 0 && dispatch(&reply, (size_t)n, fds, (unsigned)nfds);
+	/* Who keeps one has taken it out. */
+	for (int i = 0; i < WIRE_FDS_MAX; i++)
+		if (fds[i] >= 0)
+			(void)close(fds[i]);
+	return well;
 }
 
 void *launch_listen(void *unused)
@@ -275,5 +315,6 @@ void *launch_listen(void *unused)
 	(void)shutdown(c->channel, SHUT_RDWR);
 	sfs_status("launcher", "the launcher is gone: nothing can be loaded or run");
 	bury_all();
+	launch_rockers_bury();
 	return unused;
 }

@@ -3,12 +3,11 @@
  * The privileged process: one loop that takes fixed-size orders from the daemon and hands each to
  * its cell.
  */
-#include "launcher_state.h"
+#include "launcher_rocker.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/close_range.h>
-#include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -21,7 +20,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#define SEND_MS   1000 /* a daemon that takes nothing for so long is not there any more */
 #define END_MS    2000 /* for every jail to be gone at the end */
 #define BATCH     32
 #define NS_PER_MS UINT64_C(1000000)
@@ -33,15 +31,6 @@ extern const size_t jailed_runner_size __attribute__((weak));
 extern const size_t jailed_inspector_size __attribute__((weak));
 
 struct launcher launcher;
-
-union order {
-	struct lm_head head;
-	struct lm_new new;
-	struct lm_drop drop;
-	struct lm_run run;
-	struct lm_kill kill;
-	struct lm_probe probe;
-};
 
 uint64_t launcher_now(void)
 {
@@ -65,153 +54,6 @@ int launcher_watch(int fd, enum watch what, uint32_t index, uint32_t events)
 	return epoll_ctl(launcher.epoll, EPOLL_CTL_ADD, fd, &e) ? -errno : 0;
 }
 
-void launcher_say(const void *message, size_t size)
-{
-	if (launcher.broken)
-		return;
-	ssize_t n = send(launcher.channel, message, size, MSG_DONTWAIT | MSG_NOSIGNAL);
-	if (n < 0 && errno == EAGAIN) {
-		struct pollfd room = { .fd = launcher.channel, .events = POLLOUT };
-		(void)poll(&room, 1, SEND_MS);
-		n = send(launcher.channel, message, size, MSG_DONTWAIT | MSG_NOSIGNAL);
-	}
-	if (n != (ssize_t)size)
-		launcher.broken = true;
-}
-
-/* ---- orders ---------------------------------------------------------------------------------- */
-
-/*
- * Each returns 0, or -EPROTO: the daemon has lost count of what it asked for, and cannot be served
- * any longer.
- */
-static int on_new(const union order *o, const int *fds, unsigned nfds)
-{
-	struct cell *cell = &launcher.cells[o->head.jail];
-
-	if (cell->state != CELL_FREE || o->new.kind > LAUNCH_RUNNER || o->new.has_setup > 1)
-		return -EPROTO;
-	if (o->head.jail >= launcher.cells_used)
-		launcher.cells_used = o->head.jail + 1;
-	cell_new(cell, &o->new, fds, nfds);
-	return 0;
-}
-
-static int on_drop(const union order *o, const int *fds, unsigned nfds)
-{
-	struct cell *cell = &launcher.cells[o->head.jail];
-
-	(void)fds;
-	if (cell->state == CELL_FREE || cell->dropped || nfds)
-		return -EPROTO;
-	cell_drop(cell);
-	return 0;
-}
-
-static int on_run(const union order *o, const int *fds, unsigned nfds)
-{
-	struct cell *cell = &launcher.cells[o->head.jail];
-
-	if (cell->state == CELL_FREE || cell->dropped || !cell->answered ||
-	    cell->run.state != RUN_NONE || !o->run.run || !o->run.wall_ms ||
-	    o->run.nevents > LAUNCH_EVENTS_MAX)
-		return -EPROTO;
-	run_start(cell, &o->run, fds, nfds);
-	return 0;
-}
-
-static int on_kill(const union order *o, const int *fds, unsigned nfds)
-{
-	(void)fds;
-	if (nfds)
-		return -EPROTO;
-	run_kill(&launcher.cells[o->head.jail], o->kill.run);
-	return 0;
-}
-
-static int on_probe(const union order *o, const int *fds, unsigned nfds)
-{
-	struct lm_probed reply = { .head = { LM_PROBED, 0 }, .event = o->probe.event };
-
-	(void)fds;
-	if (nfds)
-		return -EPROTO;
-	int fd = count_open(&o->probe.event, 0);
-	reply.error = fd < 0 ? fd : 0;
-	launcher_close(&fd);
-	launcher_say(&reply, sizeof reply);
-	return 0;
-}
-
-static const struct order_type {
-	uint32_t type;
-	size_t size;
-	int (*handle)(const union order *order, const int *fds, unsigned nfds);
-} order_types[] = {
-	{ LM_NEW, sizeof(struct lm_new), on_new },
-	{ LM_DROP, sizeof(struct lm_drop), on_drop },
-	{ LM_RUN, sizeof(struct lm_run), on_run },
-	{ LM_KILL, sizeof(struct lm_kill), on_kill },
-	{ LM_PROBE, sizeof(struct lm_probe), on_probe },
-	{ 0 },
-};
-
-/* How many descriptors came along, in fds; -EPROTO when something else did. */
-static int take_fds(struct msghdr *message, int fds[WIRE_FDS_MAX])
-{
-	unsigned nfds = 0;
-
-	for (struct cmsghdr *c = CMSG_FIRSTHDR(message); c; c = CMSG_NXTHDR(message, c)) {
-		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS || nfds)
-			return -EPROTO;
-		nfds = (unsigned)((c->cmsg_len - CMSG_LEN(0)) / sizeof(int));
-		if (nfds > WIRE_FDS_MAX)
-			return -EPROTO;
-		memcpy(fds, CMSG_DATA(c), nfds * sizeof(int));
-	}
-	return message->msg_flags & (MSG_TRUNC | MSG_CTRUNC) ? -EPROTO : (int)nfds;
-}
-
-static int dispatch(const union order *order, size_t size, const int *fds, unsigned nfds)
-{
-	for (const struct order_type *t = order_types; t->handle; t++)
-		if (t->type == order->head.type) {
-			if (t->size != size || order->head.jail >= LM_JAILS_MAX)
-				return -EPROTO;
-			return t->handle(order, fds, nfds);
-		}
-	return -EPROTO;
-}
-
-static void take_order(void)
-{
-	static union order order;
-	union {
-		struct cmsghdr align;
-		char bytes[CMSG_SPACE(sizeof(int[WIRE_FDS_MAX]))];
-	} control;
-	int fds[WIRE_FDS_MAX];
-	struct iovec part = { &order, sizeof order };
-	struct msghdr message = { .msg_iov = &part,
-				  .msg_iovlen = 1,
-				  .msg_control = &control,
-				  .msg_controllen = sizeof control };
-
-	ssize_t n = recvmsg(launcher.channel, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
-		return;
-	int nfds = n > 0 ? take_fds(&message, fds) : -EPROTO;
-	if (nfds < 0 || (size_t)n < sizeof order.head ||
-	    dispatch(&order, (size_t)n, fds, (unsigned)nfds))
-		launcher.broken = true;
-	/*
-	 * What a handler keeps it has duplicated: so they are closed in one place, whatever
-	 * happened.
-	 */
-	for (int i = 0; i < nfds; i++)
-		(void)close(fds[i]);
-}
-
 /* ---- the loop -------------------------------------------------------------------------------- */
 
 static void take_signals(void)
@@ -231,7 +73,7 @@ static void handle(uint64_t token, uint32_t events)
 
 	switch ((enum watch)(token & 0xff)) {
 	case WATCH_CHANNEL:
-		take_order();
+		order_take();
 		break;
 	case WATCH_SIGNALS:
 		take_signals();
@@ -250,6 +92,9 @@ static void handle(uint64_t token, uint32_t events)
 		else
 			notify_mute(cell);
 		break;
+	case WATCH_WARD:
+		ward_reported((uint32_t)(token >> 8));
+		break;
 	}
 }
 
@@ -261,7 +106,7 @@ static void earlier(uint64_t *next, uint64_t when)
 
 static uint64_t next_deadline(void)
 {
-	uint64_t next = UINT64_MAX;
+	uint64_t next = wards_next();
 
 	for (uint32_t i = 0; i < launcher.cells_used; i++) {
 		const struct cell *c = &launcher.cells[i];
@@ -277,6 +122,7 @@ static void handle_late(void)
 {
 	uint64_t now = launcher_now();
 
+	wards_late(now);
 	for (uint32_t i = 0; i < launcher.cells_used; i++) {
 		struct cell *c = &launcher.cells[i];
 		if (c->deadline_ns && c->deadline_ns <= now)
@@ -376,8 +222,10 @@ static int begin(const struct sfs_config *config, int channel, const struct jail
 	err = err ?: take_over_signals();
 	if (err)
 		return err;
+	wards_groups(); /* first: what a dead launcher left frozen has to be thawed before it can be ended */
 	launcher.cgroup_error = geteuid() ? -EACCES : cgroup_start(&launcher.cgroups);
 	launcher.start_error = jail_start(&launcher.env, helpers);
+	wards_start();
 	count_start();
 	if (prctl(PR_SET_PDEATHSIG, DEATH, 0, 0,
 		  0)) /* after the last change of credentials, which would clear it */
@@ -404,8 +252,10 @@ static void end(void)
 	for (uint32_t i = 0; i < launcher.cells_used; i++)
 		if (launcher.cells[i].state != CELL_FREE && !launcher.cells[i].dropped)
 			cell_drop(&launcher.cells[i]);
-	while (cells_left() && launcher_now() < until)
+	wards_drop_all();
+	while ((cells_left() || wards_left()) && launcher_now() < until)
 		turn(until);
+	wards_stop();
 	cgroup_stop(&launcher.cgroups);
 }
 
@@ -418,6 +268,8 @@ int launcher_serve(const struct sfs_config *config, int channel,
 	if (err)
 		return 1;
 	facts_write(machine.text, sizeof machine.text);
+	wards_facts(machine.text, sizeof machine.text);
+	machine.places = launcher.groups.places;
 	launcher_say(&machine, sizeof machine);
 	while (!launcher.broken)
 		turn(UINT64_MAX);

@@ -2,9 +2,10 @@
 /*
  * What the daemon and the launcher say to each other, and the launcher's entrance.
  *
- * One SOCK_SEQPACKET pair; each message is one fixed-size struct that begins with struct lm_head,
- * descriptors beside it by SCM_RIGHTS. The daemon numbers jails itself, below LM_JAILS_MAX, and
- * uses a number again only after LM_GONE. A message of the wrong size, with an unknown type or
+ * One SOCK_SEQPACKET pair; each message is one fixed-size struct that begins with struct lm_head, but for
+ * a plan at its end, which is as long as plan_size() says; descriptors come beside it by SCM_RIGHTS.
+ * The daemon numbers jails and rockers itself, below LM_JAILS_MAX and LM_ROCKERS_MAX, and
+ * uses a number again only after LM_GONE or LM_ROCKER_GONE. A message of the wrong size, with an unknown type or
  * against this order ends the launcher, and every jail with it. The launcher waits for the daemon
  * no longer than a second. Both sides are of one build: native byte order and alignment.
  */
@@ -178,6 +179,9 @@ struct lm_rocker_ready {
 	int32_t guard;               /* its pid, as the launcher sees it */
 	char name[ROCKER_NAME_SIZE]; /* its unique name */
 	uint32_t uid, gid;           /* of jobs, on the host */
+	uint32_t group;              /* the number of its control groups */
+	uint32_t reserved;
+	/* with rc 0: a limit that it was asked for and that this machine does not have, or nothing */
 	char sentence[SFS_SENTENCE_MAX];
 };
 

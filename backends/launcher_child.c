@@ -8,7 +8,7 @@
  * installed, that filter knows no setpgid or setsid, and a zombie keeps it until it is reaped. (An
  * ordinary user may not read the namespaces of a zombie.)
  */
-#include "launcher_state.h"
+#include "launcher_rocker.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -70,10 +70,13 @@ void child_reap(void)
 
 	while (wait_for(P_ALL, 0, &how, WNOWAIT, &usage) == 0 && how.si_pid) {
 		pid_t pid = how.si_pid;
-		struct cell *cell = find_cell(pid);
+		bool known = kin_known(pid);
+		struct cell *cell = known ? NULL : find_cell(pid);
 
 		(void)wait_for(P_PID, pid, &gone, 0, NULL);
-		if (cell)
+		if (known)
+			wards_reaped(pid, &how);
+		else if (cell)
 			cell_reaped(cell, pid, &how, &usage);
 	}
 }

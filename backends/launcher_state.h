@@ -107,6 +107,9 @@ struct launcher {
 	struct jail_env env;
 	struct cgroup_tree cgroups;
 	int cgroup_error;
+	struct rocker_env rockers;
+	struct rocker_groups groups;
+	int rockers_error;   /* -errno: no rocker can be made */
 	uint32_t cells_used; /* no cell at or above is in use */
 	struct cell cells[LM_JAILS_MAX];
 	struct slot slots[LM_JAILS_MAX];
@@ -120,14 +123,25 @@ extern struct launcher launcher;
 #define NATIVE_ARCH AUDIT_ARCH_AARCH64
 #endif
 
-enum watch { WATCH_CHANNEL, WATCH_SIGNALS, WATCH_REPORT, WATCH_CONTROL, WATCH_LISTENER };
+enum watch {
+	WATCH_CHANNEL,
+	WATCH_SIGNALS,
+	WATCH_REPORT,
+	WATCH_CONTROL,
+	WATCH_LISTENER,
+	WATCH_WARD
+};
 
 /* launcher.c */
 int launcher_watch(int fd, enum watch what, uint32_t index, uint32_t events);
-/* to the daemon, within a second or the launcher ends */
-void launcher_say(const void *message, size_t size);
 uint64_t launcher_now(void);  /* CLOCK_MONOTONIC, ns */
 void launcher_close(int *fd); /* and sets it to -1 */
+
+/* launcher_order.c */
+/* to the daemon, within a second or the launcher ends */
+void launcher_say(const void *message, size_t size);
+void launcher_say_with(const void *message, size_t size, const int *fds, unsigned nfds);
+void order_take(void); /* one, of the daemon's */
 
 /* launcher_cell.c: birth and death of jails */
 void cell_new(struct cell *cell, const struct lm_new *order, const int *fds, unsigned nfds);

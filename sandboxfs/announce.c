@@ -23,10 +23,12 @@ static bool is_known(struct sfs_obj *dir)
 
 /* ---- rows ------------------------------------------------------------------------------------ */
 
-/* What anybody can open for writing is not truncated: a write that hangs would hold us up. */
+/*
+ * What anybody can open for writing is not truncated: a write that hangs would hold us up. Nor is what a link leads to.
+ */
 static bool is_publishable(const struct sfs_attr *attr)
 {
-	return !attr->store;
+	return !attr->store && !attr->link;
 }
 
 void sfs_changed_for(struct sfs_obj *dir, const char *attr, uid_t uid)

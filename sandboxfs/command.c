@@ -14,6 +14,7 @@ struct work {
 	struct file *file; /* counted */
 	struct sfs_cmd cmd;
 	bool whole;           /* one command, whatever lines it has; the result is 0 */
+	bool raw;             /* the same, and the result is its size */
 	bool background;      /* O_NONBLOCK: the writer has his answer */
 	size_t size;          /* of text */
 	size_t begin;         /* of the line that runs */
@@ -96,7 +97,9 @@ static int64_t work_end(struct work *work)
 {
 	int64_t result = work->rc;
 
-	if (!work->whole && work->rc < 0 && work->begin) {
+	if (work->raw && work->rc >= 0) {
+		result = (int64_t)work->size;
+	} else if (!work->whole && work->rc < 0 && work->begin) {
 		result = (int64_t)work->begin;
 	} else if (!work->whole && work->rc >= 0) {
 		result = (int64_t)work->next;
@@ -213,6 +216,17 @@ int64_t command_lines(struct file *file, const struct file_bytes *bytes, struct 
 	struct work *work = work_new(file, bytes);
 
 	return work ? run(work, req) : -ENOMEM;
+}
+
+int64_t command_raw(struct file *file, const struct file_bytes *bytes, struct sfs_req *req)
+{
+	struct work *work = work_new(file, bytes);
+
+	if (!work)
+		return -ENOMEM;
+	work->whole = work->raw = true;
+	work->cmd.nonblocking = file_nonblocking(file);
+	return run(work, req);
 }
 
 int64_t command_whole(struct file *file, const struct file_bytes *bytes, struct sfs_req *req)

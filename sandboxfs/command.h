@@ -13,6 +13,8 @@
  * REQ_LATER.
  */
 int64_t command_lines(struct file *file, const struct file_bytes *bytes, struct sfs_req *req);
+/* All of it as one command, of any bytes; the same. */
+int64_t command_raw(struct file *file, const struct file_bytes *bytes, struct sfs_req *req);
 /* The whole of a spec as one command. 0, -errno or REQ_LATER. */
 int64_t command_whole(struct file *file, const struct file_bytes *bytes, struct sfs_req *req);
 

@@ -250,11 +250,11 @@ int dir_setattr(uint64_t id, const struct change *change, const struct sfs_cred 
 
 /* ---- making and removing --------------------------------------------------------------------- */
 
-static int bad_name(const char *name)
+static int bad_name(const struct sfs_obj *dir, const char *name)
 {
 	if (strlen(name) > SFS_NAME_MAX)
 		return sfs_fail(-ENAMETOOLONG, "a name has at most %d bytes", SFS_NAME_MAX);
-	if (!node_name_ok(name))
+	if (!node_name_ok(name, dir->type->templates))
 		return sfs_fail(-EINVAL, "'%.80s' is no name: 1 to %d of A-Z a-z 0-9 . _ + - are",
 				name, SFS_NAME_MAX);
 	return 0;
@@ -264,7 +264,7 @@ static int make(struct sfs_obj *dir, const char *name, mode_t mode, const struct
 {
 	if (!dir->type->make)
 		return sfs_fail(-EPERM, "no directory can be made in '%.64s'", sfs_name(dir));
-	return bad_name(name) ?: dir->type->make(dir, name, mode & 01777, who);
+	return bad_name(dir, name) ?: dir->type->make(dir, name, mode & 01777, who);
 }
 
 /* Whoever looks next is told for how long to believe it. */

@@ -65,6 +65,10 @@ static int open_row(struct file *file)
 	if ((file->flags & O_ACCMODE) != O_RDONLY && !attr->store)
 		return sfs_fail(-EPERM, "'%s' cannot be written", attr->name);
 	poller_add(&file->poller, row_of(file));
+	if (attr->writers && (file->flags & O_ACCMODE) != O_RDONLY) {
+		attr->writers(file->node->dir, 1);
+		file->counted = true;
+	}
 	if (attr->open) {
 		rc = attr->open(file->node->dir, &file->who, &text, &file->made);
 		rc = rc ?: file_set_text(file, text, true);
@@ -169,6 +173,8 @@ void file_put(struct file *file)
 	poller_remove(&file->poller);
 	if (file->made)
 		node_attr(row_of(file))->close(file->node->dir, file->made);
+	if (file->counted)
+		node_attr(row_of(file))->writers(file->node->dir, -1);
 	(void)file_set_text(file, NULL, false);
 	account_close(file->who.uid);
 	free(file->spec);

@@ -29,7 +29,7 @@ static int open_again(struct file *file)
 	if (file->node->kind != NODE_ROW)
 		return upload_open(node_as_file(file->node), file->flags, &file->who,
 				   &file->upload);
-	if (node_attr(row_of(file))->open)
+	if (node_attr(row_of(file))->open || node_attr(row_of(file))->writers)
 		return -ENODEV;
 	poller_add(&file->poller, row_of(file));
 	poller_set_changed(&file->poller);

@@ -14,6 +14,7 @@ struct file {
 	struct upload *upload;    /* owned; NULL for rows */
 	struct poller poller;     /* of a row */
 	void *made;               /* by the row's open(), for its close() */
+	bool counted;             /* by the row's writers() */
 	pthread_mutex_t lock;
 	/* All below under lock. */
 	struct sfs_blob *text; /* counted: what reads give; NULL: to be rendered */

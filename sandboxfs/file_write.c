@@ -98,7 +98,7 @@ static int judge_bytes(struct file *file, const struct file_bytes *bytes)
 {
 	int err = node_check(file->node->dir);
 
-	if (err)
+	if (err || (node_attr(row_of(file))->flags & SFS_RAW))
 		return err;
 	if (bytes->size > SFS_COMMAND_MAX)
 		return sfs_fail(-E2BIG, "a write here has at most %d bytes, not %zu",
@@ -183,6 +183,8 @@ int64_t file_write(struct file *file, const struct file_bytes *bytes, struct sfs
 	rc = judge_bytes(file, bytes);
 	if (rc < 0)
 		return file_answer(file, &cmd, rc, NULL);
+	if (node_attr(row_of(file))->flags & SFS_RAW)
+		return command_raw(file, bytes, req);
 	if (!(node_attr(row_of(file))->flags & SFS_WHOLE))
 		return command_lines(file, bytes, req);
 	rc = judge_early(file, bytes);

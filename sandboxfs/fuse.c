@@ -11,6 +11,7 @@
 #include "fuse_ops.h"
 #include "gate.h"
 #include "ledger.h"
+#include "render.h"
 
 struct sfs_cred fuse_begin(fuse_req_t req, enum stats_op op)
 {
@@ -226,6 +227,25 @@ static void op_link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t newparent, const 
 	refuse(req, newparent, newname, "hard link");
 }
 
+static void op_readlink(fuse_req_t req, fuse_ino_t ino)
+{
+	struct sfs_cred who = fuse_begin(req, OP_OTHER);
+	struct node *node = node_find(ino);
+	struct sfs_blob *blob = NULL;
+	int err = node ? -EINVAL : -ESTALE;
+
+	if (node && node->kind == NODE_ROW && node_attr(node_as_row(node))->link)
+		blob = render_row(node_as_row(node), &who, &err);
+	if (blob) {
+		stats_end(false);
+		fuse_reply_readlink(req, sfs_blob_data(blob));
+	} else {
+		fuse_answer(req, err);
+	}
+	sfs_blob_put(blob);
+	node_put(node);
+}
+
 /* ---- attributes ------------------------------------------------------------------------------ */
 
 static void reply_attr(fuse_req_t req, int err, const struct seen *seen)
@@ -311,6 +331,7 @@ void fuse_name_ops(struct fuse_lowlevel_ops *ops)
 	ops->mknod = op_mknod;
 	ops->symlink = op_symlink;
 	ops->link = op_link;
+	ops->readlink = op_readlink;
 	ops->getattr = op_getattr;
 	ops->setattr = op_setattr;
 	ops->access = op_access;

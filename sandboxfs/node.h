@@ -66,10 +66,10 @@ struct sfs_obj {
 	uint64_t last_cookie;
 	/* anything in it changed: what was rendered before is old; tree_lock */
 	uint64_t changes;
-	unsigned ndirs;           /* children that are directories; tree_lock */
-	bool gone;                /* tree_lock */
-	bool unannounced;         /* its mkdir of the publisher is still to come; tree_lock */
-	struct refusal *refusals; /* owned; the lock of errors.c */
+	unsigned ndirs;            /* children that are directories; tree_lock */
+	bool gone;                 /* tree_lock */
+	bool unannounced;          /* its mkdir of the publisher is still to come; tree_lock */
+	struct refusal *refusals;  /* owned; the lock of errors.c */
 	struct row_node *personal; /* rows that have an inode for each uid; tree_lock */
 	struct poller *pollers;    /* the lock of poller.c */
 };
@@ -80,7 +80,7 @@ struct sfs_obj {
 struct row_node {
 	struct node node;
 	unsigned row;
-	uid_t for_uid; /* SFS_PER_UID: whose */
+	uid_t for_uid;                  /* SFS_PER_UID: whose */
 	struct row_node *next_personal; /* SFS_PER_UID; tree_lock */
 	/* what LOOKUP or GETATTR rendered last; counted; tree_lock */
 	struct sfs_blob *measured;
@@ -168,7 +168,7 @@ void node_path(struct sfs_obj *dir, const char *name, char *out, size_t room);
 struct refusal **node_refusals(struct sfs_obj *dir);
 
 /* Names: what users may create; a staging name; what a backend may publish. */
-bool node_name_ok(const char *name);
+bool node_name_ok(const char *name, bool templates); /* templates: one '@' in it, not the first */
 bool node_name_staging(const char *name);
 
 /* One entry after cookie: 0 begins. */

@@ -167,7 +167,7 @@ static void row_stat(const struct row_node *row, struct stat *st)
 	const struct sfs_obj *dir = row->node.dir;
 	const struct row_state *state = &dir->rows[row->row];
 
-	st->st_mode = S_IFREG | state->mode;
+	st->st_mode = (dir->type->attrs[row->row].link ? S_IFLNK : S_IFREG) | state->mode;
 	st->st_uid = state->owned ? state->uid : dir->node.uid;
 	st->st_gid = state->owned ? state->gid : dir->node.gid;
 	put_time(state->mtime_ns, &st->st_mtim);

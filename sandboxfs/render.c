@@ -20,8 +20,8 @@ struct sfs_blob *render_row(struct row_node *row, const struct sfs_cred *who, in
 	if (attr->blob)
 		return attr->blob(row->node.dir, &cred) ?: sfs_blob_new("", 0);
 	buf = sfs_buf_new();
-	if (buf && attr->show)
-		*err = attr->show(row->node.dir, &cred, buf);
+	if (buf && (attr->link ?: attr->show))
+		*err = (attr->link ?: attr->show)(row->node.dir, &cred, buf);
 	if (*err) {
 		sfs_buf_free(buf);
 		return NULL;

@@ -100,6 +100,7 @@ struct sfs_cmd {
 	const char *text;
 	size_t len;
 	struct sfs_cred who;
+	bool nonblocking;    /* SFS_RAW rows: opened with O_NONBLOCK */
 	struct sfs_req *req; /* SFS_WAITS rows only, else NULL */
 	/* what a read on the same open file gives after this command; not for SFS_WAITS */
 	struct sfs_buf *answer;
@@ -115,6 +116,11 @@ enum {
 	 * poll(2) waits for that
 	 */
 	SFS_STREAM = 8,
+	/*
+	 * Takes any bytes: each write is one command as it came, of whatever size the kernel sends, with NUL bytes in
+	 * it perhaps
+	 */
+	SFS_RAW = 16,
 };
 
 struct sfs_attr {
@@ -148,6 +154,16 @@ struct sfs_attr {
 	int (*open)(struct sfs_obj *dir, const struct sfs_cred *who, struct sfs_blob **text_out,
 		    void **held_out);
 	void (*close)(struct sfs_obj *dir, void *held);
+	/*
+	 * It was opened for writing (+1), or the last use of such an open has ended (-1), dir being gone perhaps. NULL:
+	 * nobody counts.
+	 */
+	void (*writers)(struct sfs_obj *dir, int change);
+	/*
+	 * In place of show: the row is a symbolic link (its mode 0777), and this renders where it leads, without a
+	 * newline. 0 or -errno, which readlink(2) answers.
+	 */
+	int (*link)(struct sfs_obj *dir, const struct sfs_cred *who, struct sfs_buf *out);
 };
 
 /* The row "error" of an object: { "error", 0444, sfs_error_show, .flags = SFS_PER_UID, ... }. */
@@ -226,6 +242,8 @@ struct sfs_dirtype {
 	 * the kernel asks for the name each time.
 	 */
 	bool moves;
+	/* Names that users make here may hold one '@', behind the name of a template. */
+	bool templates;
 	/* the last reference is gone; NULL: nothing to free */
 	void (*release)(void *priv);
 };
@@ -350,7 +368,7 @@ struct sfs_config {
 	char state_dir[4096]; /* where the store lives; --state wins */
 	uid_t daemon_uid;     /* account of the daemon when started by root */
 	gid_t daemon_gid;
-	uint32_t threads; /* FUSE worker threads, at least 2 */
+	uint32_t threads;  /* FUSE worker threads, at least 2 */
 	bool daemon_adopt; /* a successor takes over the mount, else it mounts anew */
 	/* [users] */
 	char users_group[256]; /* name or gid: who may make objects; empty: everybody */
@@ -376,26 +394,27 @@ struct sfs_config {
 	uint32_t samples; /* default number of samples */
 	uint32_t samples_max;
 	uint64_t outputs_max_bytes; /* of the last runs of one uid, in all kernels */
-	uint32_t runs_kept;      /* of one uid in one kernel */
-	uint64_t runs_max_bytes; /* of one uid, without outputs */
-	uint32_t jobs_max;       /* of one uid: started, or held open */
-	char events[512]; /* default events, comma separated */
+	uint32_t runs_kept;         /* of one uid in one kernel */
+	uint64_t runs_max_bytes;    /* of one uid, without outputs */
+	uint32_t jobs_max;          /* of one uid: started, or held open */
+	char events[512];           /* default events, comma separated */
 	/* [rockers] */
-	uint32_t rockers_max;          /* of one uid */
-	uint32_t rockers_pool;         /* namespaces made ahead */
-	uint64_t rocker_memory_bytes;  /* memory.max that a new one has */
-	uint32_t rocker_pids;          /* pids.max */
-	uint64_t rocker_tmp_bytes;     /* what it may write to memory without disk.max */
-	uint32_t rocker_time_ms;       /* time.max_ms of a job, when nothing is said */
-	uint32_t rocker_time_ms_max;   /* and what may be said */
-	uint32_t rocker_jobs_max;      /* jobs of one rocker that run */
-	uint32_t rocker_jobs_kept;     /* ended ones that it shows */
-	uint64_t rocker_output_bytes;  /* kept of one job's standard output, and of its error */
-	char rocker_seccomp[64];       /* profile that a new one has */
-	char rocker_ids[1024];         /* "FIRST-LAST": ids that everybody may give to a rocker, comma separated */
+	uint32_t rockers_max;         /* of one uid */
+	uint32_t rockers_pool;        /* namespaces made ahead */
+	uint64_t rocker_memory_bytes; /* memory.max that a new one has */
+	uint32_t rocker_pids;         /* pids.max */
+	uint64_t rocker_tmp_bytes;    /* what it may write to memory without disk.max */
+	uint32_t rocker_time_ms;      /* time.max_ms of a job, when nothing is said */
+	uint32_t rocker_time_ms_max;  /* and what may be said */
+	uint32_t rocker_jobs_max;     /* jobs of one rocker that run */
+	uint32_t rocker_jobs_kept;    /* ended ones that it shows */
+	uint64_t rocker_output_bytes; /* kept of one job's standard output, and of its error */
+	char rocker_seccomp[64];      /* profile that a new one has */
+	char rocker_ids
+		[1024]; /* "FIRST-LAST": ids that everybody may give to a rocker, comma separated */
 	char rocker_host_network[1024]; /* users and @groups who may have network = host */
-	char rocker_images[4096];      /* sha256 of images that the kernel mounts for everybody */
-	char rocker_templates[4096];   /* directory of NAME.ini */
+	char rocker_images[4096];       /* sha256 of images that the kernel mounts for everybody */
+	char rocker_templates[4096];    /* directory of NAME.ini */
 	/* [limits] */
 	/* deadline of an answer that is put off and sets none */
 	uint32_t request_ms;

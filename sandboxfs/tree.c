@@ -33,12 +33,14 @@ static bool plain_char(char c)
 	       c == '.' || c == '_' || c == '+' || c == '-';
 }
 
-bool node_name_ok(const char *name)
+bool node_name_ok(const char *name, bool templates)
 {
 	size_t n = 0;
 
-	while (plain_char(name[n]))
+	while (plain_char(name[n]) || (templates && n && name[n] == '@')) {
+		templates = templates && (!n || name[n] != '@');
 		n++;
+	}
 	return !name[n] && n && n <= SFS_NAME_MAX && name[0] != '.';
 }
 
@@ -345,7 +347,7 @@ static bool row_entry(struct sfs_obj *dir, uint64_t cookie, struct node_entry *o
 		return false;
 	out->cookie = COOKIE_ROWS + i;
 	out->ino = node_row_ino(dir, (unsigned)i);
-	out->mode = S_IFREG;
+	out->mode = dir->type->attrs[i].link ? S_IFLNK : S_IFREG;
 	snprintf(out->name, sizeof(out->name), "%s", dir->type->attrs[i].name);
 	return true;
 }

@@ -267,7 +267,7 @@ static int check_free(struct sfs_obj *dir, const struct creation *want, const st
 	struct node *there;
 	bool taken;
 
-	if (!node_name_ok(want->name) && !node_name_staging(want->name))
+	if (!node_name_ok(want->name, false) && !node_name_staging(want->name))
 		return bad_name(want->name);
 	there = node_child(dir, want->name, who);
 	taken = object_row(dir, want->name) >= 0 ||
@@ -321,7 +321,7 @@ static int64_t rename_committed(const struct rename *rename, const struct sfs_cr
 	struct sfs_obj *dir = rename->file->node.dir;
 	char from[NODE_STAGING_MAX + 1];
 
-	if (!node_name_ok(rename->to))
+	if (!node_name_ok(rename->to, false))
 		return bad_name(rename->to);
 	if (!uploads->rename)
 		return sfs_fail(-EPERM, "files here cannot be renamed");
@@ -347,7 +347,7 @@ static int64_t rename_staged(const struct rename *rename, const struct sfs_cred 
 
 	if (node_name_staging(rename->to))
 		return check_staged(rename, who) ?: node_rename(rename->file, rename->to);
-	if (!node_name_ok(rename->to))
+	if (!node_name_ok(rename->to, false))
 		return bad_name(rename->to);
 	what.stage = own_stage(rename->file);
 	if (!what.stage)

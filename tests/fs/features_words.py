@@ -18,7 +18,8 @@ facts = {
     "pid_namespaces": "pid" in machine["namespaces"].split(),
     "network_namespaces": "net" in machine["namespaces"].split(),
     "landlock": int(machine["landlock_abi"]) > 0,
-    **{key: machine[key] == "yes" for key in ("seccomp_notify", "pidfd_getfd", "perf_software", "perf_hardware", "perf_kernel")},
+    **{key: machine[key] == "yes"
+       for key in ("rockers", "seccomp_notify", "pidfd_getfd", "perf_software", "perf_hardware", "perf_kernel")},
     "other_users": sfs.ROLE == "root",
 }
 for word, there in facts.items():

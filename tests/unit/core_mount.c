@@ -116,6 +116,49 @@ static void wrong_things_have_errnos(void)
 	CHECK_INT(put(at("toys/one/none"), O_CREAT, "x"), EPERM);
 }
 
+static void raw_rows_take_any_bytes(void)
+{
+	int fd = open(at("toys/one/raw"), O_WRONLY), again = open(at("toys/one/raw"), O_WRONLY);
+	static char many[300000];
+
+	CHECK_INT(write(fd, "a\nb\0c", 5), 5);
+	CHECK_STR(slurp(at("toys/one/raw_seen")), "5 bytes 1 nuls 2 writers\n");
+	CHECK_INT(write(fd, many, sizeof(many)), sizeof(many));
+	CHECK_HAS(slurp(at("toys/one/raw_seen")), "nuls 2 writers");
+	close(fd);
+	CHECK_INT(write(again, "no\n", 3), -1);
+	CHECK_INT(errno, ESRCH);
+	CHECK_HAS(slurp(at("toys/one/error")), "nobody reads");
+	close(again);
+	CHECK_INT(sh("i=0; until grep -q ' 0 writers' toys/one/raw_seen || [ $i = 100 ]; do sleep 0.1; i=$((i+1)); done; "
+		     "[ $i -lt 100 ]"),
+		  0);
+}
+
+static void links_are_followed(void)
+{
+	char text[16] = "";
+	struct stat st;
+
+	CHECK_INT(readlink(at("toys/one/link"), text, sizeof(text)), 5);
+	CHECK_STR(text, "value");
+	CHECK_INT(lstat(at("toys/one/link"), &st), 0);
+	CHECK(S_ISLNK(st.st_mode) && st.st_size == 5);
+	CHECK_STR(slurp(at("toys/one/link")), slurp(at("toys/one/value")));
+	CHECK_INT(sh("ls -l toys/one | grep -q -- '^l.* link -> value$' && find toys/one -type l | grep -q /link"), 0);
+	CHECK_INT(readlink(at("toys/one/value"), text, sizeof(text)), -1);
+	CHECK_INT(errno, EINVAL);
+}
+
+static void templates_have_an_at(void)
+{
+	CHECK_INT(mkdir(at("toys/web@a"), 0755), 0);
+	CHECK_INT(rmdir(at("toys/web@a")), 0);
+	CHECK_INT(mkdir(at("toys/web@a@b"), 0755), -1);
+	CHECK_INT(errno, EINVAL);
+	CHECK_INT(mkdir(at("toys/@a"), 0755), -1);
+}
+
 static void objects_come_and_go(void)
 {
 	struct stat st;
@@ -329,6 +372,9 @@ static void tests(void)
 	RUN(top_rows_say_what_they_should);
 	RUN(shells_write_commands);
 	RUN(wrong_things_have_errnos);
+	RUN(raw_rows_take_any_bytes);
+	RUN(links_are_followed);
+	RUN(templates_have_an_at);
 	RUN(objects_come_and_go);
 	RUN(what_the_daemon_removes_vanishes);
 	RUN(waiting_writes_do_not_wait_for_each_other);

@@ -176,9 +176,13 @@ static void names_are_judged(void)
 	CHECK_INT(toy_make(toys, "a/b", 0755, &user), -EINVAL);
 	CHECK_INT(toy_make(toys, ".x", 0755, &user), -EINVAL);
 	CHECK_INT(toy_make(toys, "", 0755, &user), -EINVAL);
-	CHECK(node_name_ok("a.b_c+d-9"));
-	CHECK(!node_name_ok("-a b"));
-	CHECK(!node_name_ok("a@b"));
+	CHECK(node_name_ok("a.b_c+d-9", false));
+	CHECK(!node_name_ok("-a b", true));
+	CHECK(!node_name_ok("a@b", false));
+	CHECK(node_name_ok("a@b", true));
+	CHECK(node_name_ok("a@", true));
+	CHECK(!node_name_ok("@b", true));
+	CHECK(!node_name_ok("a@b@c", true));
 	CHECK(node_name_staging(".x.o.AbC123"));
 	CHECK(!node_name_staging(".."));
 	CHECK(!node_name_staging("."));

@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: MIT */
+/* What the daemon asks of the launcher about rockers. */
+#include "launch_rocker.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "launch_state.h"
+#include "sandboxfs.h"
+
+static const char *refusal(int err)
+{
+	switch (err) {
+	case -EDQUOT:
+		return "all numbers of rockers are in use";
+	case -EAGAIN:
+		return "the launcher's queue is full";
+	case -ENOMEM:
+		return "out of memory";
+	case -ENODEV:
+		return "the rocker is gone";
+	case -EINVAL:
+		return "this plan is not whole";
+	default:
+		return LAUNCHER_GONE;
+	}
+}
+
+/* ---- beginning and end ------------------------------------------------------------------------- */
+
+/* With the lock held. Numbers go round, so that a free one is near. */
+static int take_number(struct launch_rocker *rocker)
+{
+	struct launch_client *c = &launch_client;
+
+	for (uint32_t i = 0; i < LM_ROCKERS_MAX; i++) {
+		uint32_t at = (c->next_rocker + i) % LM_ROCKERS_MAX;
+		if (c->rockers[at])
+			continue;
+		c->rockers[at] = rocker;
+		c->next_rocker = at + 1;
+		rocker->index = at;
+		return 0;
+	}
+	return -EDQUOT;
+}
+
+/* The message in memory of its own, as long as it is; NULL: none left. */
+static struct lm_rocker_new *make_order(uid_t owner, const struct rocker_plan *plan)
+{
+	struct lm_rocker_new *order =
+		calloc(1, offsetof(struct lm_rocker_new, plan) + plan_size(plan));
+
+	if (!order)
+		return NULL;
+	order->head.type = LM_ROCKER_NEW;
+	order->owner = owner;
+	memcpy(&order->plan, plan, plan_size(plan));
+	return order;
+}
+
+static int send_new(struct launch_rocker *rocker, struct lm_rocker_new *order)
+{
+	int err = launch_client.gone ? -EIO : take_number(rocker);
+
+	if (err)
+		return err;
+	order->head.jail = rocker->index;
+	err = launch_send(order, offsetof(struct lm_rocker_new, plan) + plan_size(&order->plan),
+			  NULL, 0);
+	if (err == -EAGAIN) {
+		rocker->owed = order;
+		launch_wake();
+		return 0;
+	}
+	if (err)
+		launch_client.rockers[rocker->index] = NULL;
+	return err;
+}
+
+struct launch_rocker *launch_rocker_new(uid_t owner, const struct rocker_plan *plan,
+					const struct launch_rocker_calls *calls, void *arg)
+{
+	if (!plan_ok(plan, plan_size(plan))) {
+		(void)sfs_fail(-EINVAL, "%s", refusal(-EINVAL));
+		return NULL;
+	}
+	struct launch_rocker *rocker = calloc(1, sizeof *rocker);
+	struct lm_rocker_new *order = make_order(owner, plan);
+	int err = -ENOMEM;
+
+	if (rocker && order) {
+		*rocker = (struct launch_rocker){ .calls = *calls,
+						  .arg = arg,
+						  .ready_pending = true };
+		rocker->waits_end = &rocker->waits;
+		(void)pthread_mutex_lock(&launch_client.lock);
+		err = send_new(rocker, order);
+		if (!err && rocker->owed)
+			order = NULL;
+		(void)pthread_mutex_unlock(&launch_client.lock);
+	}
+	free(order);
+	if (!err)
+		return rocker;
+	free(rocker);
+	(void)sfs_fail(err, "%s", refusal(err));
+	return NULL;
+}
+
+void launch_rocker_free(struct launch_rocker *rocker)
+{
+	if (!rocker)
+		return;
+	for (struct rocker_wait *w = rocker->waits, *next; w; w = next) {
+		next = w->next;
+		free(w);
+	}
+	free(rocker->owed);
+	free(rocker);
+}
+
+void launch_rocker_drop(struct launch_rocker *rocker)
+{
+	struct launch_client *c = &launch_client;
+	struct lm_rocker_drop order = { { LM_ROCKER_DROP, 0 } };
+	bool unused = false;
+
+	if (!rocker)
+		return;
+	(void)pthread_mutex_lock(&c->lock);
+	rocker->dropped = true;
+	order.head.jail = rocker->index;
+	if (c->gone) {
+		unused = !rocker->ready_pending && !rocker->waits && !rocker->burying;
+		if (unused)
+			c->rockers[rocker->index] = NULL;
+	} else if (rocker->owed || launch_send(&order, sizeof order, NULL, 0) == -EAGAIN) {
+		rocker->drop_owed = true;
+		launch_wake();
+	}
+	(void)pthread_mutex_unlock(&c->lock);
+	if (!unused)
+		return;
+	rocker->calls.gone(rocker->arg);
+	launch_rocker_free(rocker);
+}
+
+/* ---- orders to one that is ready --------------------------------------------------------------- */
+
+/* With the lock held. Queued first: the answer may come before the lock is given back. */
+static int send_order(struct launch_rocker *rocker, struct lm_head *order, size_t size,
+		      struct rocker_wait *wait)
+{
+	order->jail = rocker->index;
+	if (launch_client.gone)
+		return -EIO;
+	if (rocker->dropped || rocker->owed)
+		return -ENODEV;
+	int err = launch_send(order, size, NULL, 0);
+	if (err)
+		return err;
+	*rocker->waits_end = wait;
+	rocker->waits_end = &wait->next;
+	return 0;
+}
+
+static int ask(struct launch_rocker *rocker, struct lm_head *order, size_t size,
+	       launch_rocker_done *done, void *arg)
+{
+	struct rocker_wait *wait = calloc(1, sizeof *wait);
+	int err = -ENOMEM;
+
+	if (wait) {
+		*wait = (struct rocker_wait){ NULL, order->type, done, arg };
+		(void)pthread_mutex_lock(&launch_client.lock);
+		err = send_order(rocker, order, size, wait);
+		(void)pthread_mutex_unlock(&launch_client.lock);
+	}
+	if (!err)
+		return 0;
+	free(wait);
+	return sfs_fail(err, "%s", refusal(err));
+}
+
+int launch_rocker_limit(struct launch_rocker *rocker, const struct plan_limits *limits,
+			launch_rocker_done *done, void *arg)
+{
+	struct lm_rocker_limit order = { .head = { LM_ROCKER_LIMIT, 0 }, .limits = *limits };
+
+	if (limits->ndevices > PLAN_DEVICES_MAX)
+		return sfs_fail(-E2BIG, "limits are for at most %d devices", PLAN_DEVICES_MAX);
+	return ask(rocker, &order.head, sizeof order, done, arg);
+}
+
+int launch_rocker_freeze(struct launch_rocker *rocker, bool freeze, launch_rocker_done *done,
+			 void *arg)
+{
+	struct lm_rocker_freeze order = { .head = { LM_ROCKER_FREEZE, 0 }, .freeze = freeze };
+
+	return ask(rocker, &order.head, sizeof order, done, arg);
+}
+
+int launch_rocker_kill(struct launch_rocker *rocker, launch_rocker_done *done, void *arg)
+{
+	struct lm_rocker_kill order = { .head = { LM_ROCKER_KILL, 0 } };
+
+	return ask(rocker, &order.head, sizeof order, done, arg);
+}
+
+/* ---- trying host paths ------------------------------------------------------------------------- */
+
+static int send_check(struct lm_rocker_check *order, struct rocker_trial *trial)
+{
+	struct launch_client *c = &launch_client;
+
+	if (c->gone)
+		return -EIO;
+	trial->id = order->head.jail = ++c->last_trial % UINT32_MAX;
+	int err = launch_send(
+		order, offsetof(struct lm_rocker_check, plan) + plan_size(&order->plan), NULL, 0);
+	if (err)
+		return err;
+	trial->next = c->trials;
+	c->trials = trial;
+	return 0;
+}
+
+int launch_rocker_check(const struct rocker_plan *plan, launch_rocker_done *done, void *arg)
+{
+	if (!plan_ok(plan, plan_size(plan)))
+		return sfs_fail(-EINVAL, "%s", refusal(-EINVAL));
+	struct rocker_trial *trial = calloc(1, sizeof *trial);
+	struct lm_rocker_check *order =
+		calloc(1, offsetof(struct lm_rocker_check, plan) + plan_size(plan));
+	int err = -ENOMEM;
+
+	if (trial && order) {
+		trial->done = done;
+		trial->arg = arg;
+		order->head.type = LM_ROCKER_CHECK;
+		memcpy(&order->plan, plan, plan_size(plan));
+		(void)pthread_mutex_lock(&launch_client.lock);
+		err = send_check(order, trial);
+		(void)pthread_mutex_unlock(&launch_client.lock);
+	}
+	free(order);
+	if (!err)
+		return 0;
+	free(trial);
+	return sfs_fail(err, "%s", refusal(err));
+}
+
+/* ---- looking ----------------------------------------------------------------------------------- */
+
+int launch_rocker_usage(const struct launch_rocker *rocker, struct rocker_usage *out)
+{
+	return rocker_watch_usage(&launch_client.places, rocker->group, out);
+}
+
+int launch_rocker_procs(const struct launch_rocker *rocker, pid_t *pids, int max)
+{
+	return rocker_watch_procs(&launch_client.places, rocker->group, pids, max);
+}
+
+ssize_t launch_rocker_pressure(const struct launch_rocker *rocker, const char *which, char *text,
+			       size_t size)
+{
+	return rocker_watch_pressure(&launch_client.places, rocker->group, which, text, size);
+}

@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: MIT */
+/* What the launcher says of rockers, and what is said in its place when it is gone. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "launch_state.h"
+
+static struct launch_rocker *rocker_of(const union reply *r)
+{
+	return r->head.jail < LM_ROCKERS_MAX ? launch_client.rockers[r->head.jail] : NULL;
+}
+
+bool on_rocker_ready(union reply *r, int *fds)
+{
+	struct lm_rocker_ready *m = &r->rocker_ready;
+	struct launch_client *c = &launch_client;
+
+	(void)pthread_mutex_lock(&c->lock);
+	struct launch_rocker *rocker = rocker_of(r);
+	bool expected = rocker && rocker->ready_pending && !rocker->owed && m->rc <= 0;
+	bool lost = expected && !m->rc && (fds[0] < 0 || fds[1] < 0);
+	if (expected) {
+		rocker->ready_pending = false;
+		rocker->ready_ok = m->rc == 0;
+		rocker->lost = lost;
+		rocker->group = m->group;
+	}
+	(void)pthread_mutex_unlock(&c->lock);
+	if (!expected)
+		return false;
+	if (lost) {
+		m->rc = -EMFILE;
+		(void)snprintf(m->sentence, sizeof m->sentence,
+			       "the daemon has no descriptor left for a rocker's guard");
+	}
+	m->sentence[sizeof m->sentence - 1] = m->name[sizeof m->name - 1] = '\0';
+	struct launch_rocker_ready how = { .rc = m->rc,
+					   .sentence = m->sentence,
+					   .guard = m->guard,
+					   .name = m->name,
+					   .uid = m->uid,
+					   .gid = m->gid,
+					   .pidfd = -1,
+					   .control = -1 };
+	if (!m->rc) {
+		how.pidfd = fds[0];
+		how.control = fds[1];
+		fds[0] = fds[1] = -1;
+	}
+	rocker->calls.ready(rocker->arg, rocker, &how);
+	return true;
+}
+
+/* Whether it is still to be told, which it is once. */
+static bool take_end(struct launch_rocker *rocker)
+{
+	bool tell = rocker->ready_ok && !rocker->ended && !rocker->dropped && !rocker->lost;
+
+	rocker->ended = true;
+	return tell;
+}
+
+bool on_rocker_ended(union reply *r, int *fds)
+{
+	struct launch_client *c = &launch_client;
+	bool tell = false;
+
+	(void)fds;
+	(void)pthread_mutex_lock(&c->lock);
+	struct launch_rocker *rocker = rocker_of(r);
+	bool expected = rocker && rocker->ready_ok && !rocker->ended;
+	if (expected)
+		tell = take_end(rocker);
+	(void)pthread_mutex_unlock(&c->lock);
+	struct launch_rocker_ended how = { r->rocker_ended.code, r->rocker_ended.status,
+					   r->rocker_ended.oom != 0 };
+	if (tell)
+		rocker->calls.ended(rocker->arg, rocker, &how);
+	return expected;
+}
+
+bool on_rocker_gone(union reply *r, int *fds)
+{
+	struct launch_client *c = &launch_client;
+
+	(void)fds;
+	(void)pthread_mutex_lock(&c->lock);
+	struct launch_rocker *rocker = rocker_of(r);
+	bool expected = rocker && rocker->dropped && !rocker->ready_pending && !rocker->waits;
+	if (expected)
+		c->rockers[rocker->index] = NULL;
+	(void)pthread_mutex_unlock(&c->lock);
+	if (expected) {
+		rocker->calls.gone(rocker->arg);
+		launch_rocker_free(rocker);
+	}
+	return expected;
+}
+
+/* The oldest of what was asked; NULL: nothing. With the lock held. */
+static struct rocker_wait *take_wait(struct launch_rocker *rocker)
+{
+	struct rocker_wait *wait = rocker->waits;
+
+	if (!wait)
+		return NULL;
+	rocker->waits = wait->next;
+	if (!rocker->waits)
+		rocker->waits_end = &rocker->waits;
+	return wait;
+}
+
+bool on_rocker_done(union reply *r, int *fds)
+{
+	struct lm_rocker_done *m = &r->rocker_done;
+	struct launch_client *c = &launch_client;
+	struct rocker_wait *wait = NULL;
+
+	(void)fds;
+	(void)pthread_mutex_lock(&c->lock);
+	struct launch_rocker *rocker = rocker_of(r);
+	if (rocker && rocker->waits && rocker->waits->order == m->order)
+		wait = take_wait(rocker);
+	(void)pthread_mutex_unlock(&c->lock);
+	if (!wait)
+		return false;
+	m->sentence[sizeof m->sentence - 1] = '\0';
+	wait->done(wait->arg, m->rc, m->sentence);
+	free(wait);
+	return true;
+}
+
+static struct rocker_trial *take_trial(uint32_t id)
+{
+	for (struct rocker_trial **at = &launch_client.trials; *at; at = &(*at)->next)
+		if ((*at)->id == id) {
+			struct rocker_trial *trial = *at;
+			*at = trial->next;
+			return trial;
+		}
+	return NULL;
+}
+
+bool on_rocker_checked(union reply *r, int *fds)
+{
+	struct lm_rocker_checked *m = &r->rocker_checked;
+
+	(void)fds;
+	(void)pthread_mutex_lock(&launch_client.lock);
+	struct rocker_trial *trial = take_trial(r->head.jail);
+	(void)pthread_mutex_unlock(&launch_client.lock);
+	if (!trial)
+		return false;
+	m->sentence[sizeof m->sentence - 1] = '\0';
+	trial->done(trial->arg, m->rc, m->sentence);
+	free(trial);
+	return true;
+}
+
+/* ---- what could not be sent at once -------------------------------------------------------------- */
+
+static bool pay(struct launch_rocker *rocker)
+{
+	struct lm_rocker_drop drop = { { LM_ROCKER_DROP, rocker->index } };
+
+	if (rocker->owed) {
+		size_t size = offsetof(struct lm_rocker_new, plan) + plan_size(&rocker->owed->plan);
+		if (launch_send(rocker->owed, size, NULL, 0) == -EAGAIN)
+			return true;
+		free(rocker->owed);
+		rocker->owed = NULL;
+	}
+	if (rocker->drop_owed)
+		rocker->drop_owed = launch_send(&drop, sizeof drop, NULL, 0) == -EAGAIN;
+	return rocker->drop_owed;
+}
+
+/* Stops at the first that the socket has no room for. */
+bool launch_rockers_pay(void)
+{
+	for (uint32_t i = 0; i < LM_ROCKERS_MAX; i++) {
+		struct launch_rocker *rocker = launch_client.rockers[i];
+		if (rocker && (rocker->owed || rocker->drop_owed) && pay(rocker))
+			return true;
+	}
+	return false;
+}
+
+/* ---- the launcher is gone ------------------------------------------------------------------------ */
+
+static void bury_waits(struct launch_rocker *rocker)
+{
+	for (;;) {
+		(void)pthread_mutex_lock(&launch_client.lock);
+		struct rocker_wait *wait = take_wait(rocker);
+		(void)pthread_mutex_unlock(&launch_client.lock);
+		if (!wait)
+			return;
+		wait->done(wait->arg, -EIO, LAUNCHER_GONE);
+		free(wait);
+	}
+}
+
+/* Answers everything that is pending for one, and frees it if its owner is done with it. */
+static void bury(struct launch_rocker *rocker, bool ready_pending, bool tell_end)
+{
+	static const struct launch_rocker_ready lost = {
+		.rc = -EIO, .sentence = LAUNCHER_GONE, .name = "", .pidfd = -1, .control = -1
+	};
+	static const struct launch_rocker_ended ended = { 0 };
+	struct launch_client *c = &launch_client;
+
+	bury_waits(rocker);
+	if (ready_pending)
+		rocker->calls.ready(rocker->arg, rocker, &lost);
+	if (tell_end)
+		rocker->calls.ended(rocker->arg, rocker, &ended);
+	(void)pthread_mutex_lock(&c->lock);
+	/* Only now: a drop from another thread, or from those calls, left the freeing to us. */
+	rocker->ready_pending = rocker->burying = false;
+	bool unused = rocker->dropped;
+	if (unused)
+		c->rockers[rocker->index] = NULL;
+	(void)pthread_mutex_unlock(&c->lock);
+	if (!unused)
+		return;
+	rocker->calls.gone(rocker->arg);
+	launch_rocker_free(rocker);
+}
+
+static void bury_trials(void)
+{
+	for (;;) {
+		(void)pthread_mutex_lock(&launch_client.lock);
+		struct rocker_trial *trial = launch_client.trials;
+		if (trial)
+			launch_client.trials = trial->next;
+		(void)pthread_mutex_unlock(&launch_client.lock);
+		if (!trial)
+			return;
+		trial->done(trial->arg, -EIO, LAUNCHER_GONE);
+		free(trial);
+	}
+}
+
+/* Nobody adds to the table once gone is set, and one that is being buried stays in it. */
+void launch_rockers_bury(void)
+{
+	struct launch_client *c = &launch_client;
+
+	for (uint32_t i = 0; i < LM_ROCKERS_MAX; i++) {
+		bool ready_pending = false, tell_end = false;
+
+		(void)pthread_mutex_lock(&c->lock);
+		struct launch_rocker *rocker = c->rockers[i];
+		if (rocker) {
+			rocker->burying = true;
+			ready_pending = rocker->ready_pending;
+			tell_end = take_end(rocker);
+		}
+		(void)pthread_mutex_unlock(&c->lock);
+		if (rocker)
+			bury(rocker, ready_pending, tell_end);
+	}
+	bury_trials();
+}

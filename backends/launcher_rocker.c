@@ -1,0 +1,479 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One rocker from the order to make it until its guard runs, and what is left of it until nothing is.
+ */
+#include "launcher_rocker.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "sandboxfs.h"
+
+#define NS_PER_MS UINT64_C(1000000)
+#define BUILD_MS  5000
+#define RETRY_MS  5          /* until a control group is empty */
+#define DEFAULT   UINT32_MAX /* of a plan's ids */
+
+struct ward wards[LM_ROCKERS_MAX];
+unsigned wards_building;
+
+static bool is_building(const struct ward *ward)
+{
+	return ward->state == WARD_OPENING || ward->state == WARD_BUILDING;
+}
+
+/* ---- the end ----------------------------------------------------------------------------------- */
+
+/* Gives back what is left as soon as its processes are gone, and its number once it was dropped. */
+void ward_settle(struct ward *ward)
+{
+	struct lm_rocker_gone gone = { .head = { LM_ROCKER_GONE, ward->index } };
+
+	if (ward->state != WARD_DEAD || ward->blank.pid || ward->opening.pid)
+		return;
+	if (spare_remove_group(&ward->blank)) {
+		timer_set(ward->index, launcher_now() + RETRY_MS * NS_PER_MS);
+		return;
+	}
+	id_release(ward->guard_slot);
+	id_release(ward->job_slot);
+	ward->guard_slot = ward->job_slot = -1;
+	if (!ward->dropped)
+		return;
+	ward->state = WARD_FREE;
+	launcher_say(&gone, sizeof gone);
+}
+
+static void answer(struct ward *ward, int rc, const char *sentence)
+{
+	struct lm_rocker_ready ready = { .head = { LM_ROCKER_READY, ward->index },
+					 .rc = rc,
+					 .uid = ward->uid,
+					 .gid = ward->gid,
+					 .group = ward->blank.group.number };
+	const int fds[2] = { ward->blank.pidfd, ward->blank.control };
+
+	if (ward->answered)
+		return;
+	ward->answered = true;
+	(void)snprintf(ready.sentence, sizeof ready.sentence, "%s", sentence);
+	if (!rc) {
+		ready.guard = (int32_t)ward->blank.pid;
+		memcpy(ready.name, ward->name, sizeof ready.name);
+	}
+	launcher_say_with(&ready, sizeof ready, fds, rc ? 0 : 2);
+}
+
+void ward_end(struct ward *ward)
+{
+	if (ward->state == WARD_DEAD)
+		return;
+	wards_building -= is_building(ward);
+	ward->state = WARD_DEAD;
+	timer_set(ward->index, 0);
+	opening_end(&ward->opening);
+	spare_end(&ward->blank);
+	ward_settle(ward);
+}
+
+void ward_refuse(struct ward *ward, int err, const char *format, ...)
+{
+	char sentence[SFS_SENTENCE_MAX];
+	va_list args;
+
+	va_start(args, format);
+	(void)vsnprintf(sentence, sizeof sentence, format, args);
+	va_end(args);
+	answer(ward, err, sentence);
+	ward_end(ward);
+}
+
+/* ---- who it is --------------------------------------------------------------------------------- */
+
+static bool in_jail_range(uint32_t id)
+{
+	const struct sfs_config *c = launcher.config;
+
+	return id >= c->jail_uid_base && id - c->jail_uid_base < c->jail_uid_count;
+}
+
+/* The group in which who makes the rocker opens files: of his that one is known. */
+static uint32_t group_of_owner(const struct ward *ward)
+{
+	const struct rocker_plan *plan = ward->opening.plan;
+
+	for (uint32_t i = 0; i < plan->nopeners; i++)
+		if (plan->openers[i].uid == ward->owner && plan->openers[i].gid &&
+		    !in_jail_range(plan->openers[i].gid))
+			return plan->openers[i].gid;
+	return ward->guard_gid; /* nothing on the host belongs to it */
+}
+
+static int take_guard_id(struct ward *ward)
+{
+	ward->guard_slot = id_take(ward->owner, LAUNCH_ROCKER);
+	if (ward->guard_slot < 0)
+		return ward->guard_slot;
+	ward->guard_uid = id_uid(ward->guard_slot);
+	ward->guard_gid = launcher.env.root ? ward->guard_uid : getegid();
+	return 0;
+}
+
+/* Root's own jobs get an id that owns nothing, too, unless another one was asked for. */
+static int take_job_id(struct ward *ward)
+{
+	const struct rocker_plan *plan = ward->opening.plan;
+
+	ward->uid = plan->uid;
+	ward->gid = plan->gid;
+	if (ward->owner == 0 && launcher.env.root &&
+	    (plan->uid == DEFAULT || plan->gid == DEFAULT)) {
+		ward->job_slot = id_take(ward->owner, LAUNCH_ROCKER_JOB);
+		if (ward->job_slot < 0)
+			return ward->job_slot;
+	}
+	uint32_t own = ward->job_slot < 0 ? ward->owner : id_uid(ward->job_slot);
+	if (plan->uid == DEFAULT)
+		ward->uid = launcher.env.root ? own : geteuid();
+	if (plan->gid == DEFAULT)
+		ward->gid = !launcher.env.root   ? getegid()
+			    : ward->job_slot < 0 ? group_of_owner(ward)
+						 : own;
+	return 0;
+}
+
+/*
+ * Asked here again, whatever the daemon has judged: nobody but root gets root's ids, nobody those of
+ * guards and jails, and an ordinary user's launcher has no other than his own.
+ */
+static bool may_have(const struct ward *ward)
+{
+	const struct rocker_plan *plan = ward->opening.plan;
+
+	bool assigned = ward->job_slot >= 0 && plan->uid == DEFAULT;
+
+	if (!launcher.env.root)
+		return ward->uid == geteuid() && ward->gid == getegid();
+	if (ward->owner && (!ward->uid || !ward->gid))
+		return false;
+	if (ward->uid == DEFAULT || ward->gid == DEFAULT)
+		return false;
+	return (assigned || !in_jail_range(ward->uid)) &&
+	       (plan->gid == DEFAULT || !in_jail_range(ward->gid));
+}
+
+static bool identify(struct ward *ward)
+{
+	int err = take_guard_id(ward);
+
+	err = err ?: take_job_id(ward);
+	if (err) {
+		ward_refuse(ward, err, "all %u ids of [jail] uid_count are in use",
+			    launcher.config->jail_uid_count);
+		return false;
+	}
+	if (!may_have(ward)) {
+		ward_refuse(ward, -EPERM, "jobs of uid %u must not run as %u:%u of the host",
+			    (unsigned)ward->owner, (unsigned)ward->uid, (unsigned)ward->gid);
+		return false;
+	}
+	ward->opening.plan->uid = ward->uid;
+	ward->opening.plan->gid = ward->gid;
+	return true;
+}
+
+/* "rk" and a number in base 36 that began with the time: no two guards have had the same. */
+static void new_name(char out[ROCKER_NAME_SIZE])
+{
+	static const char digits[] = "0123456789abcdefghijklmnopqrstuvwxyz";
+	static uint64_t counter;
+	struct timespec t;
+
+	if (!counter) {
+		(void)clock_gettime(CLOCK_REALTIME, &t);
+		counter = (uint64_t)t.tv_sec * 1000 * NS_PER_MS + (uint64_t)t.tv_nsec;
+	}
+	uint64_t n = ++counter;
+	memcpy(out, "rk", 2);
+	for (int i = ROCKER_NAME_SIZE - 2; i >= 2; i--, n /= 36)
+		out[i] = digits[n % 36];
+	out[ROCKER_NAME_SIZE - 1] = '\0';
+}
+
+/* ---- building ---------------------------------------------------------------------------------- */
+
+/* Which namespace it joins: -1, it stays in the blank's own; or below -1 an -errno. */
+static int network_of(const struct ward *ward)
+{
+	switch ((enum plan_network)ward->opening.plan->network) {
+	case PLAN_NET_HOST:
+		return launcher.env.root ? ns_host_network() : -EOPNOTSUPP;
+	case PLAN_NET_NONE:
+		if (launcher.rockers.scopes)
+			return ns_network(ward->owner);
+		break;
+	case PLAN_NET_LOOPBACK:
+		break;
+	}
+	return -1;
+}
+
+/* Why its blank gave up, which is a better reason than that nobody takes what is sent to it. */
+static bool blank_said(struct ward *ward)
+{
+	struct rocker_report report;
+	struct verdict why;
+
+	if (read(ward->blank.report, &report, sizeof report) != (ssize_t)sizeof report)
+		return false;
+	report_judge(ward->opening.plan, &report, &why);
+	ward_refuse(ward, why.err, "%s", why.sentence);
+	return true;
+}
+
+static void build(struct ward *ward)
+{
+	struct blank_order order = { .plan = ward->opening.plan,
+				     .guard_uid = ward->guard_uid,
+				     .guard_gid = ward->guard_gid,
+				     .netns = network_of(ward),
+				     .name = ward->name };
+
+	if (order.netns < -1) {
+		ward_refuse(ward, order.netns, "network: %s", strerror(-order.netns));
+		return;
+	}
+	order.user_ns = ns_leaf((const uint32_t[2]){ ward->guard_uid, ward->uid },
+				(const uint32_t[2]){ ward->guard_gid, ward->gid });
+	if (order.user_ns < 0) {
+		ward_refuse(ward, order.user_ns, "user namespace: %s", strerror(-order.user_ns));
+		return;
+	}
+	new_name(ward->name);
+	int err = blank_build(ward->blank.control, &order);
+	err = err ?: launcher_watch(ward->blank.report, WATCH_WARD, ward->index, EPOLLIN);
+	if (err) {
+		if (!blank_said(ward))
+			ward_refuse(ward, err, "the rocker cannot be told what to become: %s",
+				    strerror(-err));
+		return;
+	}
+	ward->state = WARD_BUILDING;
+	timer_set(ward->index, launcher_now() + BUILD_MS * NS_PER_MS);
+}
+
+static void go_on(struct ward *ward)
+{
+	struct verdict why = { 0 };
+	int more = opening_next(&ward->opening, &why);
+
+	if (more < 0)
+		ward_refuse(ward, more, "%s", why.sentence);
+	else if (!more)
+		build(ward);
+}
+
+/* What this machine cannot limit is told, and is no reason to build nothing. */
+static int set_limits(struct ward *ward)
+{
+	int err = rocker_group_limit_new(&launcher.groups, &ward->blank.group,
+					 &ward->opening.plan->limits, &ward->warning);
+
+	return err == -EOPNOTSUPP ? 0 : err;
+}
+
+static enum blank_kind kind_wanted(const struct rocker_plan *plan)
+{
+	return launcher.rockers.scopes && plan->network != PLAN_NET_LOOPBACK ? BLANK_SHARES
+									     : BLANK_OWNS;
+}
+
+static void begin(struct ward *ward)
+{
+	int err = spare_take(kind_wanted(ward->opening.plan), &ward->blank);
+
+	if (err) {
+		ward_refuse(ward, err, "namespaces: %s", strerror(-err));
+		return;
+	}
+	kin_add(ward->blank.pid, KIN_GUARD, ward->index);
+	err = set_limits(ward);
+	if (err) {
+		ward_refuse(ward, err, "%s: %s", ward->warning ?: "limits", strerror(-err));
+		return;
+	}
+	ward->opening.control = ward->blank.control;
+	ward->opening.job_uid = ward->uid;
+	ward->opening.job_gid = ward->gid;
+	go_on(ward);
+}
+
+int ward_new(const struct lm_rocker_new *order)
+{
+	struct ward *ward = &wards[order->head.jail];
+
+	if (ward->state != WARD_FREE)
+		return -EPROTO;
+	*ward = (struct ward){ .state = WARD_OPENING,
+			       .index = order->head.jail,
+			       .owner = order->owner,
+			       .guard_slot = -1,
+			       .job_slot = -1,
+			       .blank = { .pidfd = -1, .control = -1, .report = -1 } };
+	wards_building++;
+	int err = opening_start(&ward->opening, &order->plan, ward->index);
+	if (err)
+		ward_refuse(ward, err, "out of memory");
+	else if (launcher.rockers_error)
+		ward_refuse(ward, -EOPNOTSUPP, "rockers cannot be made here: %s",
+			    strerror(-launcher.rockers_error));
+	else if (identify(ward))
+		begin(ward);
+	return 0;
+}
+
+/* ---- what is heard of it ----------------------------------------------------------------------- */
+
+static void ready(struct ward *ward)
+{
+	char sentence[64] = "";
+
+	if (ward->warning)
+		(void)snprintf(sentence, sizeof sentence, "%s cannot be limited on this machine",
+			       ward->warning);
+	timer_set(ward->index, 0);
+	opening_end(&ward->opening);
+	ward->state = WARD_READY;
+	wards_building--;
+	answer(ward, 0, sentence);
+	spare_close(&ward->blank);
+	spares_trust();
+	wards_busy();
+}
+
+/*
+ * A process that ends has lost its memory before its descriptors are closed, and its program with that:
+ * what closed the pipe was no exec then.
+ */
+static bool is_ending(pid_t pid)
+{
+	char path[32], program[8];
+
+	(void)snprintf(path, sizeof path, "%ld/exe", (long)pid);
+	return readlinkat(launcher.env.proc, path, program, sizeof program) < 0 && errno == ENOENT;
+}
+
+void ward_reported(uint32_t index)
+{
+	struct ward *ward = &wards[index];
+	struct rocker_report report;
+	struct verdict why;
+
+	if (ward->state != WARD_BUILDING || ward->blank.report < 0)
+		return;
+	ssize_t n = read(ward->blank.report, &report, sizeof report);
+	if (n < 0)
+		return;
+	launcher_close(&ward->blank.report);
+	if (n == (ssize_t)sizeof report) {
+		report_judge(ward->opening.plan, &report, &why);
+		ward_refuse(ward, why.err, "%s", why.sentence);
+	} else if (n) {
+		ward_refuse(ward, -EIO, "the rocker said what cannot be understood");
+	} else if (!is_ending(ward->blank.pid)) { /* else the wait tells more */
+		ready(ward);
+	}
+}
+
+static bool by_memory(const struct ward *ward, const siginfo_t *how)
+{
+	struct rocker_usage usage = { 0 };
+
+	return how->si_code != CLD_EXITED && how->si_status == SIGKILL && ward->blank.has_group &&
+	       !rocker_watch_usage(&launcher.groups.places, ward->blank.group.number, &usage) &&
+	       usage.oom_kills;
+}
+
+static void guard_ended(struct ward *ward, const siginfo_t *how)
+{
+	struct lm_rocker_ended ended = { .head = { LM_ROCKER_ENDED, ward->index },
+					 .code = how->si_code,
+					 .status = how->si_status };
+
+	ward->blank.pid = 0;        /* first: nobody is killed by that number any more */
+	ward_reported(ward->index); /* it may have said why */
+	if (ward->state == WARD_OPENING)
+		(void)blank_said(ward);
+	if (ward->state != WARD_DEAD) {
+		bool oom = by_memory(ward, how);
+		ended.oom = oom;
+		if (ward->state == WARD_READY)
+			launcher_say(&ended, sizeof ended);
+		else if (oom)
+			ward_refuse(ward, -ENOMEM,
+				    "memory.max is too small for the rocker's own guard");
+		else
+			ward_refuse(ward, -EIO, "the rocker ended before its guard began: %s %d",
+				    how->si_code == CLD_EXITED ? "exit status" : "signal",
+				    how->si_status);
+		ward_end(ward);
+	}
+	ward_settle(ward);
+}
+
+static void opener_ended(struct ward *ward, const siginfo_t *how)
+{
+	struct verdict why = { 0 };
+	int err = opening_reaped(&ward->opening, how, &why);
+
+	if (ward->state == WARD_DEAD)
+		ward_settle(ward);
+	else if (!err)
+		go_on(ward);
+	else if (!blank_said(ward))
+		ward_refuse(ward, err, "%s", why.sentence);
+}
+
+void wards_reaped(pid_t pid, const siginfo_t *how)
+{
+	uint32_t number = 0;
+
+	switch (kin_remove(pid, &number)) {
+	case KIN_GUARD:
+		guard_ended(&wards[number], how);
+		break;
+	case KIN_OPENER:
+		if (number < LM_ROCKERS_MAX)
+			opener_ended(&wards[number], how);
+		else
+			check_reaped(number - LM_ROCKERS_MAX, how);
+		break;
+	case KIN_POOLED:
+		spares_reaped(pid);
+		break;
+	case KIN_NONE:
+		break;
+	}
+}
+
+void ward_late(struct ward *ward)
+{
+	struct verdict why;
+
+	if (ward->state == WARD_DEAD) {
+		ward_settle(ward);
+	} else if (ward->state == WARD_OPENING) {
+		opening_late(&ward->opening, &why);
+		ward_refuse(ward, why.err, "%s", why.sentence);
+	} else if (ward->state == WARD_BUILDING) {
+		ward_refuse(ward, -ETIMEDOUT, "building the rocker took longer than %d ms",
+			    BUILD_MS);
+	}
+}

@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Host paths of a plan: a disposable child with the rights of each opener, one after the other, each
+ * with its own deadline.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "launcher_rocker.h"
+
+#define NS_PER_MS UINT64_C(1000000)
+#define OPENER_MS 1000
+#define WORD_MAX  160 /* shown of a plan's word */
+
+int opening_start(struct opening *opening, const struct rocker_plan *plan, uint32_t number)
+{
+	size_t size = plan_size(plan);
+	void *copy = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	*opening = (struct opening){ .number = number, .report = -1, .control = -1 };
+	if (copy == MAP_FAILED)
+		return -errno;
+	memcpy(copy, plan, size);
+	opening->plan = copy;
+	opening->size = size;
+	return 0;
+}
+
+int opening_next(struct opening *opening, struct verdict *why)
+{
+	struct opener_spec spec = { .plan = opening->plan,
+				    .opener = opening->next,
+				    .job_uid = opening->job_uid,
+				    .job_gid = opening->job_gid,
+				    .control = opening->control,
+				    .check_only = opening->check_only };
+	int pipes[2], pidfd = -1;
+
+	if (opening->next >= opening->plan->nopeners)
+		return 0;
+	if (pipe2(pipes, O_CLOEXEC | O_NONBLOCK)) {
+		why->err = -errno;
+		(void)snprintf(why->sentence, sizeof why->sentence, "host paths: %s",
+			       strerror(-why->err));
+		return why->err;
+	}
+	spec.report = pipes[1];
+	pid_t pid = opener_spawn(&launcher.rockers, &spec, &pidfd);
+	(void)close(pipes[1]);
+	if (pid < 0) {
+		(void)close(pipes[0]);
+		why->err = (int)pid;
+		(void)snprintf(why->sentence, sizeof why->sentence, "host paths: %s",
+			       strerror(-why->err));
+		return why->err;
+	}
+	launcher_close(&pidfd); /* it is ours to reap, so its number stays its own */
+	opening->next++;
+	opening->pid = pid;
+	opening->report = pipes[0];
+	kin_add(pid, KIN_OPENER, opening->number);
+	timer_set(opening->number, launcher_now() + OPENER_MS * NS_PER_MS);
+	return 1;
+}
+
+void report_judge(const struct rocker_plan *plan, struct rocker_report *report, struct verdict *out)
+{
+	char word[WORD_MAX], step[4 * sizeof report->step];
+	bool names = report->text && report->text < plan->text_used;
+
+	out->err = report->err < 0 && report->err > -4096 ? report->err : -EIO;
+	text_escape(report->step, sizeof report->step, step, sizeof step);
+	if (names) {
+		text_escape(plan_text(plan, report->text), plan->text_used - report->text, word,
+			    sizeof word);
+		(void)snprintf(out->sentence, sizeof out->sentence, "%s '%s': %s", step, word,
+			       strerror(-out->err));
+	} else {
+		(void)snprintf(out->sentence, sizeof out->sentence, "%s: %s", step,
+			       strerror(-out->err));
+	}
+}
+
+static void judge_end(const struct opening *opening, const siginfo_t *how, struct verdict *why)
+{
+	const struct plan_opener *opener = &opening->plan->openers[opening->next - 1];
+
+	if (how->si_code != CLD_EXITED || how->si_status) {
+		why->err = -EIO;
+		(void)snprintf(
+			why->sentence, sizeof why->sentence,
+			"opening the host paths of uid %u ended: %s %d", (unsigned)opener->uid,
+			how->si_code == CLD_EXITED ? "exit status" : "signal", how->si_status);
+	}
+}
+
+int opening_reaped(struct opening *opening, const siginfo_t *how, struct verdict *why)
+{
+	struct rocker_report report;
+
+	opening->pid = 0;
+	timer_set(opening->number, 0);
+	if (!opening->plan)
+		return 0;
+	ssize_t n = read(opening->report, &report, sizeof report);
+	launcher_close(&opening->report);
+	why->err = 0;
+	if (n == (ssize_t)sizeof report)
+		report_judge(opening->plan, &report, why);
+	else
+		judge_end(opening, how, why);
+	return why->err;
+}
+
+/* Said now: a process that waits for a hung file system may not even die before that is answered. */
+void opening_late(struct opening *opening, struct verdict *why)
+{
+	const struct plan_opener *opener = &opening->plan->openers[opening->next - 1];
+
+	why->err = -ETIMEDOUT;
+	(void)snprintf(why->sentence, sizeof why->sentence,
+		       "opening the host paths of uid %u took longer than %d ms",
+		       (unsigned)opener->uid, OPENER_MS);
+	opening_end(opening);
+}
+
+void opening_end(struct opening *opening)
+{
+	if (opening->pid)
+		(void)kill(opening->pid, SIGKILL);
+	if (opening->plan)
+		(void)munmap(opening->plan, opening->size);
+	opening->plan = NULL;
+	launcher_close(&opening->report);
+}

@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: MIT */
+/* What the daemon asks of a rocker that there is, and host paths that it wants to have tried. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "launcher_rocker.h"
+
+struct check {
+	bool used; /* until its last opener is reaped */
+	bool answered;
+	uint32_t id; /* the daemon's */
+	struct opening opening;
+};
+
+static struct check checks[CHECKS_MAX];
+
+/* ---- rockers ----------------------------------------------------------------------------------- */
+
+int ward_drop(uint32_t index)
+{
+	struct ward *ward = &wards[index];
+
+	if (ward->state == WARD_FREE || ward->dropped)
+		return -EPROTO;
+	ward->dropped = true;
+	if (ward->state == WARD_DEAD) {
+		ward_settle(ward);
+		return 0;
+	}
+	ward_refuse(ward, -ECANCELED, "the rocker was dropped");
+	return 0;
+}
+
+static struct ward *ordered(uint32_t index)
+{
+	struct ward *ward = &wards[index];
+
+	return ward->state == WARD_FREE || ward->dropped ? NULL : ward;
+}
+
+static void done(const struct ward *ward, enum lm_order_type order, int rc, const char *what)
+{
+	struct lm_rocker_done reply = { .head = { LM_ROCKER_DONE, ward->index },
+					.order = order,
+					.rc = rc };
+
+	if (rc == -EOPNOTSUPP)
+		(void)snprintf(reply.sentence, sizeof reply.sentence,
+			       "%s is not possible on this machine", what);
+	else if (rc == -ESRCH)
+		(void)snprintf(reply.sentence, sizeof reply.sentence, "the rocker does not run");
+	else if (rc)
+		(void)snprintf(reply.sentence, sizeof reply.sentence, "%s: %s", what,
+			       strerror(-rc));
+	launcher_say(&reply, sizeof reply);
+}
+
+int ward_limit(uint32_t index, const struct plan_limits *limits)
+{
+	struct ward *ward = ordered(index);
+	const char *what = "limits";
+	int rc = -ESRCH;
+
+	if (!ward)
+		return -EPROTO;
+	if (ward->state != WARD_DEAD && ward->blank.has_group)
+		rc = rocker_group_limit(&launcher.groups, &ward->blank.group, limits, &what);
+	done(ward, LM_ROCKER_LIMIT, rc, what);
+	return 0;
+}
+
+int ward_freeze(uint32_t index, bool freeze)
+{
+	struct ward *ward = ordered(index);
+	int rc = -ESRCH;
+
+	if (!ward)
+		return -EPROTO;
+	if (ward->state == WARD_READY)
+		rc = rocker_group_freeze(&launcher.groups, &ward->blank.group, freeze);
+	done(ward, LM_ROCKER_FREEZE, rc, "freezing");
+	return 0;
+}
+
+/* Its guard's end is told as any other end is; before it was ready, by the answer to its making. */
+int ward_kill(uint32_t index)
+{
+	struct ward *ward = ordered(index);
+
+	if (!ward)
+		return -EPROTO;
+	bool runs = ward->state != WARD_DEAD;
+	if (ward->state == WARD_READY)
+		spare_end(&ward->blank);
+	else if (runs)
+		ward_refuse(ward, -ECANCELED, "the rocker was killed");
+	done(ward, LM_ROCKER_KILL, runs ? 0 : -ESRCH, "");
+	return 0;
+}
+
+/* ---- checks ------------------------------------------------------------------------------------ */
+
+static void check_answer(uint32_t id, int rc, const char *sentence)
+{
+	struct lm_rocker_checked reply = { .head = { LM_ROCKER_CHECKED, id }, .rc = rc };
+
+	(void)snprintf(reply.sentence, sizeof reply.sentence, "%s", sentence);
+	launcher_say(&reply, sizeof reply);
+}
+
+static void check_end(struct check *check, int rc, const char *sentence)
+{
+	opening_end(&check->opening);
+	check->used = check->opening.pid != 0;
+	check->answered = true;
+	check_answer(check->id, rc, sentence);
+}
+
+static void check_next(struct check *check)
+{
+	struct verdict why = { 0 };
+	int more = opening_next(&check->opening, &why);
+
+	if (more <= 0)
+		check_end(check, more, why.sentence);
+}
+
+int ward_check(const struct lm_rocker_check *order)
+{
+	uint32_t at = 0;
+
+	while (at < CHECKS_MAX && checks[at].used)
+		at++;
+	if (at == CHECKS_MAX || launcher.rockers_error) {
+		check_answer(order->head.jail, at == CHECKS_MAX ? -EAGAIN : -EOPNOTSUPP,
+			     at == CHECKS_MAX ? "too many host paths are being tried at once"
+					      : "rockers cannot be made here");
+		return 0;
+	}
+	struct check *check = &checks[at];
+	check->id = order->head.jail;
+	int err = opening_start(&check->opening, &order->plan, LM_ROCKERS_MAX + at);
+	if (err) {
+		check_answer(check->id, err, "out of memory");
+		return 0;
+	}
+	check->used = true;
+	check->answered = false;
+	check->opening.check_only = true;
+	check->opening.job_uid = order->plan.uid;
+	check->opening.job_gid = order->plan.gid;
+	check_next(check);
+	return 0;
+}
+
+void check_reaped(uint32_t number, const siginfo_t *how)
+{
+	struct check *check = &checks[number];
+	struct verdict why = { 0 };
+
+	int err = opening_reaped(&check->opening, how, &why);
+	if (check->answered)
+		check->used = false;
+	else if (err)
+		check_end(check, err, why.sentence);
+	else
+		check_next(check);
+}
+
+void check_late(uint32_t number)
+{
+	struct check *check = &checks[number];
+	struct verdict why;
+
+	if (!check->used || check->answered)
+		return;
+	opening_late(&check->opening, &why);
+	check_end(check, why.err, why.sentence);
+}
