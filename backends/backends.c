@@ -7,12 +7,14 @@
 #include "kernels.h"
 #include "launcher.h"
 #include "machine.h"
+#include "rockers.h"
 #include "sandboxfs.h"
 #include "store.h"
 
-/* In order of start: kernels listen to what the store loads. */
+/* In order of start: kernels start the launcher, and listen to what the store loads. */
 const struct sfs_backend *const sfs_backends[] = {
-	&kernels_backend, &codelets_backend, &store_backend, &events_backend, NULL,
+	&kernels_backend, &codelets_backend, &store_backend,
+	&events_backend,  &rockers_backend,  NULL,
 };
 
 const struct sfs_attr *const sfs_top_attrs[] = { machine_rows, NULL };

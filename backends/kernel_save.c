@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Kernels that users made, one file each under STATE/kernels: lines "key value" and then the
- * specification. Those that were given nothing yet share one file (kernel_made.c).
+ * specification. Those that were given nothing yet share one file (made.c).
  *
  * A file is written beside its name and renamed, so that there is the old one or the new one; what
  * cannot be read back stays where it is and is reported in /status.
@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "kernels.h"
+#include "made.h"
 
 #define FORMAT        "sandboxfs-kernel 1"
 #define BEING_WRITTEN ".new"    /* at the end of a name that begins with a dot */
@@ -23,6 +24,7 @@
 #define FILE_MAX      (SPEC_BYTES_MAX + 4096)
 
 static int folder = -1; /* set before there are threads */
+static struct made lines = MADE_INIT("kernels");
 
 int kernel_save_start(void)
 {
@@ -169,7 +171,7 @@ static int save_made(struct sfs_obj *dir)
 	if (!faccessat(folder, kernel->name, F_OK, AT_SYMLINK_NOFOLLOW))
 		return save(dir);
 	sfs_owner(dir, &owner.uid, &owner.gid, &owner.mode);
-	rc = kernel_made_keep(kernel, &owner);
+	rc = made_keep(&lines, kernel->name, &owner, &kernel->made);
 	if (rc == -ENOMEM)
 		return sfs_fail(rc, "no memory to keep kernel '%s'", kernel->name);
 	return disk_error(kernel, rc);
@@ -211,7 +213,7 @@ void kernel_unkeep(struct kernel *kernel)
 	kernel->gone = true;
 	pthread_mutex_unlock(&kernel->lock);
 	/* First: who dies in between leaves the whole kernel, not one without its specification. */
-	kernel_made_drop(kernel);
+	made_drop(&lines, kernel->name, &kernel->made);
 	if (kernel->filed) {
 		unlinkat(folder, kernel->name, 0);
 		if (sfs_config()->store_durable)
@@ -368,7 +370,7 @@ int kernel_load_all(struct sfs_obj *parent)
 	free(text);
 	if (dir)
 		closedir(dir);
-	return kernel_made_load(folder, parent, restore_made);
+	return made_load(&lines, folder, parent, restore_made);
 }
 
 /* ---- the number of the next run -------------------------------------------------------------- */

@@ -140,17 +140,6 @@ void kernel_unkeep(struct kernel *kernel);
 int kernel_load_all(struct sfs_obj *parent); /* 0 or -errno with sfs_fail */
 
 /*
- * Those that have nothing but a name and an owner, as lines of one file: kernel_made.c. Durable
- * where the store is. keep and drop: keeping is held; drop may be repeated.
- */
-int kernel_made_keep(struct kernel *kernel, const struct sfs_owner *owner); /* 0 or -errno */
-void kernel_made_drop(struct kernel *kernel);
-/* What a line tells, which is number made. False: it tells nothing any more, and is cleared. */
-typedef bool kernel_made_fn(struct sfs_obj *parent, const char *name, const struct sfs_owner *owner,
-			    unsigned made);
-/* First, before there are threads; folder is borrowed for good. 0 or -errno with sfs_fail. */
-int kernel_made_load(int folder, struct sfs_obj *parent, kernel_made_fn *each);
-/*
  * One number beside them, in a file that survives a loss of power. 0 or -errno with sfs_fail;
  * *number_out stays as it is where nothing was saved yet.
  */

@@ -45,6 +45,10 @@ struct rocker {
 	atomic_uint refs;
 	char name[SFS_NAME_MAX + 1]; /* constant */
 	uid_t owner;                 /* constant */
+	gid_t owner_gid;             /* constant: of its jobs when nothing is said */
+	pthread_mutex_t keeping;     /* held while its file is written; taken before lock */
+	bool filed;                  /* it may have a file on disk; keeping */
+	unsigned made; /* its line among those that have none, from one; 0: none; keeping */
 	pthread_mutex_t lock;
 	struct sfs_obj *dir;       /* counted until the rocker is removed, then NULL */
 	struct rocker_spec *spec;  /* counted; what the files show */
@@ -53,7 +57,9 @@ struct rocker {
 	bool frozen;
 	enum rocker_state state;
 	unsigned uses;                /* jobs and commands that keep it from being rebuilt */
+	struct rocker_wait *waiting;  /* owned: who asked for it while it is being built */
 	struct launch_rocker *launch; /* NULL: none */
+	struct rocker_order *order;   /* that of launch, which rocker_life.c counts by it */
 	struct rocker_link *link;     /* counted; NULL: not ready */
 	pid_t guard;                  /* 0: none */
 	int guard_pidfd;              /* -1 */
@@ -97,6 +103,7 @@ void rocker_link_close(struct rocker_link *link); /* and drops the reference; NU
 /* To every process of the rocker but the guard. 0 or -errno. */
 int rocker_link_signal(struct rocker_link *link, int signal);
 unsigned rocker_link_running(struct rocker_link *link); /* jobs; 0 for NULL */
+bool rocker_link_alive(struct rocker_link *link); /* does its guard take orders? NULL: no */
 
 /* What jobs there are to show, and the directory jobs/ below dir. NULL: out of memory. */
 struct rocker_jobs *rocker_jobs_new(struct rocker *rocker);

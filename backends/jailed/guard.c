@@ -197,10 +197,13 @@ static _Noreturn void serve(struct guard *g)
 	bool all_reaped = true;
 
 	for (;;) {
-		struct timespec time = { 0, !all_reaped ? 0 : GUARD_SCAN_MS * 1000000 };
-		bool timed = !all_reaped || (g->leaves_empty && g->childless);
+		long ms = !all_reaped ? 0 : g->has_untold ? GUARD_LATE_MS : GUARD_SCAN_MS;
+		struct timespec time = { 0, ms * 1000000 };
+		bool timed = !all_reaped || g->has_untold || (g->leaves_empty && g->childless);
 		long n = SYS_5(SYS_ppoll, &control, 1, timed ? &time : NULL, &waiting,
 			       sizeof waiting);
+		if (n >= 0) /* in time, and before whatever else there is to tell */
+			guard_tell_started(g);
 		if (n > 0)
 			obey(g);
 		else

@@ -37,7 +37,8 @@ enum guard_order_type {
 	 * Descriptors: what become 0, 1, 2, ... of the job. text: argc words, envc words "KEY=VALUE",
 	 * and the working directory, each ending in NUL. A first word without a slash is looked for in the
 	 * PATH of that environment, else in /usr/local/bin:/usr/bin:/bin. Answered by GUARD_STARTED, and
-	 * if that says 0 by one GUARD_EXITED later. The job leads a session of its own.
+	 * if that says 0 by one GUARD_EXITED later. The job leads a session of its own. whole: that it has started may be
+	 * told a little later, and need not be if it has ended by then, so that a short job costs one message.
 	 */
 	GUARD_START = 1,
 	/*

@@ -20,10 +20,12 @@
  */
 #define GUARD_CTL_MOVED (GUARD_FDS_MAX + 8)
 #define GUARD_SCAN_MS   50
+#define GUARD_LATE_MS   1 /* what GUARD_STARTED may come late where it may */
 
 struct guard_job {
 	uint32_t job; /* 0: this place is free */
 	pid_t pid;
+	bool untold; /* that it has started */
 };
 
 /*
@@ -42,6 +44,7 @@ struct guard {
 	bool leaves_empty;     /* flag e */
 	bool saw_others;       /* there was another process in this namespace */
 	bool childless;        /* none was left at the last look; else their end is a signal */
+	bool has_untold;   /* a job is untold, or was */
 	uint32_t running;      /* jobs */
 	uint32_t nfds;         /* came with the order at hand: 0 .. nfds - 1 */
 	uint32_t shared;       /* the child that is being spawned still uses this memory */
@@ -62,6 +65,7 @@ void guard_reply(const struct guard_reply *reply, int fd);
 
 /* Runs the order that was received; false: it is none. */
 bool guard_start(struct guard *g);
+void guard_tell_started(struct guard *g); /* what is untold */
 bool guard_signal(struct guard *g);
 
 /* The processes in this pid namespace besides the guard, or -1: there is no /proc to tell. */

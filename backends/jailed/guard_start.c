@@ -238,14 +238,40 @@ bool guard_start(struct guard *g)
 		reply.pid = pid < 0 ? 0 : (int32_t)pid;
 	}
 	if (!reply.err) {
-		*place = (struct guard_job){ g->order.job, reply.pid };
+		*place = (struct guard_job){ g->order.job, reply.pid, g->order.whole };
 		g->running++;
 		g->saw_others = true;
 		g->childless = false;
 	}
 	reply.running = g->running;
-	guard_reply(&reply, reply.err ? -1 : pidfd);
+	if (!reply.err && g->order.whole)
+		g->has_untold = true;
+	else
+		guard_reply(&reply, reply.err ? -1 : pidfd);
 	SYS_3(SYS_close_range, 0, GUARD_CTL_MOVED - 1, 0);
 	forget_order(g);
 	return true;
+}
+
+void guard_tell_started(struct guard *g)
+{
+	struct guard_reply reply = { .type = GUARD_STARTED };
+
+	if (!g->has_untold)
+		return;
+	g->has_untold = false;
+	for (struct guard_job *job = g->jobs; job < g->jobs + GUARD_JOBS_MAX; job++) {
+		if (!job->job || !job->untold)
+			continue;
+		/* Nobody else's: it has not been reaped. */
+		int pidfd = (int)SYS_2(SYS_pidfd_open, job->pid, 0);
+		if (pidfd < 0)
+			sys_exit(7);
+		job->untold = false;
+		reply.job = job->job;
+		reply.pid = job->pid;
+		reply.running = g->running;
+		guard_reply(&reply, pidfd);
+		SYS_1(SYS_close, pidfd);
+	}
 }

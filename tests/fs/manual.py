@@ -28,6 +28,7 @@ def names():
 
 
 sfs.codelet("void call0(void) {}", "call0")
+os.mkdir(os.path.join(sfs.MNT, "rockers/one"))
 files = entries(page(5))
 missing = sorted(names() - files)
 sfs.ok("the mount has files", len(names()) > 20, names())

@@ -1,0 +1,440 @@
+/* SPDX-License-Identifier: MIT */
+/* The life of a rocker: built, in use, built anew when it has changed or ended, removed. */
+#include "rocker_life.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+struct rocker_wait {
+	rocker_ready *ready;
+	void *arg;
+	struct rocker_wait *next;
+};
+
+/* One that the launcher was asked for, until nothing is left of it. */
+struct rocker_order {
+	struct rocker *rocker; /* counted */
+	struct rocker_slow slow;
+};
+
+/* What is let go of, and told, once the lock has been given back. */
+struct leaving {
+	struct rocker_link *link;
+	struct launch_rocker *launch;
+	struct rocker_order *order; /* that of launch */
+	struct rocker_spec *built;
+	int pidfd;
+	struct rocker_wait *waiting;
+	int rc; /* for those */
+	char sentence[SFS_SENTENCE_MAX];
+};
+
+/* ---- under the lock --------------------------------------------------------------------------- */
+
+static void changed(struct rocker *rocker, const char *attr)
+{
+	if (rocker->dir)
+		sfs_changed(rocker->dir, attr);
+}
+
+static void set_state(struct rocker *rocker, enum rocker_state state)
+{
+	rocker->state = state;
+	changed(rocker, "state");
+	changed(rocker, "activity");
+}
+
+/* A guard whose socket has ended is dead, also where the launcher has not told that yet. */
+static bool is_live(const struct rocker *rocker)
+{
+	return rocker->state != ROCKER_BUILDING && rocker->state != ROCKER_DEAD &&
+	       rocker_link_alive(rocker->link);
+}
+
+static struct rocker_wait *take_waiting(struct rocker *rocker)
+{
+	struct rocker_wait *waiting = rocker->waiting;
+
+	rocker->waiting = NULL;
+	return waiting;
+}
+
+/* What is built is not this rocker's any more. */
+static void detach(struct rocker *rocker, struct leaving *out)
+{
+	out->link = rocker->link;
+	out->launch = rocker->launch;
+	out->order = rocker->order;
+	out->built = rocker->built;
+	out->pidfd = rocker->guard_pidfd;
+	rocker->link = NULL;
+	rocker->launch = NULL;
+	rocker->built = NULL;
+	rocker->guard_pidfd = -1;
+	rocker->guard = 0;
+	if (rocker->frozen) {
+		rocker->frozen = false;
+		changed(rocker, "freeze");
+	}
+	changed(rocker, "guard");
+	changed(rocker, "procs");
+}
+
+static void fail_waiting(struct rocker *rocker, struct leaving *out, int rc, const char *sentence)
+{
+	out->waiting = take_waiting(rocker);
+	out->rc = rc;
+	snprintf(out->sentence, sizeof(out->sentence), "%s", sentence);
+}
+
+static const struct launch_rocker_calls calls;
+
+static int launch(struct rocker *rocker, const struct rocker_plan *plan)
+{
+	struct rocker_order *order = calloc(1, sizeof(*order));
+
+	if (!order)
+		return sfs_fail(-ENOMEM, "no memory to build rocker '%s'", rocker->name);
+	order->rocker = rocker_get(rocker);
+	rocker_slow_begin(&order->slow, rocker->name, "it is being built");
+	rocker_answers_wake();
+	rocker->launch = launch_rocker_new(rocker->owner, plan, &calls, order);
+	if (rocker->launch) {
+		rocker->order = order;
+		rocker->built = rocker_spec_get(rocker->spec);
+		return 0;
+	}
+	rocker_slow_end(&order->slow);
+	rocker_put(rocker); /* not the last: the caller holds one */
+	free(order);
+	return -EAGAIN;
+}
+
+/* Orders one as its specification is: BUILDING, or DEAD with -errno and sfs_fail. */
+static int order_new(struct rocker *rocker)
+{
+	struct rocker_plan *plan = malloc(sizeof(*plan));
+	struct rocker_whose whose = rocker_whose(rocker);
+	int rc = plan ? rocker_spec_plan(rocker->spec, &whose, plan)
+		      : sfs_fail(-ENOMEM, "no memory for the plan of rocker '%s'", rocker->name);
+
+	rc = rc ?: launch(rocker, plan);
+	free(plan);
+	set_state(rocker, rc ? ROCKER_DEAD : ROCKER_BUILDING);
+	return rc;
+}
+
+/* ---- without it ------------------------------------------------------------------------------- */
+
+static void tell(struct rocker_wait *waiting, int rc, const char *sentence)
+{
+	struct rocker_wait *next;
+
+	for (; waiting; waiting = next) {
+		next = waiting->next;
+		waiting->ready(waiting->arg, rc, sentence);
+		free(waiting);
+	}
+}
+
+static void let_go(struct leaving *leaving)
+{
+	rocker_link_close(leaving->link);
+	if (leaving->launch) {
+		rocker_slow_end(&leaving->order->slow);
+		rocker_slow_begin(&leaving->order->slow, leaving->order->rocker->name,
+				  "it is being removed");
+		rocker_answers_wake();
+		launch_rocker_drop(leaving->launch);
+	}
+	if (leaving->pidfd >= 0)
+		close(leaving->pidfd);
+	rocker_spec_put(leaving->built);
+	tell(leaving->waiting, leaving->rc, leaving->sentence);
+}
+
+static const struct leaving nothing = { .pidfd = -1 };
+
+static void log_event(struct rocker *rocker, const char *event, const char *why)
+{
+	struct sfs_obj *dir;
+
+	pthread_mutex_lock(&rocker->lock);
+	dir = rocker->dir ? sfs_get(rocker->dir) : NULL;
+	pthread_mutex_unlock(&rocker->lock);
+	if (dir)
+		sfs_event(dir, rocker->owner, event, "%s", why);
+	sfs_put_obj(dir);
+}
+
+/* ---- what the launcher tells -------------------------------------------------------------------- */
+
+static void limited(void *arg, int rc, const char *sentence)
+{
+	struct rocker *rocker = arg;
+
+	if (rc)
+		log_event(rocker, "limit", sentence);
+	rocker_put(rocker);
+}
+
+/* Limits that changed while it was being built. Under the lock. */
+static void follow_limits(struct rocker *rocker)
+{
+	struct plan_limits now, then;
+	struct rocker_spec *old = rocker->built;
+
+	rocker_spec_limits(rocker->spec, &now);
+	rocker_spec_limits(old, &then);
+	rocker->built = rocker_spec_get(rocker->spec);
+	rocker_spec_put(old);
+	if (memcmp(&now, &then, sizeof(now)) &&
+	    launch_rocker_limit(rocker->launch, &now, limited, rocker_get(rocker)))
+		rocker_put(rocker);
+}
+
+/*
+ * It is there: for who waits, unless its files have changed meanwhile. Under the lock.
+ */
+static void begin(struct rocker *rocker, struct rocker_link *link,
+		  const struct launch_rocker_ready *how, struct leaving *out)
+{
+	int rc = 0;
+
+	if (rocker->waiting && !rocker_spec_same(rocker->spec, rocker->built)) {
+		detach(rocker, out);
+		out->link = link;
+		out->pidfd = how->pidfd;
+		rc = order_new(rocker);
+		if (rc)
+			fail_waiting(rocker, out, rc, sfs_sentence());
+		return;
+	}
+	rocker->link = link;
+	rocker->guard = how->guard;
+	rocker->guard_pidfd = how->pidfd;
+	snprintf(rocker->guard_name, sizeof(rocker->guard_name), "%s", how->name);
+	rocker->job_uid = how->uid;
+	rocker->job_gid = how->gid;
+	if (rocker_spec_same(rocker->spec, rocker->built))
+		follow_limits(rocker);
+	out->waiting = take_waiting(rocker);
+	for (struct rocker_wait *w = out->waiting; w; w = w->next)
+		rocker->uses++;
+	set_state(rocker, ROCKER_READY);
+	changed(rocker, "guard");
+	changed(rocker, "procs");
+}
+
+/* The profile of what is being built by launch; -1: it is not wanted any more. */
+static int wanted_profile(struct rocker *rocker, const struct launch_rocker *launched)
+{
+	int profile = -1;
+
+	pthread_mutex_lock(&rocker->lock);
+	if (rocker->launch == launched)
+		profile = rocker_spec_profile(rocker->built);
+	pthread_mutex_unlock(&rocker->lock);
+	return profile;
+}
+
+static void ready(void *arg, struct launch_rocker *launched, const struct launch_rocker_ready *how)
+{
+	struct rocker_order *order = arg;
+	struct rocker *rocker = order->rocker;
+	struct rocker_link *link = NULL;
+	struct leaving leaving = nothing;
+	int control = how->control, rc = how->rc;
+	const char *sentence = how->sentence ?: "";
+	int profile = rc ? -1 : wanted_profile(rocker, launched);
+
+	if (profile >= 0) {
+		link = rocker_link_open(rocker, control, (unsigned)profile);
+		control = -1;
+		rc = link ? 0 : -ENOMEM;
+		sentence = "no memory for the link to the guard";
+	}
+	pthread_mutex_lock(&rocker->lock);
+	if (rocker->launch != launched) {
+		leaving.link = link;
+		leaving.pidfd = how->pidfd;
+	} else if (rc || !link) {
+		rocker_slow_end(&order->slow);
+		detach(rocker, &leaving);
+		leaving.pidfd = how->pidfd;
+		rc = launch_answer(rc ?: -ENOMEM);
+		fail_waiting(rocker, &leaving, rc, sentence);
+		set_state(rocker, ROCKER_DEAD);
+	} else {
+		rocker_slow_end(&order->slow);
+		begin(rocker, link, how, &leaving);
+	}
+	pthread_mutex_unlock(&rocker->lock);
+	if (control >= 0)
+		close(control);
+	if (rc)
+		log_event(rocker, "dead", sentence);
+	let_go(&leaving);
+}
+
+static void ended(void *arg, struct launch_rocker *launched, const struct launch_rocker_ended *how)
+{
+	struct rocker_order *order = arg;
+	struct rocker *rocker = order->rocker;
+	struct leaving leaving = nothing;
+	bool ours;
+
+	pthread_mutex_lock(&rocker->lock);
+	ours = rocker->launch == launched;
+	if (ours) {
+		detach(rocker, &leaving);
+		set_state(rocker, ROCKER_DEAD);
+	}
+	pthread_mutex_unlock(&rocker->lock);
+	if (ours && how->oom)
+		rocker_count(rocker, ROCKER_OOM_KILLS, 1);
+	if (ours)
+		log_event(rocker, "dead", how->oom ? "guard: out of memory" : "guard has ended");
+	let_go(&leaving);
+}
+
+static void gone(void *arg)
+{
+	struct rocker_order *order = arg;
+
+	rocker_slow_end(&order->slow);
+	rocker_put(order->rocker);
+	free(order);
+}
+
+static const struct launch_rocker_calls calls = { .ready = ready, .ended = ended, .gone = gone };
+
+/* ---- asked for -------------------------------------------------------------------------------- */
+
+/* Under the lock: 0 it can be used, SFS_LATER it comes, -errno with sfs_fail. */
+static int ask(struct rocker *rocker, struct leaving *out)
+{
+	if (rocker->gone)
+		return sfs_fail(-ENODEV, "rocker '%s' is removed", rocker->name);
+	if (rocker->frozen)
+		return sfs_fail(-EBUSY, "rocker '%s' is frozen", rocker->name);
+	if (rocker->state == ROCKER_BUILDING)
+		return SFS_LATER;
+	if (is_live(rocker) && (rocker->uses || rocker_spec_same(rocker->spec, rocker->built))) {
+		rocker->uses++;
+		return 0;
+	}
+	detach(rocker, out);
+	return order_new(rocker) ?: SFS_LATER;
+}
+
+void rocker_acquire(struct rocker *rocker, rocker_ready *ready_fn, void *arg)
+{
+	struct rocker_wait *wait = malloc(sizeof(*wait));
+	struct leaving leaving = nothing;
+	char sentence[SFS_SENTENCE_MAX] = "";
+	int rc;
+
+	if (!wait) {
+		ready_fn(arg, -ENOMEM, "out of memory");
+		return;
+	}
+	*wait = (struct rocker_wait){ ready_fn, arg, NULL };
+	pthread_mutex_lock(&rocker->lock);
+	rc = ask(rocker, &leaving);
+	if (rc == SFS_LATER) {
+		wait->next = rocker->waiting;
+		rocker->waiting = wait;
+	}
+	pthread_mutex_unlock(&rocker->lock);
+	if (rc < 0)
+		snprintf(sentence, sizeof(sentence), "%s", sfs_sentence());
+	let_go(&leaving);
+	if (rc == SFS_LATER)
+		return;
+	free(wait);
+	ready_fn(arg, rc, sentence);
+}
+
+void rocker_release(struct rocker *rocker)
+{
+	pthread_mutex_lock(&rocker->lock);
+	rocker->uses--;
+	pthread_mutex_unlock(&rocker->lock);
+}
+
+void rocker_build(struct rocker *rocker)
+{
+	struct leaving leaving = nothing;
+	int rc = 0;
+
+	pthread_mutex_lock(&rocker->lock);
+	if (!rocker->gone && !rocker->uses && !rocker->frozen &&
+	    !(is_live(rocker) && rocker_spec_same(rocker->spec, rocker->built))) {
+		detach(rocker, &leaving);
+		rc = order_new(rocker);
+		if (rc)
+			fail_waiting(rocker, &leaving, rc, sfs_sentence());
+	}
+	pthread_mutex_unlock(&rocker->lock);
+	if (rc)
+		log_event(rocker, "dead", sfs_sentence());
+	let_go(&leaving);
+}
+
+void rocker_remove(struct rocker *rocker)
+{
+	struct leaving leaving = nothing;
+	struct sfs_obj *dir;
+
+	pthread_mutex_lock(&rocker->lock);
+	rocker->gone = true;
+	dir = rocker->dir;
+	rocker->dir = NULL;
+	detach(rocker, &leaving);
+	fail_waiting(rocker, &leaving, -ENODEV, "the rocker is removed");
+	rocker->state = ROCKER_DEAD;
+	pthread_mutex_unlock(&rocker->lock);
+	rocker_jobs_end(rocker->jobs);
+	let_go(&leaving);
+	sfs_put_obj(dir);
+}
+
+/* ---- for others -------------------------------------------------------------------------------- */
+
+struct launch_rocker *rocker_lock_launch(struct rocker *rocker, int *rc_out)
+{
+	pthread_mutex_lock(&rocker->lock);
+	*rc_out = 0;
+	if (is_live(rocker))
+		return rocker->launch;
+	pthread_mutex_unlock(&rocker->lock);
+	*rc_out =
+		sfs_fail(-ESRCH, "rocker '%s' is not there: its next use builds it", rocker->name);
+	return NULL;
+}
+
+void rocker_unlock(struct rocker *rocker)
+{
+	pthread_mutex_unlock(&rocker->lock);
+}
+
+void rocker_count(struct rocker *rocker, enum rocker_count which, uint64_t n)
+{
+	atomic_fetch_add(&rocker->counts[which], n);
+	pthread_mutex_lock(&rocker->lock);
+	changed(rocker, "activity");
+	pthread_mutex_unlock(&rocker->lock);
+}
+
+void rocker_jobs_changed(struct rocker *rocker)
+{
+	pthread_mutex_lock(&rocker->lock);
+	changed(rocker, "state");
+	changed(rocker, "activity");
+	changed(rocker, "procs");
+	pthread_mutex_unlock(&rocker->lock);
+}

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Inside of rocker_link*.c and rocker_job*.c: the socket of one guard, and the one thread that waits for all of
+ * them, for what jobs write, and for refused system calls.
+ *
+ * A link is counted: by its rocker, by each job in it, and by the thread until that has let go of it. The thread alone
+ * takes descriptors out of its list and closes them, and drops its references only between two rounds, so that what an event
+ * points to is there. Nothing in it waits but epoll_wait(2).
+ */
+#ifndef ROCKER_LINK_H
+#define ROCKER_LINK_H
+
+#include <signal.h>
+#include <sys/uio.h>
+
+#include "jailed/guard.h"
+#include "rocker_job.h"
+
+/* A struct guard_order before its text, which is sent from where it is. */
+struct order_head {
+	uint32_t type, job;
+	int32_t signal;
+	uint32_t whole;
+	struct guard_limit limits[GUARD_LIMITS];
+	uint32_t argc, envc, text_used;
+};
+#define ORDER_HEAD_SIZE offsetof(struct guard_order, text)
+_Static_assert(offsetof(struct order_head, limits) == offsetof(struct guard_order, limits) &&
+		       offsetof(struct order_head, text_used) ==
+			       offsetof(struct guard_order, text_used) &&
+		       ORDER_HEAD_SIZE <= sizeof(struct order_head),
+	       "the head of an order is laid out as the order");
+
+TAILQ_HEAD(job_list, rocker_job);
+
+struct rocker_link {
+	atomic_uint refs;
+	struct rocker *rocker; /* counted; constant */
+	unsigned profile;      /* constant */
+	int empty_in;          /* the end of an empty pipe without writers; constant */
+	pthread_mutex_t lock;  /* of all below */
+	bool broken;           /* no order goes out any more */
+	bool closed;           /* on our side */
+	struct job_list jobs;  /* counted; that run */
+	unsigned njobs;
+	uint32_t last_id;
+	uint64_t oom_kills; /* that were told already */
+	struct source control;
+	/* of the thread */
+	bool has_listener, is_ready, is_torn;
+	struct source listener;
+	SLIST_ENTRY(rocker_link) in_torn;
+	LIST_ENTRY(rocker_link) in_links; /* counted; of the lock of that list */
+};
+
+struct rocker_link *rocker_link_get(struct rocker_link *link);
+void rocker_link_put(struct rocker_link *link); /* NULL allowed */
+/* Puts it in the list of those that run; -EAGAIN with sfs_fail: too many; -ECANCELED: the link is broken. */
+int rocker_link_add(struct rocker_link *link, struct rocker_job *job);
+/* False: it is not there any more, and whoever took it ends it. */
+bool rocker_link_take(struct rocker_link *link, struct rocker_job *job);
+/* An order of header, words and what else iov has; fds go along. 0 or -errno. */
+int rocker_link_send(struct rocker_link *link, const struct iovec *iov, unsigned niov,
+		     const int *fds, unsigned nfds);
+/* A signal to the job's processes, whole: and to what is nobody else's. 0, -EAGAIN, -ECANCELED: the link is broken. */
+int rocker_link_signal_job(struct rocker_link *link, struct rocker_job *job, int signal, bool whole);
+
+/* The thread begins to wait for its guard. 0 or -errno. */
+int rocker_link_enlist(struct rocker_link *link);
+/* The thread is to look at this job: from any thread. */
+void rocker_link_kick(struct rocker_job *job);
+/* Of a job's descriptor, from any thread; the thread of links may see an event at once. 0 or -errno. */
+int rocker_link_watch(struct source *source, uint32_t events);
+void rocker_link_unwatch(struct source *source);
+
+/* ---- of the thread ------------------------------------------------------------------------------------ */
+
+/* A time at which it is to look at all jobs. */
+void rocker_link_wake_at(uint64_t ns);
+/* The job's pipe has something: reads once. False: nothing, or its end, and then it is closed. */
+bool rocker_link_read(struct rocker_job *job, enum output_which which);
+/* A reference that the round which is on may still need. */
+void rocker_link_drop(struct rocker_job *job);
+/* The guard has said something; false: it lied, or is gone. rocker_link_guard.c. */
+bool rocker_link_receive(struct rocker_link *link);
+/* It ended without a word of the guard; it is in no list. */
+void rocker_link_lost(struct rocker_link *link, struct rocker_job *job);
+/* A system call was refused; false: no more will be. rocker_link_refused.c. */
+bool rocker_link_refused(struct rocker_link *link);
+/* Of a descriptor of a seccomp listener? */
+bool rocker_link_is_listener(int fd);
+/* The pid of a pidfd as we see it; -1: it is none, or that has ended. */
+pid_t rocker_link_pid(int pidfd);
+
+#endif

@@ -1,0 +1,405 @@
+/* SPDX-License-Identifier: MIT */
+/* The life of a rocker against a launcher that does what the test says: building, use, change, ends, removal, in every order. */
+/* single-threaded */
+#include "check.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "rocker_life.h"
+
+/* The core, without any backend behind it. */
+const struct sfs_backend *const sfs_backends[] = { NULL };
+const struct sfs_attr *const sfs_top_attrs[] = { NULL };
+const char sfs_session[] = "";
+const struct sfs_privileged sfs_privileged = { .name = "none" };
+
+/* ---- a launcher, links and jobs of a few lines -------------------------------------------------------- */
+
+struct launch_rocker {
+	struct launch_rocker_calls calls;
+	void *arg;
+	bool dropped;
+	uint64_t memory; /* of its plan, and then as limited */
+	unsigned network;
+};
+
+struct rocker_link {
+	int control;
+};
+
+static struct launch_rocker *built[64];
+static unsigned nbuilt, ngone, nlinks, ends;
+static bool refuse_new;
+
+struct launch_rocker *launch_rocker_new(uid_t owner, const struct rocker_plan *plan, const struct launch_rocker_calls *calls, void *arg)
+{
+	struct launch_rocker *launch;
+
+	(void)owner;
+	if (refuse_new) {
+		(void)sfs_fail(-EAGAIN, "the launcher is gone");
+		return NULL;
+	}
+	launch = calloc(1, sizeof(*launch));
+	*launch = (struct launch_rocker){ *calls, arg, false, plan->limits.memory_bytes, plan->network };
+	built[nbuilt++] = launch;
+	return launch;
+}
+
+void launch_rocker_drop(struct launch_rocker *launch)
+{
+	launch->dropped = true;
+}
+
+/* All that was dropped has been torn down. */
+static void bury(void)
+{
+	for (unsigned i = 0; i < nbuilt; i++)
+		if (built[i] && built[i]->dropped) {
+			built[i]->calls.gone(built[i]->arg);
+			free(built[i]);
+			built[i] = NULL;
+			ngone++;
+		}
+}
+
+int launch_rocker_limit(struct launch_rocker *launch, const struct plan_limits *limits, launch_rocker_done *done, void *arg)
+{
+	launch->memory = limits->memory_bytes;
+	done(arg, 0, "");
+	return 0;
+}
+
+static unsigned wakes;
+
+void rocker_answers_wake(void)
+{
+	wakes++;
+}
+
+int launch_answer(int rc)
+{
+	return rc == -EIO ? -EAGAIN : rc;
+}
+
+static void answer(unsigned i, int rc)
+{
+	struct launch_rocker_ready how = { .rc = rc, .sentence = "no namespaces", .guard = 100 + (pid_t)i, .name = "guard", .pidfd = -1, .control = -1 };
+
+	if (!rc) {
+		how.pidfd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+		how.control = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	}
+	built[i]->calls.ready(built[i]->arg, built[i], &how);
+}
+
+static void end(unsigned i)
+{
+	const struct launch_rocker_ended how = { .code = CLD_KILLED, .status = SIGKILL };
+
+	built[i]->calls.ended(built[i]->arg, built[i], &how);
+}
+
+struct rocker_link *rocker_link_open(struct rocker *rocker, int control, unsigned profile)
+{
+	struct rocker_link *link = malloc(sizeof(*link));
+
+	(void)rocker, (void)profile;
+	link->control = control;
+	nlinks++;
+	return link;
+}
+
+bool rocker_link_alive(struct rocker_link *link)
+{
+	return link != NULL;
+}
+
+void rocker_link_close(struct rocker_link *link)
+{
+	if (!link)
+		return;
+	close(link->control);
+	nlinks--;
+	free(link);
+}
+
+struct rocker_jobs *rocker_jobs_new(struct rocker *rocker)
+{
+	(void)rocker;
+	return malloc(1);
+}
+
+void rocker_jobs_end(struct rocker_jobs *jobs)
+{
+	(void)jobs;
+	ends++;
+}
+
+void rocker_jobs_free(struct rocker_jobs *jobs)
+{
+	free(jobs);
+}
+
+/* ---- one rocker, and who asks for it -------------------------------------------------------------------- */
+
+struct asked {
+	int calls, rc;
+	char sentence[128];
+};
+
+static void note(void *arg, int rc, const char *sentence)
+{
+	struct asked *asked = arg;
+
+	asked->calls++;
+	asked->rc = rc;
+	snprintf(asked->sentence, sizeof(asked->sentence), "%s", sentence);
+}
+
+static struct rocker *fresh(void)
+{
+	nbuilt = ngone = ends = 0;
+	refuse_new = false;
+	return rocker_new("a", &(struct sfs_owner){ 1000, 1000, 0755 }, rocker_spec_new());
+}
+
+static void change(struct rocker *rocker, enum rocker_key key, const char *text)
+{
+	struct rocker_spec *old = rocker->spec;
+
+	rocker->spec = rocker_spec_with(old, key, text, &(struct plan_opener){ .uid = 1000 });
+	rocker_spec_put(old);
+}
+
+/* Every rocker ends so: removed, torn down, with nothing left. */
+static void finish(struct rocker *rocker)
+{
+	unsigned links;
+
+	rocker_remove(rocker);
+	rocker_remove(rocker);
+	bury();
+	links = nlinks;
+	CHECK_INT(atomic_load(&rocker->refs), 1);
+	CHECK_INT(ngone, nbuilt);
+	CHECK_INT(links, 0);
+	rocker_put(rocker);
+}
+
+static void built_and_used(void)
+{
+	struct rocker *rocker = fresh();
+	struct asked first = { 0 }, second = { 0 };
+
+	CHECK_INT(rocker->state, ROCKER_DEAD);
+	rocker_build(rocker);
+	CHECK_INT(rocker->state, ROCKER_BUILDING);
+	rocker_acquire(rocker, note, &first);
+	CHECK_INT(first.calls, 0);
+	answer(0, 0);
+	CHECK_INT(first.calls, 1);
+	CHECK_INT(first.rc, 0);
+	CHECK_INT(rocker->state, ROCKER_READY);
+	CHECK_INT(rocker->guard, 100);
+	rocker_acquire(rocker, note, &second);
+	CHECK_INT(second.calls, 1);
+	CHECK_INT(rocker->uses, 2);
+	CHECK_INT(rocker_check_idle(rocker, "uid"), -EBUSY);
+	rocker_release(rocker);
+	rocker_release(rocker);
+	CHECK_INT(rocker_check_idle(rocker, "uid"), 0);
+	CHECK_INT(nbuilt, 1);
+	finish(rocker);
+}
+
+static void fails_and_comes_again(void)
+{
+	struct rocker *rocker = fresh();
+	struct asked first = { 0 }, second = { 0 };
+
+	rocker_acquire(rocker, note, &first);
+	answer(0, -EPERM);
+	CHECK_INT(first.rc, -EPERM);
+	CHECK_STR(first.sentence, "no namespaces");
+	CHECK_INT(rocker->state, ROCKER_DEAD);
+	refuse_new = true;
+	rocker_acquire(rocker, note, &second);
+	CHECK_INT(second.rc, -EAGAIN);
+	CHECK_HAS(second.sentence, "gone");
+	refuse_new = false;
+	rocker_acquire(rocker, note, &second);
+	answer(1, 0);
+	CHECK_INT(second.rc, 0);
+	CHECK_INT(second.calls, 2);
+	rocker_release(rocker);
+	finish(rocker);
+}
+
+static void changed_while_idle(void)
+{
+	struct rocker *rocker = fresh();
+	struct asked asked = { 0 };
+
+	rocker_build(rocker);
+	answer(0, 0);
+	change(rocker, KEY_NETWORK, "loopback");
+	CHECK_INT(nbuilt, 1);
+	rocker_acquire(rocker, note, &asked);
+	CHECK_INT(rocker->state, ROCKER_BUILDING);
+	CHECK(built[0]->dropped);
+	CHECK_INT(built[1]->network, PLAN_NET_LOOPBACK);
+	answer(1, 0);
+	CHECK_INT(asked.rc, 0);
+	/* In use it stays as it is. */
+	change(rocker, KEY_NETWORK, NULL);
+	rocker_acquire(rocker, note, &asked);
+	CHECK_INT(asked.calls, 2);
+	CHECK_INT(nbuilt, 2);
+	rocker_release(rocker);
+	rocker_release(rocker);
+	rocker_acquire(rocker, note, &asked);
+	CHECK_INT(nbuilt, 3);
+	answer(2, 0);
+	rocker_release(rocker);
+	finish(rocker);
+}
+
+static void changed_while_building(void)
+{
+	struct rocker *rocker = fresh();
+	struct asked asked = { 0 };
+
+	rocker_acquire(rocker, note, &asked);
+	change(rocker, KEY_NETWORK, "loopback");
+	answer(0, 0);
+	CHECK_INT(asked.calls, 0);
+	CHECK_INT(nbuilt, 2);
+	CHECK_INT(rocker->state, ROCKER_BUILDING);
+	change(rocker, KEY_MEMORY, "67108864");
+	answer(1, 0);
+	CHECK_INT(asked.rc, 0);
+	CHECK_INT(asked.calls, 1);
+	/* A limit needs no other one. */
+	CHECK_INT(nbuilt, 2);
+	CHECK_INT(built[1]->memory, 67108864);
+	rocker_release(rocker);
+	finish(rocker);
+}
+
+/* Built anew before the first has answered: that answer is nobody's. */
+static void answered_late(void)
+{
+	struct rocker *rocker = fresh();
+	struct asked asked = { 0 };
+
+	rocker_acquire(rocker, note, &asked);
+	rocker_build(rocker);
+	CHECK_INT(nbuilt, 2);
+	CHECK(built[0]->dropped);
+	answer(0, 0);
+	CHECK_INT(asked.calls, 0);
+	CHECK_INT(rocker->state, ROCKER_BUILDING);
+	answer(1, 0);
+	CHECK_INT(asked.calls, 1);
+	CHECK_INT(rocker->guard, 101);
+	rocker_release(rocker);
+	finish(rocker);
+}
+
+static void guard_ends(void)
+{
+	struct rocker *rocker = fresh();
+	struct asked asked = { 0 };
+
+	rocker_acquire(rocker, note, &asked);
+	answer(0, 0);
+	rocker->frozen = true;
+	rocker_acquire(rocker, note, &asked);
+	CHECK_INT(asked.rc, -EBUSY);
+	end(0);
+	CHECK_INT(rocker->state, ROCKER_DEAD);
+	CHECK_INT(rocker->guard, 0);
+	CHECK(!rocker->frozen);
+	CHECK_INT(nlinks, 0);
+	rocker_release(rocker);
+	rocker_acquire(rocker, note, &asked);
+	CHECK_INT(nbuilt, 2);
+	answer(1, 0);
+	CHECK_INT(asked.rc, 0);
+	rocker_release(rocker);
+	finish(rocker);
+}
+
+static void removed_while_building(void)
+{
+	struct rocker *rocker = fresh();
+	struct asked first = { 0 }, second = { 0 };
+
+	rocker_acquire(rocker, note, &first);
+	rocker_remove(rocker);
+	CHECK_INT(first.rc, -ENODEV);
+	CHECK_INT(ends, 1);
+	answer(0, 0); /* ready comes first where it is pending */
+	CHECK_INT(nlinks, 0);
+	rocker_acquire(rocker, note, &second);
+	CHECK_INT(second.rc, -ENODEV);
+	rocker_build(rocker);
+	CHECK_INT(nbuilt, 1);
+	finish(rocker);
+}
+
+static void many_wait(void)
+{
+	struct rocker *rocker = fresh();
+	struct asked asked[20] = { 0 };
+
+	for (int i = 0; i < 20; i++)
+		rocker_acquire(rocker, note, &asked[i]);
+	CHECK_INT(nbuilt, 1);
+	answer(0, 0);
+	for (int i = 0; i < 20; i++)
+		CHECK(asked[i].calls == 1 && !asked[i].rc);
+	CHECK_INT(rocker->uses, 20);
+	for (int i = 0; i < 20; i++)
+		rocker_release(rocker);
+	finish(rocker);
+}
+
+/* What the launcher has been asked for is under way until it has answered, and then until nothing is left. */
+static void under_way(void)
+{
+	struct rocker *rocker = fresh();
+
+	CHECK(!rocker_slow_look());
+	wakes = 0;
+	rocker_build(rocker);
+	CHECK(rocker_slow_look());
+	CHECK_INT(wakes, 1);
+	answer(0, 0);
+	CHECK(!rocker_slow_look());
+	rocker_remove(rocker);
+	CHECK(rocker_slow_look());
+	CHECK_INT(wakes, 2);
+	bury();
+	CHECK(!rocker_slow_look());
+	rocker_put(rocker);
+}
+
+int main(void)
+{
+	RUN(built_and_used);
+	RUN(fails_and_comes_again);
+	RUN(changed_while_idle);
+	RUN(changed_while_building);
+	RUN(answered_late);
+	RUN(guard_ends);
+	RUN(removed_while_building);
+	RUN(many_wait);
+	RUN(under_way);
+	return check_done();
+}
