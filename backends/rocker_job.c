@@ -130,14 +130,21 @@ bool rocker_job_answer(struct rocker_job *job, int rc, struct sfs_blob *answer)
 
 /* ---- its end ----------------------------------------------------------------------------------------- */
 
+/* What result shows is there before anything else tells that the job has ended. */
+static void keep(struct rocker_job *job, const struct job_end *how)
+{
+	pthread_mutex_lock(&job->lock);
+	job->end = *how;
+	pthread_mutex_unlock(&job->lock);
+	rocker_jobs_keep(job->rocker->jobs, job);
+}
+
 /* What it held while it ran; the references are the caller's. */
-static void let_go(struct rocker_job *job, const struct job_end *how, struct rocker **rocker_out,
+static void let_go(struct rocker_job *job, struct rocker **rocker_out,
 		   struct rocker_link **link_out)
 {
 	pthread_mutex_lock(&job->lock);
 	job->state = JOB_EXITED;
-	if (how)
-		job->end = *how;
 	*rocker_out = job->rocker;
 	*link_out = job->link;
 	job->rocker = NULL;
@@ -209,10 +216,14 @@ void rocker_job_end(struct rocker_job *job, const struct job_end *how, int rc)
 
 	if (rc)
 		snprintf(sentence, sizeof(sentence), "%s", sfs_sentence());
-	let_go(job, how, &rocker, &link);
-	rocker_stdin_end(job);
 	if (how)
-		rocker_jobs_keep(rocker->jobs, job);
+		keep(job, how);
+	let_go(job, &rocker, &link);
+	rocker_stdin_end(job);
+	if (job->starts)
+		rocker_jobs_prune(rocker->jobs);
+	if (link)
+		rocker_link_done(link);
 	if (job->acquired)
 		rocker_release(rocker);
 	if (how)

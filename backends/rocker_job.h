@@ -29,7 +29,14 @@ enum job_status {
 };
 
 /* What the thread of links waits for. */
-enum source_kind { SOURCE_KICK, SOURCE_CONTROL, SOURCE_LISTENER, SOURCE_OUT, SOURCE_ERR, SOURCE_IN };
+enum source_kind {
+	SOURCE_KICK,
+	SOURCE_CONTROL,
+	SOURCE_LISTENER,
+	SOURCE_OUT,
+	SOURCE_ERR,
+	SOURCE_IN
+};
 
 struct source {
 	enum source_kind kind; /* constant */
@@ -73,13 +80,14 @@ struct rocker_job {
 	bool acquired;            /* the rocker is ours until it ends */
 	bool cancelled;           /* the command gave up */
 	bool timed_out;
-	bool is_quiet;        /* the guard may tell of its end alone */
-	bool refused_fatally; /* a system call ends it */
-	uint64_t sent;        /* bit N: we have sent it signal N */
-	uint32_t limit_ms; /* constant */
+	bool is_quiet;               /* the guard may tell of its end alone */
+	bool refused_fatally;        /* a system call ends it */
+	uint64_t sent;               /* bit N: we have sent it signal N */
+	uint32_t limit_ms;           /* constant */
 	uint64_t begun_ns, limit_ns; /* when it was sent off; when its time is over */
-	uint64_t answer_ns; /* when the command that gave up is answered whatever the job does; 0: not */
-	pid_t pid;          /* as the daemon sees it; 0: not asked yet; -1: not known */
+	uint64_t
+		answer_ns; /* when the command that gave up is answered whatever the job does; 0: not */
+	pid_t pid;         /* as the daemon sees it; 0: not asked yet; -1: not known */
 	int pidfd;
 	char syscall[32]; /* the first one that was refused; "" */
 	struct rocker_output output;
@@ -92,7 +100,7 @@ struct rocker_job {
 	/* of the thread of links */
 	bool is_changed;
 	TAILQ_ENTRY(rocker_job) in_changed; /* counted */
-	uint32_t id; /* in the link */
+	uint32_t id;                        /* in the link */
 	/* of link->lock; once it is in no list there, of the thread */
 	TAILQ_ENTRY(rocker_job) of_link;
 	/* of the lock of what is to be attended to */
@@ -100,7 +108,7 @@ struct rocker_job {
 	STAILQ_ENTRY(rocker_job) in_kicked; /* counted */
 	/* of the lock of rocker_jobs */
 	TAILQ_ENTRY(rocker_job) in_shown; /* counted */
-	char words[]; /* each ending in NUL; constant */
+	char words[];                     /* each ending in NUL; constant */
 };
 
 /* ---- rocker_job.c: birth, death, what is kept ---------------------------------------------------- */
@@ -127,8 +135,10 @@ void rocker_job_close(struct source *source);
 
 /* Makes jobs/N. 0 or -errno with sfs_fail. */
 int rocker_jobs_show(struct rocker_jobs *jobs, struct rocker_job *job);
-/* It has ended, and is its user's last. */
+/* It is its user's last that has ended. */
 void rocker_jobs_keep(struct rocker_jobs *jobs, struct rocker_job *job);
+/* One has ended: the oldest of those may have to go. */
+void rocker_jobs_prune(struct rocker_jobs *jobs);
 extern const struct sfs_dirtype rocker_job_type;
 /* Counted; NULL: he has none. */
 struct rocker_job *rocker_jobs_last(struct rocker_jobs *jobs, uid_t uid);

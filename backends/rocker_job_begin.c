@@ -9,8 +9,9 @@
 #include "rocker_link.h"
 #include "seccomp_profile.h"
 
-#define GIVE_UP_NS  (30 * UINT64_C(1000000)) /* what a job may take to die when its command gave up */
-#define BUILDING_MS 30000                    /* for the rocker, before the job's own time begins */
+#define GIVE_UP_NS                                                                                 \
+	(30 * UINT64_C(1000000)) /* what a job may take to die when its command gave up */
+#define BUILDING_MS 30000        /* for the rocker, before the job's own time begins */
 
 /* ---- descriptors ------------------------------------------------------------------------------------- */
 
@@ -218,8 +219,7 @@ static int store(struct sfs_obj *dir, struct sfs_cmd *cmd, bool starts)
 	pthread_mutex_lock(&rocker->lock);
 	job->limit_ms = rocker_spec_time_ms(rocker->spec) ?: sfs_config()->rocker_time_ms;
 	pthread_mutex_unlock(&rocker->lock);
-	sfs_req_on_cancel(cmd->req, cancel, job,
-			  (starts ? 0 : job->limit_ms) + BUILDING_MS);
+	sfs_req_on_cancel(cmd->req, cancel, job, (starts ? 0 : job->limit_ms) + BUILDING_MS);
 	rocker_acquire(rocker, rocker_job_begin, job);
 	return SFS_LATER;
 }

@@ -81,9 +81,9 @@ static int pid_show(struct sfs_obj *dir, const struct sfs_cred *who, struct sfs_
 
 static int state_show(struct sfs_obj *dir, const struct sfs_cred *who, struct sfs_buf *out)
 {
-	static const char *const names[] = { [JOB_STARTING] = "starting",
-					     [JOB_RUNNING] = "running",
-					     [JOB_EXITED] = "exited" };
+	static const char *const names[] = {
+		[JOB_STARTING] = "starting", [JOB_RUNNING] = "running", [JOB_EXITED] = "exited"
+	};
 	struct rocker_job *job = sfs_priv(dir);
 
 	(void)who;
@@ -226,7 +226,10 @@ static int usage_show(struct sfs_obj *dir, const struct sfs_cred *who, struct sf
 }
 
 const struct sfs_attr rocker_job_rows[] = {
-	{ .name = "argv", .mode = 0444, .show = argv_show, .help = "its words, quoted as a shell would" },
+	{ .name = "argv",
+	  .mode = 0444,
+	  .show = argv_show,
+	  .help = "its words, quoted as a shell would" },
 	{ .name = "pid", .mode = 0444, .show = pid_show, .help = "as seen outside of the rocker" },
 	{ .name = "state", .mode = 0444, .show = state_show, .help = "starting, running, exited" },
 	{ .name = "exit",
@@ -249,7 +252,10 @@ const struct sfs_attr rocker_job_rows[] = {
 	  .blob = stderr_blob,
 	  .flags = SFS_STREAM,
 	  .help = "what it has written so far" },
-	{ .name = "usage", .mode = 0444, .show = usage_show, .help = "times, memory, switches, bytes" },
+	{ .name = "usage",
+	  .mode = 0444,
+	  .show = usage_show,
+	  .help = "times, memory, switches, bytes" },
 	{ .name = "kill", .mode = 0200, .store = kill_store, .help = "signal name or number" },
 	{ .name = "error",
 	  .mode = 0444,
@@ -269,7 +275,7 @@ static void put_number(struct sfs_buf *out, const char *key, uint64_t value)
 void rocker_job_put_result(const struct rocker_job *job, struct sfs_buf *out)
 {
 	static const char *const names[] = {
-		[JOB_OK] = "ok",	   [JOB_EXIT] = "exit",	      [JOB_SIGNAL] = "signal",
+		[JOB_OK] = "ok",           [JOB_EXIT] = "exit",       [JOB_SIGNAL] = "signal",
 		[JOB_SYSCALL] = "syscall", [JOB_TIMEOUT] = "timeout", [JOB_OOM] = "oom",
 		[JOB_KILLED] = "killed",
 	};

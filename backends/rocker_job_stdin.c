@@ -62,9 +62,11 @@ static int take(struct rocker_job *job, const struct sfs_cmd *cmd, struct stdin_
 	int rc = 0;
 
 	if (job->in.fd < 0 || job->state == JOB_EXITED)
-		return sfs_fail(-ESRCH, job->state == JOB_EXITED ?
-						"the job has ended" :
-						"its standard input has ended: its last writer closed it");
+		return sfs_fail(
+			-ESRCH,
+			job->state == JOB_EXITED
+				? "the job has ended"
+				: "its standard input has ended: its last writer closed it");
 	if (STAILQ_EMPTY(&job->writes))
 		rc = push(job, cmd->text, cmd->len, &write->done);
 	if (rc < 0)

@@ -230,7 +230,6 @@ static struct last *set_last(struct rocker_jobs *jobs, struct rocker_job *job, s
 
 void rocker_jobs_keep(struct rocker_jobs *jobs, struct rocker_job *job)
 {
-	struct shown_list dropped = TAILQ_HEAD_INITIALIZER(dropped);
 	struct last *fresh = malloc(sizeof(*fresh)), *old = fresh;
 
 	pthread_mutex_lock(&jobs->lock);
@@ -238,10 +237,17 @@ void rocker_jobs_keep(struct rocker_jobs *jobs, struct rocker_job *job)
 		old = set_last(jobs, job, fresh);
 	else if (fresh)
 		*fresh = (struct last){ 0 };
-	if (job->starts)
-		prune(jobs, &dropped);
 	pthread_mutex_unlock(&jobs->lock);
 	free_lasts(old);
+}
+
+void rocker_jobs_prune(struct rocker_jobs *jobs)
+{
+	struct shown_list dropped = TAILQ_HEAD_INITIALIZER(dropped);
+
+	pthread_mutex_lock(&jobs->lock);
+	prune(jobs, &dropped);
+	pthread_mutex_unlock(&jobs->lock);
 	hide_all(&dropped);
 }
 

@@ -15,10 +15,10 @@
 
 #include "rocker_number.h"
 
-#define EVENTS     64                     /* of one round */
-#define READ_BYTES 65536                  /* of one read from a pipe: as much as it holds */
+#define EVENTS     64                       /* of one round */
+#define READ_BYTES 65536                    /* of one read from a pipe: as much as it holds */
 #define BATCH_NS   (10 * UINT64_C(1000000)) /* between two changes that watchers hear of */
-#define OVERDUE_NS UINT64_C(1000000000)     /* from the end of its time to an answer whatever it does */
+#define OVERDUE_NS UINT64_C(1000000000) /* from the end of its time to an answer whatever it does */
 
 LIST_HEAD(link_list, rocker_link);
 SLIST_HEAD(torn_list, rocker_link);
@@ -35,8 +35,8 @@ static struct {
 	pthread_t thread;
 	struct source kick_source;
 	/* of the thread */
-	uint64_t look_ns; /* when it is to look at all jobs; UINT64_MAX: never */
-	uint64_t told_ns; /* when watchers were told of outputs */
+	uint64_t look_ns;            /* when it is to look at all jobs; UINT64_MAX: never */
+	uint64_t told_ns;            /* when watchers were told of outputs */
 	struct changed_list changed; /* jobs whose watchers are to be told */
 	struct job_list dropped;
 	struct torn_list torn;
@@ -117,8 +117,9 @@ bool rocker_link_read(struct rocker_job *job, enum output_which which)
 
 static void tell_changed(struct rocker_job *job)
 {
-	static const char *const rows[OUTPUTS] = { [OUTPUT_OUT] = "stdout",
-						   [OUTPUT_ERR] = "stderr" };
+	static const char *const rows[OUTPUTS] = {
+		[OUTPUT_OUT] = "stdout", [OUTPUT_ERR] = "stderr"
+	};
 	bool changed[OUTPUTS];
 
 	pthread_mutex_lock(&job->lock);
@@ -186,9 +187,8 @@ static void attend(struct rocker_job *job)
 		rocker_count(verdict.link->rocker, ROCKER_TIMEOUTS, 1);
 	}
 	if (verdict.answer)
-		(void)rocker_job_answer(job,
-					sfs_fail(verdict.rc, "the job was killed, and goes on to die"),
-					NULL);
+		(void)rocker_job_answer(
+			job, sfs_fail(verdict.rc, "the job was killed, and goes on to die"), NULL);
 	rocker_stdin_go_on(job);
 	rocker_link_put(verdict.link);
 }
@@ -226,11 +226,11 @@ static void look_at_all(uint64_t now)
 	{
 		pthread_mutex_lock(&link->lock);
 		TAILQ_FOREACH(job, &link->jobs, of_link)
-			if (!job->is_kicked) {
-				job->is_kicked = true;
-				rocker_job_get(job);
-				STAILQ_INSERT_TAIL(&all.kicked, job, in_kicked);
-			}
+		if (!job->is_kicked) {
+			job->is_kicked = true;
+			rocker_job_get(job);
+			STAILQ_INSERT_TAIL(&all.kicked, job, in_kicked);
+		}
 		pthread_mutex_unlock(&link->lock);
 	}
 	pthread_mutex_unlock(&all.lock);
@@ -245,10 +245,8 @@ static struct rocker_job *take_first(struct rocker_link *link)
 
 	pthread_mutex_lock(&link->lock);
 	job = TAILQ_FIRST(&link->jobs);
-	if (job) {
+	if (job)
 		TAILQ_REMOVE(&link->jobs, job, of_link);
-		link->njobs--;
-	}
 	pthread_mutex_unlock(&link->lock);
 	return job;
 }
@@ -386,8 +384,8 @@ static void tear_all(void)
 	do {
 		pthread_mutex_lock(&all.lock);
 		LIST_FOREACH(link, &all.links, in_links)
-			if (!link->is_torn)
-				break;
+		if (!link->is_torn)
+			break;
 		pthread_mutex_unlock(&all.lock);
 		if (link)
 			tear(link);

@@ -42,7 +42,7 @@ struct rocker_link {
 	bool broken;           /* no order goes out any more */
 	bool closed;           /* on our side */
 	struct job_list jobs;  /* counted; that run */
-	unsigned njobs;
+	unsigned njobs;        /* those, and what has ended and is not told yet */
 	uint32_t last_id;
 	uint64_t oom_kills; /* that were told already */
 	struct source control;
@@ -59,11 +59,14 @@ void rocker_link_put(struct rocker_link *link); /* NULL allowed */
 int rocker_link_add(struct rocker_link *link, struct rocker_job *job);
 /* False: it is not there any more, and whoever took it ends it. */
 bool rocker_link_take(struct rocker_link *link, struct rocker_job *job);
+/* All is known of a job that was added: it counts no more. */
+void rocker_link_done(struct rocker_link *link);
 /* An order of header, words and what else iov has; fds go along. 0 or -errno. */
 int rocker_link_send(struct rocker_link *link, const struct iovec *iov, unsigned niov,
 		     const int *fds, unsigned nfds);
 /* A signal to the job's processes, whole: and to what is nobody else's. 0, -EAGAIN, -ECANCELED: the link is broken. */
-int rocker_link_signal_job(struct rocker_link *link, struct rocker_job *job, int signal, bool whole);
+int rocker_link_signal_job(struct rocker_link *link, struct rocker_job *job, int signal,
+			   bool whole);
 
 /* The thread begins to wait for its guard. 0 or -errno. */
 int rocker_link_enlist(struct rocker_link *link);

@@ -16,9 +16,9 @@
 
 #include "rocker_link.h"
 
-#define MESSAGES   16 /* of one round */
-#define FDS_MAX    4  /* that are taken, to be closed */
-#define DRAIN_MAX  16 /* reads of a pipe when its job has ended: others may still write to it */
+#define MESSAGES    16 /* of one round */
+#define FDS_MAX     4  /* that are taken, to be closed */
+#define DRAIN_MAX   16 /* reads of a pipe when its job has ended: others may still write to it */
 #define RUNTIME_MAX (UINT64_C(1) << 62) /* no time is longer, in ns */
 
 struct received {
@@ -116,8 +116,8 @@ static struct rocker_job *find(struct rocker_link *link, uint32_t id)
 
 	pthread_mutex_lock(&link->lock);
 	TAILQ_FOREACH(job, &link->jobs, of_link)
-		if (job->id == id)
-			break;
+	if (job->id == id)
+		break;
 	if (job)
 		rocker_job_get(job);
 	pthread_mutex_unlock(&link->lock);
@@ -364,8 +364,8 @@ static bool has_started(struct rocker_link *link, struct rocker_job *job)
 static bool handle_exited(struct rocker_link *link, struct received *message)
 {
 	struct rocker_job *job = find(link, message->reply.job);
-	bool ok = job && !message->nfds && is_sane(&message->reply) &&
-		  has_started(link, job) && rocker_link_take(link, job);
+	bool ok = job && !message->nfds && is_sane(&message->reply) && has_started(link, job) &&
+		  rocker_link_take(link, job);
 
 	if (ok) {
 		ended(link, job, &message->reply);
@@ -378,19 +378,21 @@ static bool handle_exited(struct rocker_link *link, struct received *message)
 void rocker_link_lost(struct rocker_link *link, struct rocker_job *job)
 {
 	struct job_end end = { .exit_code = -1, .status = JOB_KILLED };
-	bool had_begun;
+	bool had_begun, quiet;
 
-	(void)link;
 	for (unsigned i = 0; i < OUTPUTS; i++)
 		for (unsigned n = 0; n < DRAIN_MAX && rocker_link_read(job, i); n++)
 			;
 	pthread_mutex_lock(&job->lock);
 	end.wall_ns = sfs_now_ns() - job->begun_ns;
-	had_begun = job->state == JOB_RUNNING;
+	quiet = job->state == JOB_STARTING && job->is_quiet;
+	had_begun = job->state == JOB_RUNNING || quiet; /* as far as can be known */
 	if (job->timed_out)
 		end.status = JOB_TIMEOUT;
 	snprintf(end.message, sizeof(end.message), "its rocker ended, and the job with it");
 	pthread_mutex_unlock(&job->lock);
+	if (quiet)
+		rocker_count(link->rocker, ROCKER_STARTS, 1);
 	rocker_job_end(job, had_begun ? &end : NULL, answer_of(job, &end));
 }
 

@@ -18,10 +18,12 @@ static int open_empty(void)
 	if (pipe2(ends, O_CLOEXEC) < 0)
 		return -1;
 	close(ends[1]);
+	/* Room for pages is counted for each user, and this one needs none. */
+	(void)fcntl(ends[0], F_SETPIPE_SZ, 1);
 	return ends[0];
 }
 
-static struct rocker_link *new(struct rocker *rocker, int control, unsigned profile)
+static struct rocker_link *new (struct rocker *rocker, int control, unsigned profile)
 {
 	struct rocker_link *link = calloc(1, sizeof(*link));
 
@@ -40,7 +42,7 @@ static struct rocker_link *new(struct rocker *rocker, int control, unsigned prof
 
 struct rocker_link *rocker_link_open(struct rocker *rocker, int control, unsigned profile)
 {
-	struct rocker_link *link = new(rocker, control, profile);
+	struct rocker_link *link = new (rocker, control, profile);
 
 	if (!link) {
 		close(control);
@@ -102,7 +104,8 @@ int rocker_link_add(struct rocker_link *link, struct rocker_job *job)
 	if (link->broken)
 		rc = sfs_fail(-ECANCELED, "the rocker has just ended");
 	else if (link->njobs >= max || link->njobs >= GUARD_JOBS_MAX)
-		rc = sfs_fail(-EAGAIN, "%u jobs run in this rocker, no more may ([rockers] jobs_max)",
+		rc = sfs_fail(-EAGAIN,
+			      "%u jobs run in this rocker, no more may ([rockers] jobs_max)",
 			      link->njobs);
 	if (!rc) {
 		pthread_mutex_lock(&job->lock);
@@ -123,14 +126,19 @@ bool rocker_link_take(struct rocker_link *link, struct rocker_job *job)
 
 	pthread_mutex_lock(&link->lock);
 	TAILQ_FOREACH(at, &link->jobs, of_link)
-		if (at == job)
-			break;
-	if (at) {
+	if (at == job)
+		break;
+	if (at)
 		TAILQ_REMOVE(&link->jobs, job, of_link);
-		link->njobs--;
-	}
 	pthread_mutex_unlock(&link->lock);
 	return at;
+}
+
+void rocker_link_done(struct rocker_link *link)
+{
+	pthread_mutex_lock(&link->lock);
+	link->njobs--;
+	pthread_mutex_unlock(&link->lock);
 }
 
 unsigned rocker_link_running(struct rocker_link *link)
@@ -249,7 +257,7 @@ int rocker_link_signal(struct rocker_link *link, int signal)
 
 	pthread_mutex_lock(&link->lock);
 	TAILQ_FOREACH(job, &link->jobs, of_link)
-		(void)note_sent(job, signal);
+	(void)note_sent(job, signal);
 	pthread_mutex_unlock(&link->lock);
 	return send_signal(link, 0, signal, false);
 }

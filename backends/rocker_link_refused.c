@@ -74,11 +74,14 @@ static bool parent_and_session(pid_t pid, pid_t *parent_out, pid_t *session_out)
 
 static struct rocker_job *only_job(struct rocker_link *link)
 {
-	struct rocker_job *job = NULL;
+	struct rocker_job *job;
 
 	pthread_mutex_lock(&link->lock);
-	if (link->njobs == 1)
-		job = rocker_job_get(TAILQ_FIRST(&link->jobs));
+	job = TAILQ_FIRST(&link->jobs);
+	if (job && TAILQ_NEXT(job, of_link))
+		job = NULL;
+	if (job)
+		rocker_job_get(job);
 	pthread_mutex_unlock(&link->lock);
 	return job;
 }

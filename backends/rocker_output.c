@@ -88,7 +88,8 @@ static void *grown(struct rocker_output *output, void *old, size_t had, size_t r
 /* How many of size bytes find room. */
 static size_t make_room(struct rocker_output *output, struct output_part *part, size_t size)
 {
-	size_t max = (size_t)sfs_config()->rocker_output_bytes, want, room = part->room ?: ROOM_LEAST;
+	size_t max = (size_t)sfs_config()->rocker_output_bytes, want,
+	       room = part->room ?: ROOM_LEAST;
 	char *data;
 
 	want = part->size + (size < max - part->size ? size : max - part->size);

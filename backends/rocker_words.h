@@ -21,7 +21,8 @@ struct words_error {
  * Writes the words one after the other to out, each ending in NUL; out has room for len + 1 bytes, which is
  * enough. Returns how many words, at most max; 0: there is none; -1: it is refused, and err_out says why.
  */
-int rocker_words(const char *text, size_t len, unsigned max, char *out, struct words_error *err_out);
+int rocker_words(const char *text, size_t len, unsigned max, char *out,
+		 struct words_error *err_out);
 
 /*
  * The opposite: word (of len bytes) so that rocker_words() makes it of that again; at most 4 * len + 2 bytes
