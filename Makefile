@@ -42,6 +42,8 @@ LIBS	:= $(PKG_LIBS) -lpfm -lz -lm
 
 # What runs in a jail: small, static, and never instrumented, since a sanitizer's own system calls would look hostile.
 JAIL_CFLAGS := $(BASE) -O2 -fPIE -fno-stack-protector
+# The client library: for programs of others, with libc alone; only what its header names can be seen from outside.
+CLIENT_CFLAGS := $(BASE) $(if $(SAN)$(TSAN),-O1,-O2) -fPIC -fvisibility=hidden $(HARDEN) $(INSTRUMENT) $(CFLAGS)
 JAIL_LDFLAGS := -static-pie -Wl,-z,relro,-z,now,-z,noexecstack
 
 # ---- sources: found by their names, listed nowhere -----------------------------------------------
@@ -56,6 +58,7 @@ RUNNER	:= $(wildcard backends/jailed/runner*.c backends/jailed/runner*.S) $(HELP
 INSPECTOR := $(wildcard backends/jailed/inspector*.c backends/jailed/helper*.c) \
 	     $(wildcard backends/elf_inspect*.c backends/elf_link*.c backends/elf_imports*.c backends/elf_escape.c)
 GUARD	:= $(wildcard backends/jailed/guard*.c backends/jailed/guard*.S)
+CLIENT	:= $(wildcard backends/client/*.c)
 PROFILES := $(wildcard backends/profiles/*.ini)
 UNIT	:= $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/*.c))
 FUZZ	:= $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/*.c))
@@ -65,6 +68,7 @@ PRELOADED := $(patsubst tests/%.c,$(O)/%.so,$(wildcard tests/*.c))
 
 objects	= $(patsubst %,$(O)/obj/%.o,$(1))
 jailed	= $(patsubst %,$(O)/jailed/%.o,$(1))
+CLIENT_OBJ := $(CLIENT:%=$(O)/client/%.o)
 GENERATED := $(O)/obj/specs.o $(O)/obj/profiles.o $(O)/obj/embed.o
 
 DAEMON_OBJ := $(call objects,$(CORE) $(filter-out $(ELF),$(BACK))) $(GENERATED)
@@ -80,7 +84,7 @@ endif
 .SECONDARY:
 .DELETE_ON_ERROR:
 
-all: $(O)/bin/sandboxfs
+all: $(O)/bin/sandboxfs $(O)/librocker_client.a $(O)/librocker_client.so
 
 help:
 	@echo 'all demo check check-root check-nobody check-units check-debian soak fuzz bench install uninstall clean deps'
@@ -129,14 +133,14 @@ soak: all $(PRELOADED)
 bench: all $(BENCH:%=$(O)/bench/%)
 	tests/bench/run $(O) $(NAMES)
 
-objects: $(LIB_OBJ)
+objects: $(LIB_OBJ) $(CLIENT_OBJ)
 
 tools: $(UNIT:%=$(O)/unit/%) $(FSTOOLS:%=$(O)/fs/%) $(PRELOADED)
 
 # ---- compiling -----------------------------------------------------------------------------------
 
 # Objects are made anew when the compiler or its flags change.
-FLAGS_NOW := $(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) $(JAIL_CFLAGS)
+FLAGS_NOW := $(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) $(JAIL_CFLAGS) $(CLIENT_CFLAGS)
 $(O)/flags: FORCE
 	@mkdir -p $(@D)
 	@printf '%s\n' '$(subst ','\'',$(FLAGS_NOW))' | cmp -s - $@ || printf '%s\n' '$(subst ','\'',$(FLAGS_NOW))' >$@
@@ -203,12 +207,33 @@ $(O)/libsandboxfs.a: $(LIB_OBJ)
 	@mkdir -p $(@D)
 	$(Q)rm -f $@ && ar rcs $@ $(LIB_OBJ)
 
+$(O)/client/%.o: % $(O)/flags
+	$(call say,CLIENT,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -D_GNU_SOURCE $(CPPFLAGS) $(CLIENT_CFLAGS) -c -o $@ $<
+
+$(O)/librocker_client.a: $(CLIENT_OBJ)
+	$(call say,AR,$@)
+	@mkdir -p $(@D)
+	$(Q)rm -f $@ && ar rcs $@ $(CLIENT_OBJ)
+
+$(O)/librocker_client.so: $(CLIENT_OBJ)
+	$(call say,LINK,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -shared -pthread -Wl,-soname,librocker_client.so.1 -Wl,-z,relro,-z,now $(INSTRUMENT) $(LDFLAGS) -o $@ $(CLIENT_OBJ)
+
 # ---- tests ---------------------------------------------------------------------------------------
 
 $(O)/unit/%: $(O)/obj/tests/unit/%.c.o $(O)/libsandboxfs.a
 	$(call say,LINK,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $< $(O)/libsandboxfs.a $(LIBS)
+
+# Like a program of somebody else's: nothing of sandboxfs but the library.
+$(O)/unit/client_%: $(O)/obj/tests/unit/client_%.c.o $(O)/librocker_client.a
+	$(call say,LINK,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $< $(O)/librocker_client.a
 
 .PHONY: $(UNIT:%=unit/%) $(FUZZ:%=fuzz/%)
 $(UNIT:%=unit/%):
@@ -259,14 +284,25 @@ install: all
 	install -D -m 0755 $(O)/bin/sandboxfs $(DESTDIR)$(PREFIX)/bin/sandboxfs
 	install -D -m 0644 sandboxfs/sandboxfs.8 $(DESTDIR)$(PREFIX)/share/man/man8/sandboxfs.8
 	install -D -m 0644 sandboxfs/sandboxfs.5 $(DESTDIR)$(PREFIX)/share/man/man5/sandboxfs.5
+	install -D -m 0644 backends/client/rocker.3 $(DESTDIR)$(PREFIX)/share/man/man3/rocker.3
+	install -D -m 0644 backends/client/rocker.h $(DESTDIR)$(PREFIX)/include/rocker.h
+	install -D -m 0644 $(O)/librocker_client.a $(DESTDIR)$(PREFIX)/lib/librocker_client.a
+	install -D -m 0755 $(O)/librocker_client.so $(DESTDIR)$(PREFIX)/lib/librocker_client.so.1
+	ln -sf librocker_client.so.1 $(DESTDIR)$(PREFIX)/lib/librocker_client.so
+	install -d $(DESTDIR)$(PREFIX)/lib/pkgconfig
+	sed 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(VERSION)|' backends/client/rocker_client.pc.in \
+		>$(DESTDIR)$(PREFIX)/lib/pkgconfig/rocker_client.pc
 	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
 	sed 's|@PREFIX@|$(PREFIX)|' scripts/sandboxfs.service >$(DESTDIR)$(PREFIX)/lib/systemd/system/sandboxfs.service
 
 uninstall:
 	rm -f $(DESTDIR)$(PREFIX)/bin/sandboxfs $(DESTDIR)$(PREFIX)/share/man/man8/sandboxfs.8 \
-		$(DESTDIR)$(PREFIX)/share/man/man5/sandboxfs.5 $(DESTDIR)$(PREFIX)/lib/systemd/system/sandboxfs.service
+		$(DESTDIR)$(PREFIX)/share/man/man5/sandboxfs.5 $(DESTDIR)$(PREFIX)/lib/systemd/system/sandboxfs.service \
+		$(DESTDIR)$(PREFIX)/share/man/man3/rocker.3 $(DESTDIR)$(PREFIX)/include/rocker.h \
+		$(DESTDIR)$(PREFIX)/lib/librocker_client.a $(DESTDIR)$(PREFIX)/lib/librocker_client.so.1 \
+		$(DESTDIR)$(PREFIX)/lib/librocker_client.so $(DESTDIR)$(PREFIX)/lib/pkgconfig/rocker_client.pc
 
 clean:
 	rm -rf $(BUILD) $(BUILD)-san $(BUILD)-tsan $(BUILD)-fuzz $(BUILD)-faults
 
--include $(shell find $(O)/obj $(O)/jailed -name '*.d' 2>/dev/null)
+-include $(shell find $(O)/obj $(O)/jailed $(O)/client -name '*.d' 2>/dev/null)

@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The caller's part of entering a rocker: opens what leads in, forks the helper, hears what became of it.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "rocker_client.h"
+
+#define ENTER_MS 10000
+#define NAME_MS  2000
+
+static ROCKER_ERR open_space(const struct client_rocker *rocker, int i, int *fd_out)
+{
+	char path[PATH_MAX + 32];
+	struct stat own, theirs;
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/ns/%s", rocker->path, client_space_names[i]);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return client_fail(ROCKER_ERR_enter_rocker_failed, "%.200s: %s", path, strerror(errno));
+	snprintf(path, sizeof(path), "/proc/self/ns/%s", client_space_names[i]);
+	/* The kernel refuses to enter the user namespace in which one is already. */
+	if (!fstat(fd, &theirs) && !stat(path, &own) && theirs.st_ino == own.st_ino && theirs.st_dev == own.st_dev)
+		client_close(&fd);
+	*fd_out = fd;
+	return ROCKER_ERR_success;
+}
+
+static void close_entry(struct client_entry *entry)
+{
+	for (int i = 0; i < CLIENT_SPACES; i++)
+		client_close(&entry->spaces[i]);
+	while (entry->ngroups)
+		client_close(&entry->groups[--entry->ngroups]);
+}
+
+/* A rocker may be ready a moment before its guard has taken its name. A pidfd, or -errno. */
+static int find_guard(const struct client_rocker *rocker)
+{
+	int64_t deadline = client_now_ms() + NAME_MS;
+	int pidfd;
+
+	while ((pidfd = client_pidfd(rocker->guard, rocker->name)) == -ESRCH && !kill(rocker->guard, 0) && client_now_ms() < deadline)
+		client_sleep_ms(1);
+	return pidfd;
+}
+
+/* All by descriptor, and at the end the guard must still be the one whose namespaces and groups these are. */
+static ROCKER_ERR open_entry(const struct client_rocker *rocker, struct client_entry *entry)
+{
+	ROCKER_ERR err = ROCKER_ERR_success;
+	int pidfd;
+
+	for (int i = 0; i < CLIENT_SPACES; i++)
+		entry->spaces[i] = -1;
+	entry->ngroups = 0;
+	for (int i = 0; i < CLIENT_SPACES && !err; i++)
+		err = open_space(rocker, i, &entry->spaces[i]);
+	err = err ?: client_groups(rocker->guard, entry->groups, &entry->ngroups);
+	if (!err) {
+		pidfd = find_guard(rocker);
+		if (pidfd < 0)
+			err = client_fail(ROCKER_ERR_enter_rocker_failed, "guard %d named '%s': %s", rocker->guard, rocker->name,
+					  strerror(-pidfd));
+		else
+			client_close(&pidfd);
+	}
+	return err;
+}
+
+/* One report, whole, as a pipe gives small messages. 1; 0: the end, or the deadline. */
+static int next_report(int fd, int64_t deadline, struct client_report *out)
+{
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+	int64_t left;
+	ssize_t len;
+
+	for (;;) {
+		left = deadline - client_now_ms();
+		if (left <= 0)
+			return 0;
+		if (poll(&p, 1, (int)left) <= 0)
+			continue;
+		len = read(fd, out, sizeof(*out));
+		if (len < 0 && errno == EINTR)
+			continue;
+		return len == (ssize_t)sizeof(*out);
+	}
+}
+
+/* Reports of the helper and of the app's process come in any order. */
+static ROCKER_ERR hear(int fd, int *pid_out)
+{
+	int64_t deadline = client_now_ms() + ENTER_MS;
+	struct client_report report;
+	bool ready = false;
+	ROCKER_ERR err = ROCKER_ERR_success;
+
+	*pid_out = 0;
+	while ((!ready || !*pid_out) && next_report(fd, deadline, &report)) {
+		report.step[sizeof(report.step) - 1] = '\0';
+		if (report.stage == CLIENT_ENTER)
+			return client_fail(ROCKER_ERR_enter_rocker_failed, "%s cannot be entered: %s", report.step, strerror(report.err));
+		if (report.stage == CLIENT_CLONE)
+			return client_fail(ROCKER_ERR_app_exec_failed, "the app's process: %s", strerror(report.err));
+		if (report.stage == CLIENT_PREPARE)
+			err = client_fail(ROCKER_ERR_app_exec_failed, "the app's %s: %s", report.step, strerror(report.err));
+		if (report.stage == CLIENT_PID)
+			*pid_out = report.pid;
+		else
+			ready = true;
+	}
+	if (!ready && !err)
+		err = client_fail(ROCKER_ERR_app_exec_failed, "the app's process did not get as far as its function");
+	return err;
+}
+
+static void reap(pid_t pid, bool first_kill)
+{
+	int status;
+
+	if (first_kill)
+		kill(pid, SIGKILL);
+	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+}
+
+static pid_t fork_helper(struct client_entry *entry)
+{
+	sigset_t all;
+	pid_t pid;
+
+	/* What handlers of the caller do is not for the helper to do. */
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &entry->signals);
+	pid = fork();
+	if (!pid)
+		client_helper(entry);
+
+	int saved = errno;
+
+	pthread_sigmask(SIG_SETMASK, &entry->signals, NULL);
+	errno = saved;
+	return pid;
+}
+
+ROCKER_ERR client_enter(const struct client_rocker *rocker, struct client_entry *entry, int report, int *pid_out)
+{
+	ROCKER_ERR err = open_entry(rocker, entry);
+	pid_t helper;
+
+	if (err) {
+		close_entry(entry);
+		return err;
+	}
+	helper = fork_helper(entry);
+	if (helper < 0)
+		err = client_fail(ROCKER_ERR_sys, "no helper process: %s", strerror(errno));
+	close_entry(entry);
+	client_close(&entry->report);
+	if (err)
+		return err;
+	err = hear(report, pid_out);
+	reap(helper, err != ROCKER_ERR_success);
+	if (err && *pid_out > 0)
+		reap(*pid_out, true);
+	return err;
+}
