@@ -80,6 +80,24 @@ static int own_mounts(struct opener *o)
 	return o->env->jail->root ? 0 : result(unshare(CLONE_NEWNS));
 }
 
+/*
+ * Who lives in a root of his own (a chroot, a container) would name with a path what he cannot see. The numbers of
+ * the directory tell, since mount namespaces differ for other reasons, too.
+ */
+static int same_root(struct opener *o)
+{
+	char path[48] = "/proc/";
+	struct stat his, ours;
+
+	if (o->plan->asker < 0)
+		return 0;
+	o->what = "it was named from another root directory";
+	memcpy(jail_put_number(path + strlen(path), (unsigned long)o->plan->asker), "/root", 6);
+	if (!o->plan->asker || !o->env->jail->root || stat(path, &his) || stat("/", &ours))
+		return -EPERM;
+	return his.st_dev == ours.st_dev && his.st_ino == ours.st_ino ? 0 : -EPERM;
+}
+
 static int take_user(struct opener *o)
 {
 	const struct plan_opener *user = &o->plan->openers[o->spec->opener];
@@ -334,6 +352,7 @@ static const struct {
 } steps[] = {
 	{ "session", own_session, true },
 	{ "descriptors", few_descriptors, true },
+	{ "root", same_root, true },
 	{ "mount namespace", own_mounts, true },
 	{ "ids", take_user, true },
 	{ "open", open_data, true },

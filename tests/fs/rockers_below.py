@@ -52,5 +52,25 @@ else:
     error, said = (error, said) if error else cells.command("a", "/t/busybox true")
     ok("a directory with others below is refused to an ordinary user", error == errno.EPERM, (error, said))
     ok("and said why", "below" in said, said)
+# A path that somebody in another root directory names would be one that he cannot see. (As root: chroot(2) needs it.)
+if ROLE == "root":
+    jail = os.path.join(TMP, "jail")
+    for folder in ("mnt", "bin", "proc"):
+        os.makedirs(f"{jail}/{folder}")
+    sfs.subprocess.run(["cp", "/bin/busybox", f"{jail}/bin"], check=True)
+    sfs.subprocess.run(["mount", "--bind", MNT, f"{jail}/mnt"], check=True)
+    try:
+        for file, value in (("binds", "/usr /usr ro"), ("data_dir", TMP), ("overlays", "/etc"), ("package", "/bin/busybox")):
+            p = sfs.subprocess.run(["chroot", jail, "/bin/busybox", "sh", "-c", f"printf '%s\\n' '{value}' >/mnt/rockers/a/{file}; "
+                                    f"/bin/busybox cat /mnt/rockers/a/error"], stdout=sfs.subprocess.PIPE, check=False, text=True)
+            ok(f"{file} is not taken from another root", "EPERM" in p.stdout and "root directory" in p.stdout, p.stdout)
+            ok(f"{file} is what it was", value not in read(f"rockers/a/{file}"))
+        p = sfs.subprocess.run(["chroot", jail, "/bin/busybox", "sh", "-c", "echo 32M >/mnt/rockers/a/memory.max; /bin/busybox cat /mnt/rockers/a/memory.max"],
+                               stdout=sfs.subprocess.PIPE, check=False, text=True)
+        ok("what names no path is", p.stdout.strip() == str(32 << 20), p.stdout)
+    finally:
+        sfs.subprocess.run(["umount", f"{jail}/mnt"], check=True)
+    p = sfs.subprocess.run(["unshare", "-m", "sh", "-c", f"echo {TMP} >{MNT}/rockers/a/data_dir"], check=False)
+    ok("a mount namespace with the same root may", p.returncode == 0 and TMP in read("rockers/a/data_dir"), read("rockers/a/error"))
 os.rmdir(f"{MNT}/rockers/a")
 sfs.done()
