@@ -87,7 +87,7 @@ def same(what, before, seconds=60):
 
 def files_of(i):
     """What rocker number i is made of: all kinds of things by turns."""
-    kinds = {"binds": f"{shlex.quote(folder)} /t ro\n"}
+    kinds = {"binds": f"{shlex.quote(folder)} /t ro\n", "time__max_ms": "600000"}
     if i % 3 == 0:
         kinds["overlays"] = "/etc"
     if i % 5 == 0:
