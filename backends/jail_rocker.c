@@ -10,7 +10,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #define TARGET_SIZE 16
@@ -125,6 +127,22 @@ static const char *images_word(const struct rocker_env *env)
 				    : "squashfs";
 }
 
+/*
+ * An ordinary user's overlay marks its directories with user.* attributes, which a tmpfs has since Linux
+ * 6.6. Without them a directory that was removed cannot be made again, unless a data_dir has them.
+ */
+static const char *overlays_word(const struct rocker_env *env)
+{
+	if (!image_known("overlay"))
+		return "no";
+	if (env->jail->root)
+		return "yes";
+	int fd = memfd_create("attribute", MFD_CLOEXEC);
+	bool marks = fd >= 0 && !fsetxattr(fd, "user.sandboxfs", "", 0, 0);
+	(void)close(fd);
+	return marks ? "by userxattr" : "by userxattr, which tmpfs has not";
+}
+
 size_t rocker_facts(const struct rocker_env *env, char *text, size_t size)
 {
 	struct lines l = { text, size, strnlen(text, size) };
@@ -134,8 +152,7 @@ size_t rocker_facts(const struct rocker_env *env, char *text, size_t size)
 		return 0;
 	add(&l, "rocker_guard %s\n", env->guard >= 0 ? "yes" : "not built in");
 	add(&l, "rocker_images %s\n", images_word(env));
-	add(&l, "rocker_overlays %s\n",
-	    image_known("overlay") ? env->jail->root ? "yes" : "by userxattr" : "no");
+	add(&l, "rocker_overlays %s\n", overlays_word(env));
 	add(&l, "rocker_landlock %s\n",
 	    env->scopes          ? "devices sockets signals"
 	    : env->landlock >= 2 ? "devices"
