@@ -208,8 +208,8 @@ static int mount_by_loop(const char *type, int image, const char **what_out)
 	char path[32];
 
 	*what_out = "loop device";
-	if (control < 0)
-		return -errno;
+	if (control < 0) /* a kernel without them, or a container in which there are none */
+		return errno == ENOENT || errno == ENXIO || errno == ENODEV ? -EOPNOTSUPP : -errno;
 	int loop = find_loop(image, path);
 	if (loop < 0)
 		loop = take_loop(control, image, path);

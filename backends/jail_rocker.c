@@ -10,7 +10,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #define TARGET_SIZE 16
@@ -74,6 +76,14 @@ static int build_profiles(struct rocker_env *env)
 	return err;
 }
 
+/* Debian has them as a module, and an opener that waits for it may wait too long. */
+static void load_loops(void)
+{
+	int control = open("/dev/loop-control", O_RDWR | O_CLOEXEC);
+	if (control >= 0)
+		(void)close(control);
+}
+
 int rocker_env_start(struct rocker_env *env, const struct jail_env *jail,
 		     const struct jail_helper *guard, const char *allowed_images)
 {
@@ -89,12 +99,30 @@ int rocker_env_start(struct rocker_env *env, const struct jail_env *jail,
 		env->scopes = abi >= JAIL_LANDLOCK_SCOPES;
 	}
 	env->kernel_images = jail->root && (image_known("squashfs") || image_known("erofs"));
+	if (env->kernel_images)
+		load_loops();
 	blank_find_links();
 	env->guard = jail_seal_helper(guard);
 	return env->guard < -1 ? env->guard : build_profiles(env);
 }
 
 /* ---- for lm_machine -------------------------------------------------------------------------- */
+
+/*
+ * An ordinary user's overlay marks its directories with user.* attributes, which a tmpfs has since Linux
+ * 6.6. Without them a directory that was removed cannot be made again, unless a data_dir has them.
+ */
+static const char *overlays_word(const struct rocker_env *env)
+{
+	if (!image_known("overlay"))
+		return "no";
+	if (env->jail->root)
+		return "yes";
+	int fd = memfd_create("attribute", MFD_CLOEXEC);
+	bool marks = fd >= 0 && !fsetxattr(fd, "user.sandboxfs", "", 0, 0);
+	(void)close(fd);
+	return marks ? "by userxattr" : "by userxattr, which tmpfs has not";
+}
 
 struct lines {
 	char *text;
@@ -135,7 +163,7 @@ size_t rocker_facts(const struct rocker_env *env, char *text, size_t size)
 	add(&l, "rocker_guard %s\n", env->guard >= 0 ? "yes" : "not built in");
 	add(&l, "rocker_images %s\n", images_word(env));
 	add(&l, "rocker_overlays %s\n",
-	    image_known("overlay") ? env->jail->root ? "yes" : "by userxattr" : "no");
+	    overlays_word(env));
 	add(&l, "rocker_landlock %s\n",
 	    env->scopes          ? "devices sockets signals"
 	    : env->landlock >= 2 ? "devices"

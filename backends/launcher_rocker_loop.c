@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What the launcher's loop asks of all rockers together, and what it makes while nobody asks. */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -46,6 +47,15 @@ static const struct {
 	       { GROUP_CPU, " cpu.max" },
 	       { GROUP_IO, " io.max" } };
 
+/* A kernel may be built without it, or told at its start to do without. */
+static bool has_pressure(void)
+{
+	const struct rocker_groups *groups = &launcher.groups;
+
+	return groups->places.version[GROUP_CORE] &&
+	       !faccessat(groups->dirs[GROUP_CORE], "cpu.pressure", F_OK, 0);
+}
+
 void wards_facts(char *text, size_t size)
 {
 	const uint8_t *version = launcher.groups.places.version;
@@ -69,7 +79,7 @@ void wards_facts(char *text, size_t size)
 	(void)fprintf(out, "%s\n", any ? "" : " none");
 	(void)fprintf(out, "rocker_freeze %s\n",
 		      version[GROUP_CORE] || version[GROUP_FREEZER] ? "yes" : "no");
-	(void)fprintf(out, "rocker_pressure %s\n", version[GROUP_CORE] ? "yes" : "no");
+	(void)fprintf(out, "rocker_pressure %s\n", has_pressure() ? "yes" : "no");
 	(void)fclose(out);
 	if (!launcher.rockers_error) {
 		used = strlen(text);
