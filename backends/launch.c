@@ -153,6 +153,7 @@ struct launch_zygote *launch_zygote_new(
 	if (setup)
 		order.setup = *setup;
 	zygote->kind = kind;
+	zygote->place = limits->place;
 	zygote->ready_pending = true;
 	zygote->ready = ready;
 	zygote->ready_arg = arg;

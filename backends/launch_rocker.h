@@ -72,8 +72,10 @@ int launch_rocker_check(const struct rocker_plan *plan, launch_rocker_done *done
 /* Where a runner's jail is, when it is to be in that one: of one that is ready. */
 struct launch_place launch_rocker_place(const struct launch_rocker *rocker);
 
-/* What cgroup_rocker.h reads: 0, or -errno; -ENODEV when it is gone. */
+/* What cgroup_rocker.h reads: 0, or -errno; -ENODEV when it is gone. Costs little, and knows what is counted. */
 int launch_rocker_usage(const struct launch_rocker *rocker, struct rocker_usage *out);
+/* The same, and what nothing counts from a look at all processes. */
+int launch_rocker_usage_all(const struct launch_rocker *rocker, struct rocker_usage *out);
 int launch_rocker_procs(const struct launch_rocker *rocker, pid_t *pids, int max);
 ssize_t launch_rocker_pressure(const struct launch_rocker *rocker, const char *which, char *text,
 			       size_t size);

@@ -26,6 +26,7 @@ bool on_rocker_ready(union reply *r, int *fds)
 		rocker->ready_ok = m->rc == 0;
 		rocker->lost = lost;
 		rocker->group = m->group;
+		rocker->guard = m->guard;
 	}
 	(void)pthread_mutex_unlock(&c->lock);
 	if (!expected)

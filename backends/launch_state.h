@@ -24,6 +24,8 @@ struct launch_zygote {
 	bool dropped;   /* by its owner: freed once nothing is pending */
 	bool drop_owed; /* LM_DROP could not be sent yet */
 	bool kill_owed; /* LM_KILL */
+	struct launch_place place; /* constant */
+	pid_t group;               /* of its processes, once it is ready; 0 */
 	void (*ready)(void *arg, struct launch_zygote *zygote, int rc, const char *sentence);
 	void *ready_arg;
 	uint64_t run; /* in flight; 0: none */
@@ -49,6 +51,7 @@ struct launch_rocker {
 	bool dropped; /* by its owner: freed once all has been said */
 	bool drop_owed; /* LM_ROCKER_DROP could not be sent yet */
 	_Atomic uint32_t group;
+	_Atomic pid_t guard;
 	struct rocker_wait *waits, **waits_end;
 	struct lm_rocker_new *owed; /* owned: could not be sent yet */
 };

@@ -82,6 +82,7 @@ static bool on_ready(union reply *r, int *fds)
 	if (expected) {
 		z->ready_pending = false;
 		z->ready_ok = r->ready.rc == 0;
+		z->group = z->ready_ok ? (pid_t)r->ready.group : 0;
 	}
 	(void)pthread_mutex_unlock(&c->lock);
 	if (!expected)

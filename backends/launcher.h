@@ -109,7 +109,7 @@ struct lm_machine {
 struct lm_ready {
 	struct lm_head head;
 	int32_t rc;
-	uint32_t reserved;
+	int32_t group; /* the process group of the helper and its runs, as the launcher sees it */
 	char sentence[WIRE_TEXT_MAX];
 };
 
