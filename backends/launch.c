@@ -114,6 +114,7 @@ static int take_index(struct launch_zygote *zygote)
 static int send_new(struct launch_zygote *zygote, struct lm_new *order, const int *fds,
 		    unsigned nfds)
 {
+	zygote->place = (struct launch_place){ order->rocker, order->group };
 	(void)pthread_mutex_lock(&launch_client.lock);
 	int err = launch_client.gone ? -EIO : take_index(zygote);
 	if (!err) {
@@ -153,7 +154,6 @@ struct launch_zygote *launch_zygote_new(
 	if (setup)
 		order.setup = *setup;
 	zygote->kind = kind;
-	zygote->place = limits->place;
 	zygote->ready_pending = true;
 	zygote->ready = ready;
 	zygote->ready_arg = arg;

@@ -133,7 +133,8 @@ void launch_rocker_drop(struct launch_rocker *rocker)
 	rocker->dropped = true;
 	order.head.jail = rocker->index;
 	if (c->gone) {
-		unused = !rocker->ready_pending && !rocker->waits && !rocker->burying;
+		unused = !rocker->ready_pending && !rocker->waits && !rocker->measured &&
+			 !rocker->burying;
 		if (unused)
 			c->rockers[rocker->index] = NULL;
 	} else if (rocker->owed || launch_send(&order, sizeof order, NULL, 0) == -EAGAIN) {
@@ -207,6 +208,28 @@ int launch_rocker_kill(struct launch_rocker *rocker, launch_rocker_done *done, v
 	struct lm_rocker_kill order = { .head = { LM_ROCKER_KILL, 0 } };
 
 	return ask(rocker, &order.head, sizeof order, done, arg);
+}
+
+int launch_rocker_measure(struct launch_rocker *rocker, uint64_t limit_bytes,
+			  launch_rocker_measured *done, void *arg)
+{
+	struct lm_rocker_measure order = { { LM_ROCKER_MEASURE, rocker->index }, limit_bytes };
+	int err = 0;
+
+	(void)pthread_mutex_lock(&launch_client.lock);
+	if (launch_client.gone)
+		err = -EIO;
+	else if (rocker->dropped || rocker->owed)
+		err = -ENODEV;
+	else if (rocker->measured)
+		err = -EBUSY;
+	err = err ?: launch_send(&order, sizeof order, NULL, 0);
+	if (!err) {
+		rocker->measured = done;
+		rocker->measured_arg = arg;
+	}
+	(void)pthread_mutex_unlock(&launch_client.lock);
+	return err ? sfs_fail(err, "%s", refusal(err)) : 0;
 }
 
 /* ---- trying host paths ------------------------------------------------------------------------- */

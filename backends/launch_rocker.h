@@ -72,6 +72,15 @@ int launch_rocker_check(const struct rocker_plan *plan, launch_rocker_done *done
 /* Where a runner's jail is, when it is to be in that one: of one that is ready. */
 struct launch_place launch_rocker_place(const struct launch_rocker *rocker);
 
+/*
+ * How much one that is ready has written to its data directory and in memory, counted no further than limit_bytes:
+ * done is called once if this returned 0, with 0 and the bytes; -ESRCH: it does not run; -errno: it cannot be
+ * measured. One at a time: -EBUSY.
+ */
+typedef void launch_rocker_measured(void *arg, struct launch_rocker *rocker, int rc, uint64_t bytes);
+int launch_rocker_measure(struct launch_rocker *rocker, uint64_t limit_bytes,
+			  launch_rocker_measured *done, void *arg);
+
 /* What cgroup_rocker.h reads: 0, or -errno; -ENODEV when it is gone. Costs little, and knows what is counted. */
 int launch_rocker_usage(const struct launch_rocker *rocker, struct rocker_usage *out);
 /* The same, and what nothing counts from a look at all processes. */

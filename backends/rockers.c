@@ -171,6 +171,19 @@ static bool usage_of(struct rocker *rocker, struct rocker_usage *out)
 	return !rc;
 }
 
+static void put_disk(struct rocker *rocker, struct sfs_buf *out)
+{
+	uint64_t bytes;
+	bool known;
+
+	pthread_mutex_lock(&rocker->lock);
+	known = rocker->disk.known;
+	bytes = rocker->disk.bytes;
+	pthread_mutex_unlock(&rocker->lock);
+	if (known)
+		sfs_put_count(out, "disk_bytes", bytes);
+}
+
 static int usage_show(struct sfs_obj *dir, const struct sfs_cred *who, struct sfs_buf *out)
 {
 	struct rocker_usage usage;
@@ -196,6 +209,7 @@ static int usage_show(struct sfs_obj *dir, const struct sfs_cred *who, struct sf
 	}
 	if (all || usage.has_peak)
 		sfs_put_count(out, "oom_kills", usage.oom_kills);
+	put_disk(sfs_priv(dir), out);
 	return 0;
 }
 
