@@ -152,7 +152,7 @@ static int take_job_id(struct ward *ward)
 }
 
 /*
- * Asked here again, whatever the daemon has judged: nobody but root gets root's ids, nobody those of
+ * Asked here again, whatever the daemon has judged: nobody gets root's ids, nobody those of
  * guards and jails, and an ordinary user's launcher has no other than his own.
  */
 static bool may_have(const struct ward *ward)
@@ -163,7 +163,7 @@ static bool may_have(const struct ward *ward)
 
 	if (!launcher.env.root)
 		return ward->uid == geteuid() && ward->gid == getegid();
-	if (ward->owner && (!ward->uid || !ward->gid))
+	if (!ward->uid || !ward->gid)
 		return false;
 	if (ward->uid == DEFAULT || ward->gid == DEFAULT)
 		return false;

@@ -193,7 +193,11 @@ static void root_may(void)
 	struct rocker_judge judge = judge_of(true);
 	int rc;
 
-	CHECK_STR(value_of(&judge, "uid", "0", NULL, &rc), "0");
+	CHECK_STR(value_of(&judge, "uid", "33", NULL, &rc), "33");
+	(void)value_of(&judge, "uid", "0", NULL, &rc);
+	CHECK_INT(rc, -EPERM);
+	(void)value_of(&judge, "gid", "0", NULL, &rc);
+	CHECK_INT(rc, -EPERM);
 	CHECK_STR(value_of(&judge, "gid", "1234", NULL, &rc), "1234");
 	CHECK_STR(value_of(&judge, "network", "host", NULL, &rc), "host");
 	judge.whose = (struct rocker_whose){ "a", 1000, 1000 };
@@ -317,7 +321,7 @@ static const struct {
 	{ "[rocker]\n\n\nuid = 1000\nuid = 1000\n", -EINVAL, "line 5: 'uid' is given twice" },
 	{ "[rocker]\nbinds = /a /b ro\nbinds = /c /b ro\n", -EINVAL, "line 3: '/b' stands there twice" },
 	{ "[rocker]\nmemory.max = 1\n", -ERANGE, "line 2: 1 is not between" },
-	{ "[rocker]\nuid = 0\n", -EPERM, "line 2: uid of a user's rocker is never 0" },
+	{ "[rocker]\nuid = 0\n", -EPERM, "line 2: uid of a rocker's jobs is never 0" },
 	{ "[rocker]\npackage = '/x\n", -EINVAL, "line 2: package: a quote is not closed" },
 };
 
