@@ -246,6 +246,21 @@ static struct range range_of(enum rocker_key key)
 	}
 }
 
+/* What others than root may say at most. */
+static uint64_t allowed(const struct plan_opener *by, enum rocker_key key)
+{
+	const struct sfs_config *config = sfs_config();
+
+	if (!by->uid || (key != KEY_MEMORY && key != KEY_PIDS))
+		return UINT64_MAX;
+	if (key == KEY_PIDS)
+		return config->rocker_pids_max > config->rocker_pids ? config->rocker_pids_max
+								     : config->rocker_pids;
+	return config->rocker_memory_max_bytes > config->rocker_memory_bytes
+		       ? config->rocker_memory_max_bytes
+		       : config->rocker_memory_bytes;
+}
+
 static int judge_number(struct rocker_line *line, struct sfs_buf *out)
 {
 	const struct range range = range_of(line->key);
@@ -267,6 +282,11 @@ static int judge_number(struct rocker_line *line, struct sfs_buf *out)
 		return rocker_refuse(line->judge, -ERANGE, word,
 				     "%.40s is not between %llu and %llu", word->text,
 				     (unsigned long long)range.min, (unsigned long long)range.max);
+	if ((max ? UINT64_MAX : value) > allowed(line->judge->by, line->key))
+		return rocker_refuse(line->judge, -EDQUOT, word,
+				     "%.40s is more than [rockers] %s allows: %llu", word->text,
+				     line->key == KEY_PIDS ? "pids_max" : "memory_max_bytes",
+				     (unsigned long long)allowed(line->judge->by, line->key));
 	if (max)
 		sfs_put(out, "max");
 	else
