@@ -92,6 +92,7 @@ struct rocker_usage {
 	uint64_t io_read_bytes, io_write_bytes, io_reads, io_writes;
 	uint64_t oom_kills;
 	bool has_cpu, has_memory, has_pids, has_io; /* else that is not counted here */
+	bool has_peak;                              /* memory_peak_bytes and oom_kills */
 };
 int rocker_watch_usage(const struct group_places *places, uint32_t number,
 		       struct rocker_usage *out);
@@ -100,5 +101,19 @@ int rocker_watch_procs(const struct group_places *places, uint32_t number, pid_t
 /* The text of cpu.pressure, memory.pressure, io.pressure: which is "cpu", "memory" or "io". Length or -errno. */
 ssize_t rocker_watch_pressure(const struct group_places *places, uint32_t number, const char *which,
 			      char *text, size_t size);
+
+/* Where a rocker's processes come from: its guard, and the process groups of what has joined it. */
+#define ROOT_GROUPS_MAX 512
+struct rocker_roots {
+	pid_t guard;
+	unsigned ngroups;
+	pid_t groups[ROOT_GROUPS_MAX];
+};
+/*
+ * The same without control groups, from /proc: memory is the sum of what each has resident, shared pages counted
+ * for each; processor time is that of what lives and of what was waited for. Its pids, at most max; how many there
+ * are, or -errno. Costs a look at every process of the machine.
+ */
+int rocker_walk(const struct rocker_roots *roots, struct rocker_usage *out, pid_t *pids, int max);
 
 #endif

@@ -191,6 +191,7 @@ int rocker_watch_usage(const struct group_places *places, uint32_t number, struc
 		return err;
 	use_cpu(&w, &usage);
 	use_memory(&w, &usage);
+	usage.has_peak = usage.has_memory;
 	use_pids(&w, &usage);
 	use_io(&w, &usage);
 	*out = usage;

@@ -95,6 +95,23 @@ struct opener_spec {
 };
 pid_t opener_spawn(const struct rocker_env *env, const struct opener_spec *spec, int *pidfd_out);
 
+/*
+ * How much a rocker has written: to its data directory, and in memory. guard: its own, a child of the caller's that
+ * is not reaped. report: a write end, borrowed; it gets one struct, unless the child is killed, and at least bytes has
+ * been found when err is 0. err: -E2BIG: too many entries, -ELOOP: too deep, or what a directory could not be read for.
+ */
+struct disk_spec {
+	pid_t guard;
+	int report;
+	uint64_t limit_bytes; /* more than that need not be counted */
+};
+struct disk_report {
+	int32_t err;
+	uint32_t reserved;
+	uint64_t bytes;
+};
+pid_t disk_spawn(const struct rocker_env *env, const struct disk_spec *spec);
+
 /* What lm_machine says of all this: lines "key value". Appends; the length. */
 size_t rocker_facts(const struct rocker_env *env, char *text, size_t size);
 

@@ -114,6 +114,7 @@ static int take_index(struct launch_zygote *zygote)
 static int send_new(struct launch_zygote *zygote, struct lm_new *order, const int *fds,
 		    unsigned nfds)
 {
+	zygote->place = (struct launch_place){ order->rocker, order->group };
 	(void)pthread_mutex_lock(&launch_client.lock);
 	int err = launch_client.gone ? -EIO : take_index(zygote);
 	if (!err) {

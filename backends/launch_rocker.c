@@ -133,7 +133,8 @@ void launch_rocker_drop(struct launch_rocker *rocker)
 	rocker->dropped = true;
 	order.head.jail = rocker->index;
 	if (c->gone) {
-		unused = !rocker->ready_pending && !rocker->waits && !rocker->burying;
+		unused = !rocker->ready_pending && !rocker->waits && !rocker->measured &&
+			 !rocker->burying;
 		if (unused)
 			c->rockers[rocker->index] = NULL;
 	} else if (rocker->owed || launch_send(&order, sizeof order, NULL, 0) == -EAGAIN) {
@@ -209,6 +210,28 @@ int launch_rocker_kill(struct launch_rocker *rocker, launch_rocker_done *done, v
 	return ask(rocker, &order.head, sizeof order, done, arg);
 }
 
+int launch_rocker_measure(struct launch_rocker *rocker, uint64_t limit_bytes,
+			  launch_rocker_measured *done, void *arg)
+{
+	struct lm_rocker_measure order = { { LM_ROCKER_MEASURE, rocker->index }, limit_bytes };
+	int err = 0;
+
+	(void)pthread_mutex_lock(&launch_client.lock);
+	if (launch_client.gone)
+		err = -EIO;
+	else if (rocker->dropped || rocker->owed)
+		err = -ENODEV;
+	else if (rocker->measured)
+		err = -EBUSY;
+	err = err ?: launch_send(&order, sizeof order, NULL, 0);
+	if (!err) {
+		rocker->measured = done;
+		rocker->measured_arg = arg;
+	}
+	(void)pthread_mutex_unlock(&launch_client.lock);
+	return err ? sfs_fail(err, "%s", refusal(err)) : 0;
+}
+
 /* ---- trying host paths ------------------------------------------------------------------------- */
 
 static int send_check(struct lm_rocker_check *order, struct rocker_trial *trial)
@@ -269,9 +292,54 @@ int launch_rocker_usage(const struct launch_rocker *rocker, struct rocker_usage 
 	return rocker_watch_usage(&launch_client.places, rocker->group, out);
 }
 
+/* Guards, and kernels' templates that are in there. */
+static void find_roots(const struct launch_rocker *rocker, struct rocker_roots *out)
+{
+	out->guard = rocker->guard;
+	out->ngroups = 0;
+	(void)pthread_mutex_lock(&launch_client.lock);
+	for (unsigned i = 0; i < LM_JAILS_MAX && out->ngroups < ROOT_GROUPS_MAX; i++) {
+		const struct launch_zygote *z = launch_client.zygotes[i];
+		if (z && z->group && z->place.rocker == rocker->index + 1 &&
+		    z->place.group == rocker->group)
+			out->groups[out->ngroups++] = z->group;
+	}
+	(void)pthread_mutex_unlock(&launch_client.lock);
+}
+
+int launch_rocker_usage_all(const struct launch_rocker *rocker, struct rocker_usage *out)
+{
+	struct rocker_usage walked;
+	struct rocker_roots roots;
+	int rc = launch_rocker_usage(rocker, out);
+
+	if (rc || (out->has_cpu && out->has_memory && out->has_pids))
+		return rc;
+	find_roots(rocker, &roots);
+	rc = rocker_walk(&roots, &walked, NULL, 0);
+	if (rc < 0)
+		return rc;
+	if (!out->has_cpu) {
+		out->cpu_ns = walked.cpu_ns;
+		out->user_ns = walked.user_ns;
+		out->system_ns = walked.system_ns;
+	}
+	out->memory_bytes = out->has_memory ? out->memory_bytes : walked.memory_bytes;
+	out->pids = out->has_pids ? out->pids : walked.pids;
+	out->has_cpu = out->has_memory = out->has_pids = true;
+	return 0;
+}
+
 int launch_rocker_procs(const struct launch_rocker *rocker, pid_t *pids, int max)
 {
-	return rocker_watch_procs(&launch_client.places, rocker->group, pids, max);
+	struct rocker_usage unused;
+	struct rocker_roots roots;
+	int count = rocker_watch_procs(&launch_client.places, rocker->group, pids, max);
+
+	if (count != -EOPNOTSUPP)
+		return count;
+	find_roots(rocker, &roots);
+	return rocker_walk(&roots, &unused, pids, max);
 }
 
 ssize_t launch_rocker_pressure(const struct launch_rocker *rocker, const char *which, char *text,

@@ -75,8 +75,19 @@ struct launch_place launch_rocker_place(const struct launch_rocker *rocker);
 /* Are rockers limited or counted by such groups here? After launch_start(). */
 bool launch_rocker_grouped(enum group_part part);
 
-/* What cgroup_rocker.h reads: 0, or -errno; -ENODEV when it is gone. */
+/*
+ * How much one that is ready has written to its data directory and in memory, counted no further than limit_bytes:
+ * done is called once if this returned 0, with 0 and the bytes; -ESRCH: it does not run; -errno: it cannot be
+ * measured. One at a time: -EBUSY.
+ */
+typedef void launch_rocker_measured(void *arg, struct launch_rocker *rocker, int rc, uint64_t bytes);
+int launch_rocker_measure(struct launch_rocker *rocker, uint64_t limit_bytes,
+			  launch_rocker_measured *done, void *arg);
+
+/* What cgroup_rocker.h reads: 0, or -errno; -ENODEV when it is gone. Costs little, and knows what is counted. */
 int launch_rocker_usage(const struct launch_rocker *rocker, struct rocker_usage *out);
+/* The same, and what nothing counts from a look at all processes. */
+int launch_rocker_usage_all(const struct launch_rocker *rocker, struct rocker_usage *out);
 int launch_rocker_procs(const struct launch_rocker *rocker, pid_t *pids, int max);
 ssize_t launch_rocker_pressure(const struct launch_rocker *rocker, const char *which, char *text,
 			       size_t size);

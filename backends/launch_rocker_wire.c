@@ -12,6 +12,16 @@ static struct launch_rocker *rocker_of(const union reply *r)
 	return r->head.jail < LM_ROCKERS_MAX ? launch_client.rockers[r->head.jail] : NULL;
 }
 
+/* With the lock held. */
+static void note_ready(struct launch_rocker *rocker, const struct lm_rocker_ready *m, bool lost)
+{
+	rocker->ready_pending = false;
+	rocker->ready_ok = m->rc == 0;
+	rocker->lost = lost;
+	rocker->group = m->group;
+	rocker->guard = m->guard;
+}
+
 bool on_rocker_ready(union reply *r, int *fds)
 {
 	struct lm_rocker_ready *m = &r->rocker_ready;
@@ -21,12 +31,8 @@ bool on_rocker_ready(union reply *r, int *fds)
 	struct launch_rocker *rocker = rocker_of(r);
 	bool expected = rocker && rocker->ready_pending && !rocker->owed && m->rc <= 0;
 	bool lost = expected && !m->rc && (fds[0] < 0 || fds[1] < 0);
-	if (expected) {
-		rocker->ready_pending = false;
-		rocker->ready_ok = m->rc == 0;
-		rocker->lost = lost;
-		rocker->group = m->group;
-	}
+	if (expected)
+		note_ready(rocker, m, lost);
 	(void)pthread_mutex_unlock(&c->lock);
 	if (!expected)
 		return false;
@@ -88,7 +94,8 @@ bool on_rocker_gone(union reply *r, int *fds)
 	(void)fds;
 	(void)pthread_mutex_lock(&c->lock);
 	struct launch_rocker *rocker = rocker_of(r);
-	bool expected = rocker && rocker->dropped && !rocker->ready_pending && !rocker->waits;
+	bool expected = rocker && rocker->dropped && !rocker->ready_pending && !rocker->waits &&
+			!rocker->measured;
 	if (expected)
 		c->rockers[rocker->index] = NULL;
 	(void)pthread_mutex_unlock(&c->lock);
@@ -129,6 +136,33 @@ bool on_rocker_done(union reply *r, int *fds)
 	m->sentence[sizeof m->sentence - 1] = '\0';
 	wait->done(wait->arg, m->rc, m->sentence);
 	free(wait);
+	return true;
+}
+
+/* With the lock held: who is to be told; NULL: nobody asked. */
+static launch_rocker_measured *take_measured(struct launch_rocker *rocker, void **arg_out)
+{
+	launch_rocker_measured *measured = rocker->measured;
+
+	*arg_out = rocker->measured_arg;
+	rocker->measured = NULL;
+	return measured;
+}
+
+bool on_rocker_measured(union reply *r, int *fds)
+{
+	launch_rocker_measured *measured = NULL;
+	void *arg = NULL;
+
+	(void)fds;
+	(void)pthread_mutex_lock(&launch_client.lock);
+	struct launch_rocker *rocker = rocker_of(r);
+	if (rocker)
+		measured = take_measured(rocker, &arg);
+	(void)pthread_mutex_unlock(&launch_client.lock);
+	if (!measured)
+		return false;
+	measured(arg, rocker, r->rocker_measured.rc, r->rocker_measured.bytes);
 	return true;
 }
 
@@ -190,6 +224,17 @@ bool launch_rockers_pay(void)
 
 /* ---- the launcher is gone ------------------------------------------------------------------------ */
 
+static void bury_measure(struct launch_rocker *rocker)
+{
+	void *arg;
+
+	(void)pthread_mutex_lock(&launch_client.lock);
+	launch_rocker_measured *measured = take_measured(rocker, &arg);
+	(void)pthread_mutex_unlock(&launch_client.lock);
+	if (measured)
+		measured(arg, rocker, -EIO, 0);
+}
+
 static void bury_waits(struct launch_rocker *rocker)
 {
 	for (;;) {
@@ -213,6 +258,7 @@ static void bury(struct launch_rocker *rocker, bool ready_pending, bool tell_end
 	struct launch_client *c = &launch_client;
 
 	bury_waits(rocker);
+	bury_measure(rocker);
 	if (ready_pending)
 		rocker->calls.ready(rocker->arg, rocker, &lost);
 	if (tell_end)

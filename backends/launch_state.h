@@ -24,6 +24,8 @@ struct launch_zygote {
 	bool dropped;   /* by its owner: freed once nothing is pending */
 	bool drop_owed; /* LM_DROP could not be sent yet */
 	bool kill_owed; /* LM_KILL */
+	struct launch_place place; /* constant */
+	pid_t group;               /* of its processes, once it is ready; 0 */
 	void (*ready)(void *arg, struct launch_zygote *zygote, int rc, const char *sentence);
 	void *ready_arg;
 	uint64_t run; /* in flight; 0: none */
@@ -49,7 +51,10 @@ struct launch_rocker {
 	bool dropped; /* by its owner: freed once all has been said */
 	bool drop_owed; /* LM_ROCKER_DROP could not be sent yet */
 	_Atomic uint32_t group;
+	_Atomic pid_t guard;
 	struct rocker_wait *waits, **waits_end;
+	launch_rocker_measured *measured; /* NULL: nobody asked */
+	void *measured_arg;
 	struct lm_rocker_new *owed; /* owned: could not be sent yet */
 };
 
@@ -110,6 +115,7 @@ bool on_rocker_ready(union reply *reply, int *fds);
 bool on_rocker_ended(union reply *reply, int *fds);
 bool on_rocker_gone(union reply *reply, int *fds);
 bool on_rocker_done(union reply *reply, int *fds);
+bool on_rocker_measured(union reply *reply, int *fds);
 bool on_rocker_checked(union reply *reply, int *fds);
 bool launch_rockers_pay(void); /* under the lock; true: something is still owed */
 void launch_rockers_bury(void);
@@ -127,6 +133,7 @@ union reply {
 	struct lm_rocker_gone rocker_gone;
 	struct lm_rocker_done rocker_done;
 	struct lm_rocker_checked rocker_checked;
+	struct lm_rocker_measured rocker_measured;
 };
 
 /* launch_features.c: says which features there are, from lines of "key value". */

@@ -82,6 +82,7 @@ static bool on_ready(union reply *r, int *fds)
 	if (expected) {
 		z->ready_pending = false;
 		z->ready_ok = r->ready.rc == 0;
+		z->group = z->ready_ok ? (pid_t)r->ready.group : 0;
 	}
 	(void)pthread_mutex_unlock(&c->lock);
 	if (!expected)
@@ -153,6 +154,7 @@ static const struct reply_type {
 	{ LM_ROCKER_ENDED, sizeof(struct lm_rocker_ended), 0, on_rocker_ended },
 	{ LM_ROCKER_GONE, sizeof(struct lm_rocker_gone), 0, on_rocker_gone },
 	{ LM_ROCKER_DONE, sizeof(struct lm_rocker_done), 0, on_rocker_done },
+	{ LM_ROCKER_MEASURED, sizeof(struct lm_rocker_measured), 0, on_rocker_measured },
 	{ LM_ROCKER_CHECKED, sizeof(struct lm_rocker_checked), 0, on_rocker_checked },
 	{ 0 },
 };

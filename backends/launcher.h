@@ -39,6 +39,7 @@ enum lm_order_type {
 	LM_ROCKER_FREEZE,
 	LM_ROCKER_KILL,
 	LM_ROCKER_CHECK, /* head.jail: a number of the daemon's own, returned */
+	LM_ROCKER_MEASURE,
 };
 /* To the daemon. */
 enum lm_reply_type {
@@ -52,6 +53,7 @@ enum lm_reply_type {
 	LM_ROCKER_GONE,
 	LM_ROCKER_DONE,
 	LM_ROCKER_CHECKED,
+	LM_ROCKER_MEASURED,
 };
 
 struct lm_head {
@@ -109,7 +111,7 @@ struct lm_machine {
 struct lm_ready {
 	struct lm_head head;
 	int32_t rc;
-	uint32_t reserved;
+	int32_t group; /* the process group of the helper and its runs, as the launcher sees it */
 	char sentence[WIRE_TEXT_MAX];
 };
 
@@ -174,6 +176,12 @@ struct lm_rocker_check {
 	struct rocker_plan plan;
 };
 
+/* What it has written; one at a time. Answered by LM_ROCKER_MEASURED. */
+struct lm_rocker_measure {
+	struct lm_head head;
+	uint64_t limit_bytes; /* more than that need not be counted */
+};
+
 /* Descriptors, when rc is 0: the guard's pidfd, and the daemon's end of its socket. */
 struct lm_rocker_ready {
 	struct lm_head head;
@@ -210,6 +218,14 @@ struct lm_rocker_checked {
 	int32_t rc;
 	uint32_t reserved;
 	char sentence[SFS_SENTENCE_MAX];
+};
+
+/* rc -ESRCH: it does not run. Any other: it cannot be measured. */
+struct lm_rocker_measured {
+	struct lm_head head;
+	int32_t rc;
+	uint32_t reserved;
+	uint64_t bytes;
 };
 
 /*

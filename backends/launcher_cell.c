@@ -66,6 +66,7 @@ static void answer(struct cell *cell, int rc, const char *sentence)
 	if (cell->answered)
 		return;
 	cell->answered = true;
+	ready.group = rc ? 0 : (int32_t)cell->process_group;
 	(void)snprintf(ready.sentence, sizeof ready.sentence, "%s", sentence);
 	launcher_say(&ready, sizeof ready);
 }

@@ -10,11 +10,30 @@
 #include <errno.h>
 #include <unistd.h>
 
+#define FIXED_FROM 16
+
 static uint32_t slots_usable(void)
 {
 	uint32_t configured = launcher.config->jail_uid_count;
 
 	return configured < LM_JAILS_MAX ? configured : LM_JAILS_MAX;
+}
+
+/*
+ * What jobs of root's rockers write to a data directory is to be their own in another life of ours, too: so their id
+ * is always the last one, and nobody else's. Where there are few it is any.
+ */
+static bool has_fixed(void)
+{
+	return slots_usable() >= FIXED_FROM;
+}
+
+static int take_fixed(uint32_t owner, enum launch_kind kind)
+{
+	uint32_t last = slots_usable() - 1;
+
+	launcher.slots[last] = (struct slot){ launcher.slots[last].users + 1, owner, kind };
+	return (int)last;
 }
 
 int id_take(uint32_t owner, enum launch_kind kind)
@@ -23,7 +42,9 @@ int id_take(uint32_t owner, enum launch_kind kind)
 
 	if (!launcher.env.root)
 		return 0; /* an ordinary user has one id, his own */
-	for (uint32_t i = 0; i < slots_usable(); i++) {
+	if (kind == LAUNCH_ROCKER_JOB && has_fixed())
+		return take_fixed(owner, kind);
+	for (uint32_t i = 0; i < slots_usable() - has_fixed(); i++) {
 		struct slot *s = &launcher.slots[i];
 		if (s->users && s->owner == owner && s->kind == kind) {
 			s->users++;

@@ -26,6 +26,7 @@ union order {
 	struct lm_rocker_freeze rocker_freeze;
 	struct lm_rocker_kill rocker_kill;
 	struct lm_rocker_check rocker_check;
+	struct lm_rocker_measure rocker_measure;
 };
 
 static ssize_t send_now(const struct msghdr *message)
@@ -176,6 +177,12 @@ static int on_rocker_check(const union order *o, const int *fds, unsigned nfds)
 	return nfds ? -EPROTO : ward_check(&o->rocker_check);
 }
 
+static int on_rocker_measure(const union order *o, const int *fds, unsigned nfds)
+{
+	(void)fds;
+	return nfds ? -EPROTO : ward_measure(o->head.jail, o->rocker_measure.limit_bytes);
+}
+
 /* plan_at: where the plan is that the message ends in; 0: none, and size is exact. numbers: all are below. */
 static const struct order_type {
 	uint32_t type;
@@ -193,6 +200,7 @@ static const struct order_type {
 	{ LM_ROCKER_LIMIT, sizeof(struct lm_rocker_limit), 0, LM_ROCKERS_MAX, on_rocker_limit },
 	{ LM_ROCKER_FREEZE, sizeof(struct lm_rocker_freeze), 0, LM_ROCKERS_MAX, on_rocker_freeze },
 	{ LM_ROCKER_KILL, sizeof(struct lm_rocker_kill), 0, LM_ROCKERS_MAX, on_rocker_kill },
+	{ LM_ROCKER_MEASURE, sizeof(struct lm_rocker_measure), 0, LM_ROCKERS_MAX, on_rocker_measure },
 	{ LM_ROCKER_CHECK, 0, offsetof(struct lm_rocker_check, plan), UINT32_MAX, on_rocker_check },
 	{ 0 },
 };

@@ -36,7 +36,8 @@ void ward_settle(struct ward *ward)
 {
 	struct lm_rocker_gone gone = { .head = { LM_ROCKER_GONE, ward->index } };
 
-	if (ward->state != WARD_DEAD || ward->blank.pid || ward->opening.pid)
+	if (ward->state != WARD_DEAD || ward->blank.pid || ward->opening.pid ||
+	    ward->measure.pid)
 		return;
 	if (spare_remove_group(&ward->blank)) {
 		timer_set(ward->index, launcher_now() + RETRY_MS * NS_PER_MS);
@@ -79,6 +80,7 @@ void ward_end(struct ward *ward)
 	ward->state = WARD_DEAD;
 	timer_set(ward->index, 0);
 	opening_end(&ward->opening);
+	measure_end(ward);
 	spare_end(&ward->blank);
 	ward_settle(ward);
 }
@@ -150,7 +152,7 @@ static int take_job_id(struct ward *ward)
 }
 
 /*
- * Asked here again, whatever the daemon has judged: nobody but root gets root's ids, nobody those of
+ * Asked here again, whatever the daemon has judged: nobody gets root's ids, nobody those of
  * guards and jails, and an ordinary user's launcher has no other than his own.
  */
 static bool may_have(const struct ward *ward)
@@ -161,7 +163,7 @@ static bool may_have(const struct ward *ward)
 
 	if (!launcher.env.root)
 		return ward->uid == geteuid() && ward->gid == getegid();
-	if (ward->owner && (!ward->uid || !ward->gid))
+	if (!ward->uid || !ward->gid)
 		return false;
 	if (ward->uid == DEFAULT || ward->gid == DEFAULT)
 		return false;
@@ -326,6 +328,7 @@ int ward_new(const struct lm_rocker_new *order)
 			       .owner = order->owner,
 			       .guard_slot = -1,
 			       .job_slot = -1,
+			       .measure = { .report = -1 },
 			       .blank = { .pidfd = -1, .control = -1, .report = -1 } };
 	wards_building++;
 	int err = opening_start(&ward->opening, &order->plan, ward->index);
@@ -455,6 +458,9 @@ void wards_reaped(pid_t pid, const siginfo_t *how)
 		else
 			check_reaped(number - LM_ROCKERS_MAX, how);
 		break;
+	case KIN_MEASURE:
+		measure_reaped(&wards[number]);
+		break;
 	case KIN_POOLED:
 		spares_reaped(pid);
 		break;
@@ -475,5 +481,7 @@ void ward_late(struct ward *ward)
 	} else if (ward->state == WARD_BUILDING) {
 		ward_refuse(ward, -ETIMEDOUT, "building the rocker took longer than %d ms",
 			    BUILD_MS);
+	} else if (ward->state == WARD_READY) {
+		measure_late(ward);
 	}
 }

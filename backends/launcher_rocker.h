@@ -62,7 +62,7 @@ void ns_stop(void);
 /* ---- which children and deadlines there are: launcher_rocker_index.c ------------------------------ */
 
 /* What a child is to us, with the number of its ward, check or place in the pool. */
-enum kin { KIN_NONE, KIN_GUARD, KIN_OPENER, KIN_POOLED };
+enum kin { KIN_NONE, KIN_GUARD, KIN_OPENER, KIN_POOLED, KIN_MEASURE };
 
 bool kin_known(pid_t pid);
 void kin_add(pid_t pid, enum kin what, uint32_t number);
@@ -124,6 +124,13 @@ enum ward_state {
 	WARD_DEAD, /* failed or ended; what is left of it is being cleared away */
 };
 
+/* A look at what it has written: launcher_rocker_disk.c. */
+struct measure {
+	bool owed; /* LM_ROCKER_MEASURED */
+	pid_t pid; /* 0: none */
+	int report;
+};
+
 struct ward {
 	enum ward_state state;
 	uint32_t index, owner;
@@ -133,6 +140,7 @@ struct ward {
 	uint32_t guard_uid, guard_gid, uid, gid;
 	struct blank blank;
 	struct opening opening;
+	struct measure measure;
 	const char *warning; /* a limit that this machine does not have; NULL */
 	char name[ROCKER_NAME_SIZE];
 };
@@ -147,6 +155,7 @@ int ward_limit(uint32_t index, const struct plan_limits *limits);
 int ward_freeze(uint32_t index, bool freeze);
 int ward_kill(uint32_t index);
 int ward_check(const struct lm_rocker_check *order);
+int ward_measure(uint32_t index, uint64_t limit_bytes);
 
 void ward_reported(uint32_t index); /* its report pipe is readable or closed */
 void ward_late(struct ward *ward);
@@ -158,6 +167,9 @@ void ward_refuse(struct ward *ward, int err, const char *format, ...)
 void ward_settle(struct ward *ward);
 void check_reaped(uint32_t number, const siginfo_t *how);
 void check_late(uint32_t number);
+void measure_reaped(struct ward *ward);
+void measure_late(struct ward *ward);
+void measure_end(struct ward *ward); /* its rocker ends */
 
 /* ---- for the loop: launcher_rocker_loop.c --------------------------------------------------------- */
 

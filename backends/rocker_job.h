@@ -89,6 +89,7 @@ struct rocker_job {
 		answer_ns; /* when the command that gave up is answered whatever the job does; 0: not */
 	pid_t pid;         /* as the daemon sees it; 0: not asked yet; -1: not known */
 	int pidfd;
+	char overrun[160]; /* why everything in the rocker was killed; "" */
 	char syscall[32]; /* the first one that was refused; "" */
 	struct rocker_output output;
 	bool changed[OUTPUTS]; /* watchers are to be told */

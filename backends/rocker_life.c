@@ -75,6 +75,7 @@ static void detach(struct rocker *rocker, struct leaving *out)
 	rocker->built = NULL;
 	rocker->guard_pidfd = -1;
 	rocker->guard = 0;
+	rocker_disk_begin(rocker);
 	if (rocker->frozen) {
 		rocker->frozen = false;
 		changed(rocker, "freeze");
@@ -196,6 +197,28 @@ static void follow_limits(struct rocker *rocker)
 		rocker_put(rocker);
 }
 
+/* Those that wait have it, or a refusal. Under the lock. */
+static void serve_waiting(struct rocker *rocker, struct leaving *out, int rc, const char *sentence)
+{
+	fail_waiting(rocker, out, rc, sentence);
+	for (struct rocker_wait *w = rc ? NULL : out->waiting; w; w = w->next)
+		rocker->uses++;
+	if (!rc && out->waiting)
+		rocker_disk_used(rocker);
+}
+
+void rocker_go_on(struct rocker *rocker, const struct launch_rocker *launched, int rc,
+		  const char *sentence)
+{
+	struct leaving leaving = nothing;
+
+	pthread_mutex_lock(&rocker->lock);
+	if (rocker->launch == launched && rocker->state == ROCKER_READY)
+		serve_waiting(rocker, &leaving, rc, sentence);
+	pthread_mutex_unlock(&rocker->lock);
+	let_go(&leaving);
+}
+
 /*
  * It is there: for who waits, unless its files have changed meanwhile. Under the lock.
  */
@@ -221,12 +244,14 @@ static void begin(struct rocker *rocker, struct rocker_link *link,
 	rocker->job_gid = how->gid;
 	if (rocker_spec_same(rocker->spec, rocker->built))
 		follow_limits(rocker);
-	out->waiting = take_waiting(rocker);
-	for (struct rocker_wait *w = out->waiting; w; w = w->next)
-		rocker->uses++;
 	set_state(rocker, ROCKER_READY);
 	changed(rocker, "guard");
 	changed(rocker, "procs");
+	rocker_disk_begin(rocker);
+	if (rocker->waiting)
+		rc = rocker_disk_ask(rocker);
+	if (rc != SFS_LATER)
+		serve_waiting(rocker, out, rc, rc ? sfs_sentence() : "");
 }
 
 /* The profile of what is being built by launch; -1: it is not wanted any more. */
@@ -291,6 +316,7 @@ static void ended(void *arg, struct launch_rocker *launched, const struct launch
 	ours = rocker->launch == launched;
 	if (ours) {
 		detach(rocker, &leaving);
+		fail_waiting(rocker, &leaving, -ESRCH, "the rocker has just ended");
 		set_state(rocker, ROCKER_DEAD);
 	}
 	pthread_mutex_unlock(&rocker->lock);
@@ -314,6 +340,17 @@ static const struct launch_rocker_calls calls = { .ready = ready, .ended = ended
 
 /* ---- asked for -------------------------------------------------------------------------------- */
 
+static int use(struct rocker *rocker)
+{
+	int rc = rocker_disk_ask(rocker);
+
+	if (rc)
+		return rc;
+	rocker->uses++;
+	rocker_disk_used(rocker);
+	return 0;
+}
+
 /* Under the lock: 0 it can be used, SFS_LATER it comes, -errno with sfs_fail. */
 static int ask(struct rocker *rocker, struct leaving *out)
 {
@@ -323,10 +360,8 @@ static int ask(struct rocker *rocker, struct leaving *out)
 		return sfs_fail(-EBUSY, "rocker '%s' is frozen", rocker->name);
 	if (rocker->state == ROCKER_BUILDING)
 		return SFS_LATER;
-	if (is_live(rocker) && (rocker->uses || rocker_spec_same(rocker->spec, rocker->built))) {
-		rocker->uses++;
-		return 0;
-	}
+	if (is_live(rocker) && (rocker->uses || rocker_spec_same(rocker->spec, rocker->built)))
+		return use(rocker);
 	detach(rocker, out);
 	return order_new(rocker) ?: SFS_LATER;
 }

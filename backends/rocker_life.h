@@ -75,6 +75,23 @@ int rocker_answers_start(void);
 void rocker_answers_stop(void); /* answers what is queued */
 void rocker_answers_wake(void); /* something slow may have begun */
 
+/* ---- what it has written: rocker_disk.c ---------------------------------------------------------- */
+
+int rocker_disks_start(void); /* 0 or -errno with sfs_fail */
+void rocker_disks_stop(void);
+/* It is built anew; under its lock, as the next two. */
+void rocker_disk_begin(struct rocker *rocker);
+/*
+ * May it be used now? 0; SFS_LATER: it was full, or nobody has looked yet, and rocker_go_on() comes; -errno with
+ * sfs_fail.
+ */
+int rocker_disk_ask(struct rocker *rocker);
+/* Somebody uses it: it is looked at until nobody does. */
+void rocker_disk_used(struct rocker *rocker);
+/* Those that wait for that may use it, or are refused; rocker_life.c. */
+void rocker_go_on(struct rocker *rocker, const struct launch_rocker *launched, int rc,
+		  const char *sentence);
+
 /* ---- changes: rocker_change.c ------------------------------------------------------------------ */
 
 /* The rows that take values. */

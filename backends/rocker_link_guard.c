@@ -264,6 +264,8 @@ static enum job_status status_of(const struct rocker_job *job, const struct job_
 {
 	bool was_sent = job->sent >> (end->signal & 63) & 1;
 
+	if (job->overrun[0] && end->signal == SIGKILL)
+		return JOB_KILLED;
 	if (job->timed_out)
 		return JOB_TIMEOUT;
 	if (job->refused_fatally || end->signal == SIGSYS)
@@ -308,7 +310,10 @@ static void say_why(const struct rocker_job *job, struct job_end *end)
 			 "the rocker's memory was full, and the kernel killed it");
 		break;
 	case JOB_KILLED:
-		snprintf(end->message, sizeof(end->message), "it was sent %s", name);
+		if (job->overrun[0])
+			memcpy(end->message, job->overrun, sizeof(end->message));
+		else
+			snprintf(end->message, sizeof(end->message), "it was sent %s", name);
 		break;
 	}
 }

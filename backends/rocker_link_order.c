@@ -2,6 +2,7 @@
 /* The socket of one guard: its birth and death, and orders to it, from any thread. */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -249,6 +250,22 @@ static uint32_t note_sent(struct rocker_job *job, int signal)
 int rocker_link_signal_job(struct rocker_link *link, struct rocker_job *job, int signal, bool whole)
 {
 	return send_signal(link, note_sent(job, signal), signal, whole);
+}
+
+void rocker_link_overrun(struct rocker_link *link, const char *why)
+{
+	struct rocker_job *job;
+
+	pthread_mutex_lock(&link->lock);
+	TAILQ_FOREACH(job, &link->jobs, of_link)
+	{
+		pthread_mutex_lock(&job->lock);
+		if (!job->overrun[0])
+			snprintf(job->overrun, sizeof(job->overrun), "%s", why);
+		pthread_mutex_unlock(&job->lock);
+	}
+	pthread_mutex_unlock(&link->lock);
+	(void)rocker_link_signal(link, SIGKILL);
 }
 
 int rocker_link_signal(struct rocker_link *link, int signal)

@@ -173,6 +173,7 @@ static int start(struct sfs_obj *dir)
 		rocker_key_fix(KEY_PIDS);
 	rc = rc ?: rocker_links_start();
 	rc = rc ?: rocker_answers_start();
+	rc = rc ?: rocker_disks_start();
 	if (rc)
 		return rc;
 	rockers_dir = sfs_get(dir);
@@ -191,6 +192,7 @@ static void stop(void)
 	if (!rockers_dir)
 		return;
 	(void)sfs_each(rockers_dir, end_one, NULL);
+	rocker_disks_stop();
 	rocker_answers_stop();
 	rocker_links_stop();
 	sfs_put_obj(rockers_dir);

@@ -81,15 +81,20 @@ static int judge_name(struct rocker_line *line, struct sfs_buf *out)
 	return 0;
 }
 
-/* Asked by those who may not: root's rockers alone may be 0 behind. */
+/*
+ * 0 is nobody's, not even root's to give: without any capability such a job still owns what it writes to the host,
+ * and can set the set-user-ID bit there for whoever waits for that.
+ */
 static int judge_id_rule(const struct rocker_line *line, const struct rocker_word *word,
 			 uint64_t id)
 {
 	const struct plan_opener *by = line->judge->by;
 	bool may = line->key == KEY_UID ? rocker_may_uid(by, id) : rocker_may_gid(by, id);
 
-	if (!id && line->judge->whose.uid)
-		return rocker_refuse(line->judge, -EPERM, word, "%s of a user's rocker is never 0",
+	if (!id)
+		return rocker_refuse(line->judge, -EPERM, word,
+				     "%s of a rocker's jobs is never 0: a program that they leave in a data "
+				     "directory could be root's on the host",
 				     rocker_key_name(line->key));
 	if (may)
 		return 0;
@@ -241,6 +246,21 @@ static struct range range_of(enum rocker_key key)
 	}
 }
 
+/* What others than root may say at most. */
+static uint64_t allowed(const struct plan_opener *by, enum rocker_key key)
+{
+	const struct sfs_config *config = sfs_config();
+
+	if (!by->uid || (key != KEY_MEMORY && key != KEY_PIDS))
+		return UINT64_MAX;
+	if (key == KEY_PIDS)
+		return config->rocker_pids_max > config->rocker_pids ? config->rocker_pids_max
+								     : config->rocker_pids;
+	return config->rocker_memory_max_bytes > config->rocker_memory_bytes
+		       ? config->rocker_memory_max_bytes
+		       : config->rocker_memory_bytes;
+}
+
 static int judge_number(struct rocker_line *line, struct sfs_buf *out)
 {
 	const struct range range = range_of(line->key);
@@ -262,6 +282,11 @@ static int judge_number(struct rocker_line *line, struct sfs_buf *out)
 		return rocker_refuse(line->judge, -ERANGE, word,
 				     "%.40s is not between %llu and %llu", word->text,
 				     (unsigned long long)range.min, (unsigned long long)range.max);
+	if ((max ? UINT64_MAX : value) > allowed(line->judge->by, line->key))
+		return rocker_refuse(line->judge, -EDQUOT, word,
+				     "%.40s is more than [rockers] %s allows: %llu", word->text,
+				     line->key == KEY_PIDS ? "pids_max" : "memory_max_bytes",
+				     (unsigned long long)allowed(line->judge->by, line->key));
 	if (max)
 		sfs_put(out, "max");
 	else

@@ -166,9 +166,22 @@ static bool usage_of(struct rocker *rocker, struct rocker_usage *out)
 	launch = rocker_lock_launch(rocker, &rc);
 	if (!launch)
 		return false;
-	rc = launch_rocker_usage(launch, out);
+	rc = launch_rocker_usage_all(launch, out);
 	rocker_unlock(rocker);
 	return !rc;
+}
+
+static void put_disk(struct rocker *rocker, struct sfs_buf *out)
+{
+	uint64_t bytes;
+	bool known;
+
+	pthread_mutex_lock(&rocker->lock);
+	known = rocker->disk.known;
+	bytes = rocker->disk.bytes;
+	pthread_mutex_unlock(&rocker->lock);
+	if (known)
+		sfs_put_count(out, "disk_bytes", bytes);
 }
 
 static int usage_show(struct sfs_obj *dir, const struct sfs_cred *who, struct sfs_buf *out)
@@ -182,10 +195,10 @@ static int usage_show(struct sfs_obj *dir, const struct sfs_cred *who, struct sf
 		sfs_put_count(out, "user_ns", usage.user_ns);
 		sfs_put_count(out, "system_ns", usage.system_ns);
 	}
-	if (all || usage.has_memory) {
+	if (all || usage.has_memory)
 		sfs_put_count(out, "memory_bytes", usage.memory_bytes);
+	if (all || usage.has_peak)
 		sfs_put_count(out, "memory_peak_bytes", usage.memory_peak_bytes);
-	}
 	if (all || usage.has_pids)
 		sfs_put_count(out, "pids", usage.pids);
 	if (all || usage.has_io) {
@@ -194,8 +207,9 @@ static int usage_show(struct sfs_obj *dir, const struct sfs_cred *who, struct sf
 		sfs_put_count(out, "io_reads", usage.io_reads);
 		sfs_put_count(out, "io_writes", usage.io_writes);
 	}
-	if (all || usage.has_memory)
+	if (all || usage.has_peak)
 		sfs_put_count(out, "oom_kills", usage.oom_kills);
+	put_disk(sfs_priv(dir), out);
 	return 0;
 }
 
@@ -413,7 +427,7 @@ const struct sfs_attr rocker_rows[] = {
 	{ .name = "usage",
 	  .mode = 0444,
 	  .show = usage_show,
-	  .help = "what its control groups count" },
+	  .help = "what its control groups count, or else what its processes have" },
 	{ .name = "pressure",
 	  .mode = 0444,
 	  .show = pressure_show,

@@ -15,6 +15,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/queue.h>
 
 #include "launch_rocker.h"
 #include "rocker_place.h"
@@ -42,6 +43,18 @@ struct rocker_spec; /* rocker_spec.h: immutable, counted */
 struct rocker_link; /* rocker_link.h: the socket of one guard, and the jobs behind it */
 struct rocker_jobs; /* rocker_job.h: the jobs that the directory shows */
 
+/* What one that is built has written, where disk.max limits its data directory; all zero: it does not. rocker->lock. */
+struct rocker_disk {
+	uint64_t limit_bytes; /* 0: not watched */
+	uint64_t bytes;       /* as they were last */
+	bool known, full;     /* full: also when it cannot be measured */
+	bool asked;           /* the launcher is at it */
+	/* of the thread that watches: rocker_disk.c, under its lock */
+	bool listed;
+	uint64_t due_ns;
+	TAILQ_ENTRY(rocker) in_list; /* counted */
+};
+
 struct rocker {
 	atomic_uint refs;
 	char name[SFS_NAME_MAX + 1]; /* constant */
@@ -67,6 +80,7 @@ struct rocker {
 	char guard_name[ROCKER_NAME_SIZE];
 	uid_t job_uid; /* of the one that is built */
 	gid_t job_gid;
+	struct rocker_disk disk;
 	struct rocker_jobs *jobs; /* owned; constant */
 	atomic_uint_least64_t counts[ROCKER_COUNTS];
 };
@@ -100,6 +114,8 @@ struct rocker_link *rocker_link_open(struct rocker *rocker, int control, unsigne
 void rocker_link_close(struct rocker_link *link); /* and drops the reference; NULL allowed */
 /* To every process of the rocker but the guard. 0 or -errno. */
 int rocker_link_signal(struct rocker_link *link, int signal);
+/* The same with SIGKILL; why is what their results say. */
+void rocker_link_overrun(struct rocker_link *link, const char *why);
 unsigned rocker_link_running(struct rocker_link *link); /* jobs; 0 for NULL */
 bool rocker_link_alive(struct rocker_link *link); /* does its guard take orders? NULL: no */
 

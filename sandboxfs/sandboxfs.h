@@ -405,6 +405,8 @@ struct sfs_config {
 	uint32_t rockers_pool;        /* namespaces made ahead */
 	uint64_t rocker_memory_bytes; /* memory.max that a new one has */
 	uint32_t rocker_pids;         /* pids.max */
+	uint64_t rocker_memory_max_bytes; /* what others than root may say for those two */
+	uint32_t rocker_pids_max;
 	uint64_t rocker_tmp_bytes;    /* what it may write to memory without disk.max */
 	uint32_t rocker_time_ms;      /* time.max_ms of a job, when nothing is said */
 	uint32_t rocker_time_ms_max;  /* and what may be said */

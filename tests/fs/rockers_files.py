@@ -175,6 +175,7 @@ if ROOT:
     sfs.ok("a user's rocker keeps to what is his", sfs.ended(sfs.fork_as(1234, mine, groups=[77])) == 0, sfs.read("errors")[-600:])
     sfs.ok("what it is built of too", sfs.wait_for(lambda: state("mine") == "ready"), state("mine"))
     sfs.ok("root gives it not the id 0", refused("mine/uid", "0\n")[0] == "EPERM")
+    sfs.ok("nor to one of its own", refused("a/uid", "0\n")[0] == "EPERM" and refused("a/gid", "0\n")[0] == "EPERM")
     os.rmdir(path("mine"))
 sfs.ok("a name with a template that is not there", sfs.error_of(make, "nope@1") == errno.ENOENT and "nope" in sfs.read("error"))
 sfs.ok("a taken name", sfs.error_of(make, "a") == errno.EEXIST)

@@ -91,11 +91,12 @@ ok("a rocker that is not there", rc == errno.ENOENT and "nobodys" in said, (rc, 
 ok("the word is marked", "nobodys" in read("errors") and "^" in read("errors"))
 rc, said = run("rocker=")
 ok("no name", rc == errno.EINVAL, (rc, said))
-put("b", "freeze", "1")
-rc, said = run("rocker=b")
-ok("a frozen one", rc == errno.EBUSY and "frozen" in said, (rc, said))
-put("b", "freeze", "0")
-ok("thawed again", run("rocker=b") == (0, ""))
+if flat("machine").get("rocker_freeze") == "yes":
+    put("b", "freeze", "1")
+    rc, said = run("rocker=b")
+    ok("a frozen one", rc == errno.EBUSY and "frozen" in said, (rc, said))
+    put("b", "freeze", "0")
+ok("and thawed, or never frozen", run("rocker=b") == (0, ""))
 
 # It ends with its rocker.
 answers = []

@@ -151,6 +151,26 @@ void rocker_jobs_free(struct rocker_jobs *jobs)
 	free(jobs);
 }
 
+/* What it has written is looked at by others: here it is full or not, or not known yet. */
+static int disk_answer, disk_uses;
+
+void rocker_disk_begin(struct rocker *rocker)
+{
+	(void)rocker;
+}
+
+int rocker_disk_ask(struct rocker *rocker)
+{
+	(void)rocker;
+	return disk_answer;
+}
+
+void rocker_disk_used(struct rocker *rocker)
+{
+	(void)rocker;
+	disk_uses++;
+}
+
 /* ---- one rocker, and who asks for it -------------------------------------------------------------------- */
 
 struct asked {
@@ -396,8 +416,43 @@ static void under_way(void)
 	rocker_put(rocker);
 }
 
+/* Who comes before anybody has looked waits, also for one that is built already. */
+static void full_or_not(void)
+{
+	struct rocker *rocker = fresh();
+	struct asked first = { 0 }, second = { 0 }, third = { 0 };
+
+	disk_answer = SFS_LATER;
+	disk_uses = 0;
+	rocker_acquire(rocker, note, &first);
+	answer(0, 0);
+	CHECK_INT(rocker->state, ROCKER_READY);
+	CHECK_INT(first.calls, 0);
+	rocker_acquire(rocker, note, &second);
+	CHECK_INT(second.calls, 0);
+	rocker_go_on(rocker, built[0], 0, "");
+	CHECK_INT(first.calls + second.calls, 2);
+	CHECK_INT(rocker->uses, 2);
+	CHECK_INT(disk_uses, 1);
+	rocker_acquire(rocker, note, &third);
+	rocker_go_on(rocker, NULL, 0, ""); /* another's answer */
+	CHECK_INT(third.calls, 0);
+	rocker_go_on(rocker, built[0], -ENOSPC, "full");
+	CHECK_INT(third.rc, -ENOSPC);
+	CHECK_STR(third.sentence, "full");
+	rocker_release(rocker);
+	rocker_release(rocker);
+	third = (struct asked){ 0 };
+	rocker_acquire(rocker, note, &third);
+	end(0);
+	CHECK_INT(third.rc, -ESRCH);
+	disk_answer = 0;
+	finish(rocker);
+}
+
 int main(void)
 {
+	RUN(full_or_not);
 	RUN(built_and_used);
 	RUN(fails_and_comes_again);
 	RUN(changed_while_idle);

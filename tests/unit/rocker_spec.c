@@ -62,10 +62,10 @@ static const struct {
 	{ "seccomp", "default", "default" },
 	{ "memory.max", "64M", "67108864" },
 	{ "memory.max", "1g", "1073741824" },
-	{ "memory.max", "max", "max" },
+	{ "memory.max", "8G", "8589934592" },
 	{ "memory.max", "512M", "default" },
 	{ "pids.max", "5", "5" },
-	{ "pids.max", "max", "max" },
+	{ "pids.max", "4096", "4096" },
 	{ "cpu.max", "50000", "50000 100000" },
 	{ "cpu.max", "50000 20000", "50000 20000" },
 	{ "cpu.max", "max", "default" },
@@ -120,6 +120,10 @@ static const struct {
 	{ "app_id", "a b", -EINVAL, "takes one word" },
 	{ "app_id", "a/b", -EINVAL, "'a/b' is no app_id" },
 	{ "hostname", "0123456789012345678901234567890123456789012345678901234567890123456789", -ENAMETOOLONG, "64 bytes" },
+	{ "memory.max", "8193M", -EDQUOT, "memory_max_bytes allows: 8589934592" },
+	{ "memory.max", "max", -EDQUOT, "memory_max_bytes" },
+	{ "pids.max", "4097", -EDQUOT, "pids_max allows: 4096" },
+	{ "pids.max", "max", -EDQUOT, "pids_max" },
 	{ "uid", "0", -EPERM, "never 0" },
 	{ "uid", "1001", -EPERM, "not uid 1000's to give" },
 	{ "uid", "-1", -ERANGE, "-1 is not between" },
@@ -193,7 +197,14 @@ static void root_may(void)
 	struct rocker_judge judge = judge_of(true);
 	int rc;
 
-	CHECK_STR(value_of(&judge, "uid", "0", NULL, &rc), "0");
+	CHECK_STR(value_of(&judge, "uid", "33", NULL, &rc), "33");
+	(void)value_of(&judge, "uid", "0", NULL, &rc);
+	CHECK_INT(rc, -EPERM);
+	(void)value_of(&judge, "gid", "0", NULL, &rc);
+	CHECK_INT(rc, -EPERM);
+	CHECK_STR(value_of(&judge, "memory.max", "max", NULL, &rc), "max");
+	CHECK_STR(value_of(&judge, "pids.max", "max", NULL, &rc), "max");
+	CHECK_STR(value_of(&judge, "memory.max", "16G", NULL, &rc), "17179869184");
 	CHECK_STR(value_of(&judge, "gid", "1234", NULL, &rc), "1234");
 	CHECK_STR(value_of(&judge, "network", "host", NULL, &rc), "host");
 	judge.whose = (struct rocker_whose){ "a", 1000, 1000 };
@@ -317,7 +328,7 @@ static const struct {
 	{ "[rocker]\n\n\nuid = 1000\nuid = 1000\n", -EINVAL, "line 5: 'uid' is given twice" },
 	{ "[rocker]\nbinds = /a /b ro\nbinds = /c /b ro\n", -EINVAL, "line 3: '/b' stands there twice" },
 	{ "[rocker]\nmemory.max = 1\n", -ERANGE, "line 2: 1 is not between" },
-	{ "[rocker]\nuid = 0\n", -EPERM, "line 2: uid of a user's rocker is never 0" },
+	{ "[rocker]\nuid = 0\n", -EPERM, "line 2: uid of a rocker's jobs is never 0" },
 	{ "[rocker]\npackage = '/x\n", -EINVAL, "line 2: package: a quote is not closed" },
 };
 
