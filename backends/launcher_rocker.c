@@ -441,6 +441,14 @@ static void opener_ended(struct ward *ward, const siginfo_t *how)
 		ward_refuse(ward, err, "%s", why.sentence);
 }
 
+void ward_opened(uint32_t index)
+{
+	struct ward *ward = &wards[index];
+
+	if (opening_heard(&ward->opening))
+		go_on(ward);
+}
+
 void wards_reaped(pid_t pid, const siginfo_t *how)
 {
 	uint32_t number = 0;
@@ -457,6 +465,9 @@ void wards_reaped(pid_t pid, const siginfo_t *how)
 		break;
 	case KIN_POOLED:
 		spares_reaped(pid);
+		break;
+	case KIN_RESIDENT:
+		resident_reaped(pid);
 		break;
 	case KIN_NONE:
 		break;

@@ -111,6 +111,8 @@ void wards_late(uint64_t now_ns)
 	for (int timer; (timer = timer_passed(now_ns)) >= 0;)
 		if (timer < LM_ROCKERS_MAX)
 			ward_late(&wards[timer]);
+		else if (timer == TIMER_RESIDENT)
+			residents_late();
 		else
 			check_late((uint32_t)timer - LM_ROCKERS_MAX);
 	if (fill_at(&kind) > now_ns)
@@ -119,9 +121,18 @@ void wards_late(uint64_t now_ns)
 	spares_fill(kind);
 }
 
+void wards_opened(uint32_t timer)
+{
+	if (timer < LM_ROCKERS_MAX)
+		ward_opened(timer);
+	else
+		check_opened(timer - LM_ROCKERS_MAX);
+}
+
 void wards_drop_all(void)
 {
 	spares_stop();
+	residents_stop();
 	for (uint32_t i = 0; i < LM_ROCKERS_MAX; i++)
 		if (wards[i].state != WARD_FREE && !wards[i].dropped)
 			(void)ward_drop(i);
@@ -132,7 +143,7 @@ bool wards_left(void)
 	for (uint32_t i = 0; i < LM_ROCKERS_MAX; i++)
 		if (wards[i].state != WARD_FREE)
 			return true;
-	return spares_left();
+	return spares_left() || residents_left();
 }
 
 void wards_stop(void)
