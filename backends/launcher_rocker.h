@@ -40,6 +40,7 @@ int spare_remove_group(struct blank *blank);
 
 /* The pool: how many are wanted there is told by the configuration. */
 bool spares_lack(enum blank_kind kind);
+bool spares_none(enum blank_kind kind);
 void spares_fill(enum blank_kind kind); /* by one */
 void spares_reaped(pid_t pid);
 void spares_retry(void); /* groups of blanks that have died */

@@ -138,6 +138,11 @@ bool spares_lack(enum blank_kind kind)
 	return spares_used[kind] < wanted(kind);
 }
 
+bool spares_none(enum blank_kind kind)
+{
+	return !spares_used[kind];
+}
+
 void spares_fill(enum blank_kind kind)
 {
 	unsigned place = spares_used[kind];

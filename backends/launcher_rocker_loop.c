@@ -9,10 +9,13 @@
 #include "sandboxfs.h"
 
 /*
- * How long nothing was asked for before a blank is made ahead, since an order that comes then waits for
- * it: the kernel takes some milliseconds for a network namespace when others are being taken down.
+ * How long nothing was asked for before a blank is made ahead: what has just become ready is used in the
+ * next moment, on processors that the making would take from it, and an order that comes waits for it. The
+ * kernel takes some milliseconds for a network namespace when others are being taken down. Where none is
+ * left the next rocker needs one more than the last one needs peace.
  */
-static const uint64_t quiet_ns[BLANK_KINDS] = { [BLANK_SHARES] = 100000, [BLANK_OWNS] = 2000000 };
+static const uint64_t quiet_ns[BLANK_KINDS] = { [BLANK_SHARES] = 1000000, [BLANK_OWNS] = 2000000 };
+#define QUIET_NONE_LEFT_NS 100000
 
 extern const unsigned char jailed_guard[] __attribute__((weak));
 extern const size_t jailed_guard_size __attribute__((weak));
@@ -87,11 +90,15 @@ static uint64_t fill_at(enum blank_kind *kind_out)
 {
 	uint64_t at = UINT64_MAX;
 
-	for (int i = 0; i < BLANK_KINDS && !wards_building; i++)
-		if (spares_lack((enum blank_kind)i) && asked_ns + quiet_ns[i] < at) {
-			at = asked_ns + quiet_ns[i];
-			*kind_out = (enum blank_kind)i;
+	for (int i = 0; i < BLANK_KINDS && !wards_building; i++) {
+		enum blank_kind kind = (enum blank_kind)i;
+		bool none_left = kind == BLANK_SHARES && spares_none(kind);
+		uint64_t when = asked_ns + (none_left ? QUIET_NONE_LEFT_NS : quiet_ns[i]);
+		if (spares_lack(kind) && when < at) {
+			at = when;
+			*kind_out = kind;
 		}
+	}
 	return at;
 }
 
