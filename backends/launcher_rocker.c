@@ -19,6 +19,7 @@
 #define NS_PER_MS UINT64_C(1000000)
 #define BUILD_MS  5000
 #define RETRY_MS  5          /* until a control group is empty */
+#define SETTLE_MS 1          /* before the groups of one that has ended are removed */
 #define DEFAULT   UINT32_MAX /* of a plan's ids */
 
 struct ward wards[LM_ROCKERS_MAX];
@@ -39,6 +40,7 @@ void ward_settle(struct ward *ward)
 	if (ward->state != WARD_DEAD || ward->blank.pid || ward->opening.pid)
 		return;
 	if (spare_remove_group(&ward->blank)) {
+		(void)rocker_group_kill(&launcher.groups, &ward->blank.group);
 		timer_set(ward->index, launcher_now() + RETRY_MS * NS_PER_MS);
 		return;
 	}
@@ -425,7 +427,8 @@ static void guard_ended(struct ward *ward, const siginfo_t *how)
 				    how->si_status);
 		ward_end(ward);
 	}
-	ward_settle(ward);
+	/* not now: who has removed it waits for nothing but the processor that we have */
+	timer_set(ward->index, launcher_now() + SETTLE_MS * NS_PER_MS);
 }
 
 static void opener_ended(struct ward *ward, const siginfo_t *how)

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* What the launcher's loop asks of all rockers together, and what it makes while nobody asks. */
 #include <errno.h>
+#include <link.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "launcher_rocker.h"
@@ -30,8 +32,34 @@ void wards_groups(void)
 		(void)rocker_groups_start(&launcher.groups);
 }
 
+/*
+ * Libraries of which no child calls anything: their pages would be copied by each fork, and let go of while
+ * somebody waits for the guard's exec. (All of our symbols are bound at the start, so nobody searches them.)
+ */
+static const char *const ours_alone[] = { "/libpfm.", "/libfuse3.", "/libseccomp.", "/libinih.", "/libm." };
+
+static int keep_from_children(struct dl_phdr_info *info, size_t size, void *arg)
+{
+	const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+	bool is_ours = false;
+
+	(void)size;
+	(void)arg;
+	for (size_t i = 0; i < sizeof ours_alone / sizeof *ours_alone; i++)
+		is_ours = is_ours || strstr(info->dlpi_name, ours_alone[i]);
+	for (int i = 0; is_ours && i < info->dlpi_phnum; i++) {
+		const ElfW(Phdr) *p = &info->dlpi_phdr[i];
+		uintptr_t begin = (info->dlpi_addr + p->p_vaddr) & ~(page - 1);
+		uintptr_t end = info->dlpi_addr + p->p_vaddr + p->p_memsz;
+		if (p->p_type == PT_LOAD)
+			(void)madvise((void *)begin, end - begin, MADV_DONTFORK);
+	}
+	return 0;
+}
+
 void wards_start(void)
 {
+	(void)dl_iterate_phdr(keep_from_children, NULL);
 	const struct jail_helper guard = { jailed_guard,
 					   &jailed_guard_size ? jailed_guard_size : 0 };
 
