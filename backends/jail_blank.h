@@ -38,6 +38,11 @@ struct blank_message {
 	char name[ROCKER_NAME_SIZE];
 };
 
+/* To a resident opener, with the plan behind it; a descriptor: the socket of the blank, or it only tries. */
+struct opener_order {
+	uint32_t opener, job_uid, job_gid;
+};
+
 /* A detached mount; fd -1: it has not come. */
 struct blank_part {
 	int fd;

@@ -5,7 +5,8 @@
  *
  * All paths are opened before any capability comes back, and only by number afterwards, so that no right
  * of the launcher's ever looks at a path. An opener may hang on a file system that does not answer;
- * whoever started it gives it a deadline.
+ * whoever started it gives it a deadline. A resident one waits for further plans of the same user, since
+ * a fork of the launcher costs more than all that it does; between two of them it holds nothing open.
  */
 #include "jail_blank.h"
 
@@ -18,6 +19,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/vfs.h>
@@ -44,7 +46,15 @@ struct opener {
 	unsigned nlayers;
 };
 
+/* Of a plan that has come by message. */
+struct later {
+	struct opener_spec spec;
+	struct opener_order order;
+	struct rocker_plan plan;
+};
+
 static struct opener opener;
+static struct later later;
 
 static int result(long rc)
 {
@@ -93,9 +103,14 @@ static int same_root(struct opener *o)
 		return 0;
 	o->what = "it was named from another root directory";
 	memcpy(jail_put_number(path + strlen(path), (unsigned long)o->plan->asker), "/root", 6);
-	if (!o->plan->asker || !o->env->jail->root || stat(path, &his) || stat("/", &ours))
+	/* a resident one has none in effect */
+	if (o->capabilities && jail_set_capabilities(o->capabilities, o->capabilities, 0))
 		return -EPERM;
-	return his.st_dev == ours.st_dev && his.st_ino == ours.st_ino ? 0 : -EPERM;
+	bool same = o->plan->asker && o->env->jail->root && !stat(path, &his) &&
+		    !stat("/", &ours) && his.st_dev == ours.st_dev && his.st_ino == ours.st_ino;
+	if (o->capabilities && jail_set_capabilities(0, o->capabilities, 0))
+		return -EPERM;
+	return same ? 0 : -EPERM;
 }
 
 static int take_user(struct opener *o)
@@ -349,36 +364,44 @@ static const struct {
 	const char *name;
 	int (*take)(struct opener *o);
 	bool always; /* also when nothing shall be sent */
+	bool once;   /* not for the later plans of a resident one */
 } steps[] = {
-	{ "session", own_session, true },
-	{ "descriptors", few_descriptors, true },
-	{ "root", same_root, true },
-	{ "mount namespace", own_mounts, true },
-	{ "ids", take_user, true },
-	{ "open", open_data, true },
-	{ "open", open_paths, true },
-	{ "open", open_package, true },
-	{ "capabilities", privileged_again, false },
-	{ "owner of a layer", give_layers, false },
-	{ "mount", send_all, false },
+	{ "session", own_session, true, true },
+	{ "descriptors", few_descriptors, true, true },
+	{ "root", same_root, true, false },
+	{ "mount namespace", own_mounts, true, true },
+	{ "ids", take_user, true, true },
+	{ "open", open_data, true, false },
+	{ "open", open_paths, true, false },
+	{ "open", open_package, true, false },
+	{ "capabilities", privileged_again, false, false },
+	{ "owner of a layer", give_layers, false, false },
+	{ "mount", send_all, false, false },
 	{ 0 },
 };
 
-static _Noreturn void open_and_send(const struct rocker_env *env, const struct opener_spec *spec)
+static void begin(struct opener *o, const struct rocker_env *env, const struct opener_spec *spec)
 {
-	struct opener *o = &opener;
+	uint64_t capabilities = o->capabilities;
 
-	*o = (struct opener){
-		.env = env, .spec = spec, .plan = spec->plan, .package = -1, .data = -1
-	};
-	o->control = spec->control;
-	o->report = spec->report;
+	*o = (struct opener){ .env = env,
+			      .spec = spec,
+			      .plan = spec->plan,
+			      .control = spec->control,
+			      .report = spec->report,
+			      .capabilities = capabilities,
+			      .package = -1,
+			      .data = -1 };
 	for (unsigned i = 0; i < PLAN_BINDS_MAX; i++)
 		o->binds[i] = -1;
 	for (unsigned i = 0; i < PLAN_OVERLAYS_MAX; i++)
 		o->overlays[i] = -1;
+}
+
+static void take_steps(struct opener *o, bool again)
+{
 	for (size_t i = 0; steps[i].name; i++) {
-		if (spec->check_only && !steps[i].always)
+		if ((o->spec->check_only && !steps[i].always) || (again && steps[i].once))
 			continue;
 		o->what = NULL;
 		o->about = 0;
@@ -388,7 +411,105 @@ static _Noreturn void open_and_send(const struct rocker_env *env, const struct o
 		blank_report(o->report, err, o->what ?: steps[i].name, o->about);
 		_exit(1);
 	}
+}
+
+/* Before it is told: an end of the blank's socket that is open here would keep its guard alive. */
+static void let_go(struct opener *o)
+{
+	(void)syscall(SYS_close_range, BLANK_CONTROL_FD, BLANK_REPORT_FD - 1, 0);
+	if (syscall(SYS_close_range, BLANK_REPORT_FD + 1, ~0u, 0) ||
+	    jail_set_capabilities(0, o->capabilities, 0))
+		_exit(1);
+}
+
+/* Where a blank's socket belongs, so that let_go() closes it; -1: none came. */
+static int take_control(struct msghdr *m)
+{
+	struct cmsghdr *c = CMSG_FIRSTHDR(m);
+	int fd;
+
+	if (!c || c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
+		return -1;
+	memcpy(&fd, CMSG_DATA(c), sizeof fd);
+	if (fd != BLANK_CONTROL_FD &&
+	    (dup3(fd, BLANK_CONTROL_FD, O_CLOEXEC) != BLANK_CONTROL_FD || close(fd)))
+		_exit(1);
+	return BLANK_CONTROL_FD;
+}
+
+/* The next plan; the end of the socket: there is none. */
+static void hear(int report)
+{
+	union {
+		char bytes[CMSG_SPACE(sizeof(int))];
+		struct cmsghdr align;
+	} space;
+	struct iovec parts[] = { { &later.order, sizeof later.order },
+				 { &later.plan, sizeof later.plan } };
+	struct msghdr m = { .msg_iov = parts,
+			    .msg_iovlen = 2,
+			    .msg_control = &space,
+			    .msg_controllen = sizeof space };
+	ssize_t n;
+
+	do
+		n = recvmsg(report, &m, MSG_CMSG_CLOEXEC);
+	while (n < 0 && errno == EINTR);
+	if (n <= 0)
+		_exit(0);
+	if (n < (ssize_t)sizeof later.order || m.msg_flags & (MSG_TRUNC | MSG_CTRUNC) ||
+	    !plan_ok(&later.plan, (size_t)n - sizeof later.order) ||
+	    later.order.opener >= later.plan.nopeners)
+		_exit(1);
+	int control = take_control(&m);
+	later.spec = (struct opener_spec){ .plan = &later.plan,
+					   .opener = later.order.opener,
+					   .job_uid = later.order.job_uid,
+					   .job_gid = later.order.job_gid,
+					   .control = control,
+					   .report = report,
+					   .check_only = control < 0,
+					   .resident = true };
+}
+
+static _Noreturn void open_and_send(const struct rocker_env *env, const struct opener_spec *spec)
+{
+	struct opener *o = &opener;
+	const struct plan_opener user = spec->plan->openers[spec->opener];
+
+	begin(o, env, spec);
+	take_steps(o, false);
+	while (spec->resident) {
+		let_go(o);
+		blank_report(o->report, 0, "", 0);
+		hear(o->report);
+		if (!plan_same_opener(&user, &later.plan.openers[later.spec.opener]))
+			_exit(1);
+		begin(o, env, &later.spec);
+		take_steps(o, true);
+	}
 	_exit(0);
+}
+
+int opener_order(int report, const struct opener_spec *spec)
+{
+	const struct opener_order order = { spec->opener, spec->job_uid, spec->job_gid };
+	union {
+		char bytes[CMSG_SPACE(sizeof(int))];
+		struct cmsghdr align;
+	} space = { 0 };
+	struct iovec parts[] = { { (void *)&order, sizeof order },
+				 { (void *)spec->plan, plan_size(spec->plan) } };
+	struct msghdr m = { .msg_iov = parts, .msg_iovlen = 2 };
+
+	if (!spec->check_only) {
+		m.msg_control = &space;
+		m.msg_controllen = sizeof space;
+		struct cmsghdr *c = CMSG_FIRSTHDR(&m);
+		*c = (struct cmsghdr){ CMSG_LEN(sizeof(int)), SOL_SOCKET, SCM_RIGHTS };
+		memcpy(CMSG_DATA(c), &spec->control, sizeof(int));
+	}
+	return sendmsg(report, &m, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 ? -errno : 0;
 }
 
 pid_t opener_spawn(const struct rocker_env *env, const struct opener_spec *spec, int *pidfd_out)

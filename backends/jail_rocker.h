@@ -92,8 +92,15 @@ struct opener_spec {
 	uint32_t job_uid, job_gid; /* who owns directories that are made in data_dir */
 	int control, report;
 	bool check_only;
+	bool resident;
 };
 pid_t opener_spawn(const struct rocker_env *env, const struct opener_spec *spec, int *pidfd_out);
+/*
+ * A resident one does not end when it is done: report is its end of a socket pair of packets, on which it says
+ * so by a rocker_report without an error, and then waits for the next plan that names the same user; the
+ * end of the socket ends it. One that fails ends as any other. report: our end. 0 or -errno.
+ */
+int opener_order(int report, const struct opener_spec *spec);
 
 /*
  * How much a rocker has written: to its data directory, and in memory. guard: its own, a child of the caller's that

@@ -95,6 +95,9 @@ static void handle(uint64_t token, uint32_t events)
 	case WATCH_WARD:
 		ward_reported((uint32_t)(token >> 8));
 		break;
+	case WATCH_OPENER:
+		wards_opened((uint32_t)(token >> 8));
+		break;
 	}
 }
 
@@ -216,8 +219,7 @@ static int keep_only(int channel)
 
 static int begin(const struct sfs_config *config, int channel, const struct jail_helper helpers[2])
 {
-	memset(&launcher, 0, sizeof launcher);
-	launcher.config = config;
+	launcher.config = config; /* the rest is zero, and pages that are not written to are not copied by forks */
 	int err = keep_only(channel);
 	err = err ?: take_over_signals();
 	if (err)

@@ -19,6 +19,7 @@
 #define NS_PER_MS UINT64_C(1000000)
 #define BUILD_MS  5000
 #define RETRY_MS  5          /* until a control group is empty */
+#define SETTLE_MS 1          /* before the groups of one that has ended are removed */
 #define DEFAULT   UINT32_MAX /* of a plan's ids */
 
 struct ward wards[LM_ROCKERS_MAX];
@@ -40,6 +41,7 @@ void ward_settle(struct ward *ward)
 	    ward->measure.pid)
 		return;
 	if (spare_remove_group(&ward->blank)) {
+		(void)rocker_group_kill(&launcher.groups, &ward->blank.group);
 		timer_set(ward->index, launcher_now() + RETRY_MS * NS_PER_MS);
 		return;
 	}
@@ -428,7 +430,8 @@ static void guard_ended(struct ward *ward, const siginfo_t *how)
 				    how->si_status);
 		ward_end(ward);
 	}
-	ward_settle(ward);
+	/* not now: who has removed it waits for nothing but the processor that we have */
+	timer_set(ward->index, launcher_now() + SETTLE_MS * NS_PER_MS);
 }
 
 static void opener_ended(struct ward *ward, const siginfo_t *how)
@@ -442,6 +445,14 @@ static void opener_ended(struct ward *ward, const siginfo_t *how)
 		go_on(ward);
 	else if (!blank_said(ward))
 		ward_refuse(ward, err, "%s", why.sentence);
+}
+
+void ward_opened(uint32_t index)
+{
+	struct ward *ward = &wards[index];
+
+	if (opening_heard(&ward->opening))
+		go_on(ward);
 }
 
 void wards_reaped(pid_t pid, const siginfo_t *how)
@@ -463,6 +474,9 @@ void wards_reaped(pid_t pid, const siginfo_t *how)
 		break;
 	case KIN_POOLED:
 		spares_reaped(pid);
+		break;
+	case KIN_RESIDENT:
+		resident_reaped(pid);
 		break;
 	case KIN_NONE:
 		break;

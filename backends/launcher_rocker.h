@@ -40,6 +40,7 @@ int spare_remove_group(struct blank *blank);
 
 /* The pool: how many are wanted there is told by the configuration. */
 bool spares_lack(enum blank_kind kind);
+bool spares_none(enum blank_kind kind);
 void spares_fill(enum blank_kind kind); /* by one */
 void spares_reaped(pid_t pid);
 void spares_retry(void); /* groups of blanks that have died */
@@ -62,19 +63,35 @@ void ns_stop(void);
 /* ---- which children and deadlines there are: launcher_rocker_index.c ------------------------------ */
 
 /* What a child is to us, with the number of its ward, check or place in the pool. */
-enum kin { KIN_NONE, KIN_GUARD, KIN_OPENER, KIN_POOLED, KIN_MEASURE };
+enum kin { KIN_NONE, KIN_GUARD, KIN_OPENER, KIN_POOLED, KIN_MEASURE, KIN_RESIDENT };
 
 bool kin_known(pid_t pid);
 void kin_add(pid_t pid, enum kin what, uint32_t number);
 enum kin kin_remove(pid_t pid, uint32_t *number_out);
 
-/* One deadline for each ward and, behind them, each check; 0: none any more. */
-#define CHECKS_MAX 64
-#define TIMERS_MAX (LM_ROCKERS_MAX + CHECKS_MAX)
+/* One deadline for each ward and, behind them, each check, and one for resident openers; 0: none any more. */
+#define CHECKS_MAX     64
+#define TIMER_RESIDENT (LM_ROCKERS_MAX + CHECKS_MAX)
+#define TIMERS_MAX     (TIMER_RESIDENT + 1)
 void timer_set(uint32_t timer, uint64_t when_ns);
 uint64_t timer_next(void); /* the earliest; 0: there is none */
 /* One that has passed, which is none any more; -1: there is none. */
 int timer_passed(uint64_t now_ns);
+
+/* ---- resident openers: launcher_rocker_resident.c ------------------------------------------------- */
+
+#define RESIDENTS_MAX 4
+
+/* One that is at rest and has that user's rights: its pid, or 0. */
+pid_t resident_take(const struct plan_opener *user, int *report_out);
+/* One is done, and rests. Takes report over. */
+void resident_rest(pid_t pid, int report, const struct plan_opener *user);
+/* One that was taken does not answer. */
+void resident_end(pid_t pid, int report);
+void resident_reaped(pid_t pid);
+void residents_late(void); /* those that have rested for long end */
+void residents_stop(void);
+bool residents_left(void);
 
 /* ---- openers: launcher_rocker_open.c ------------------------------------------------------------- */
 
@@ -85,7 +102,7 @@ struct opening {
 	uint32_t number; /* of its timer */
 	unsigned next;   /* opener */
 	pid_t pid;       /* of one that runs, 0: none */
-	int report;      /* the read end */
+	int report;      /* our end */
 	bool check_only;
 	int control; /* borrowed */
 	uint32_t job_uid, job_gid;
@@ -105,6 +122,8 @@ int opening_start(struct opening *opening, const struct rocker_plan *plan, uint3
 int opening_next(struct opening *opening, struct verdict *why);
 /* The one that ran has ended: 0, or -errno with why. */
 int opening_reaped(struct opening *opening, const siginfo_t *how, struct verdict *why);
+/* The one that runs has said something: true, it is done, and rests; else its end will tell. */
+bool opening_heard(struct opening *opening);
 /* The one that runs does so for too long: ends the opening, with why. */
 void opening_late(struct opening *opening, struct verdict *why);
 void opening_end(
@@ -158,6 +177,7 @@ int ward_check(const struct lm_rocker_check *order);
 int ward_measure(uint32_t index, uint64_t limit_bytes);
 
 void ward_reported(uint32_t index); /* its report pipe is readable or closed */
+void ward_opened(uint32_t index);   /* what its opener says can be heard */
 void ward_late(struct ward *ward);
 void ward_end(struct ward *ward); /* everything in it */
 /* It cannot be made, or shall not be: says so, if that was not answered yet, and ends it. */
@@ -166,6 +186,7 @@ void ward_refuse(struct ward *ward, int err, const char *format, ...)
 /* Clears away what is left of a dead one, as far as that is possible now. */
 void ward_settle(struct ward *ward);
 void check_reaped(uint32_t number, const siginfo_t *how);
+void check_opened(uint32_t number); /* what its opener says can be heard */
 void check_late(uint32_t number);
 void measure_reaped(struct ward *ward);
 void measure_late(struct ward *ward);
@@ -181,6 +202,7 @@ uint64_t wards_next(void);
 void wards_late(uint64_t now_ns);
 /* There was an order: what is made ahead waits until it is quiet. */
 void wards_busy(void);
+void wards_opened(uint32_t timer); /* the opener of a ward or check */
 /* A child that kin_known() tells of has ended and is reaped. */
 void wards_reaped(pid_t pid, const siginfo_t *how);
 void wards_drop_all(void);

@@ -101,12 +101,17 @@ void spare_close(struct blank *blank)
 	launcher_close(&blank->report);
 }
 
+/*
+ * All that runs in the group is in the pid namespace, and dies with its first process. Only what a group of
+ * version 1 holds frozen does not: that is thawed. (Killing by group takes a lock of the whole machine,
+ * which a process that moves between groups elsewhere may hold for milliseconds.)
+ */
 void spare_end(struct blank *blank)
 {
-	if (blank->has_group && blank->pid)
-		(void)rocker_group_kill(&launcher.groups, &blank->group);
 	if (blank->pid) /* not reaped, so the number is still its own */
 		(void)kill(blank->pid, SIGKILL);
+	if (blank->has_group && blank->pid && launcher.groups.places.version[GROUP_FREEZER])
+		(void)rocker_group_freeze(&launcher.groups, &blank->group, false);
 	spare_close(blank);
 }
 
@@ -136,6 +141,11 @@ static unsigned wanted(enum blank_kind kind)
 bool spares_lack(enum blank_kind kind)
 {
 	return spares_used[kind] < wanted(kind);
+}
+
+bool spares_none(enum blank_kind kind)
+{
+	return !spares_used[kind];
 }
 
 void spares_fill(enum blank_kind kind)

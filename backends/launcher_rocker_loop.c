@@ -2,18 +2,23 @@
 /* What the launcher's loop asks of all rockers together, and what it makes while nobody asks. */
 #include <errno.h>
 #include <fcntl.h>
+#include <link.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "launcher_rocker.h"
 #include "sandboxfs.h"
 
 /*
- * How long nothing was asked for before a blank is made ahead, since an order that comes then waits for
- * it: the kernel takes some milliseconds for a network namespace when others are being taken down.
+ * How long nothing was asked for before a blank is made ahead: what has just become ready is used in the
+ * next moment, on processors that the making would take from it, and an order that comes waits for it. The
+ * kernel takes some milliseconds for a network namespace when others are being taken down. Where none is
+ * left the next rocker needs one more than the last one needs peace.
  */
-static const uint64_t quiet_ns[BLANK_KINDS] = { [BLANK_SHARES] = 100000, [BLANK_OWNS] = 2000000 };
+static const uint64_t quiet_ns[BLANK_KINDS] = { [BLANK_SHARES] = 1000000, [BLANK_OWNS] = 2000000 };
+#define QUIET_NONE_LEFT_NS 100000
 
 extern const unsigned char jailed_guard[] __attribute__((weak));
 extern const size_t jailed_guard_size __attribute__((weak));
@@ -28,8 +33,34 @@ void wards_groups(void)
 		(void)rocker_groups_start(&launcher.groups);
 }
 
+/*
+ * Libraries of which no child calls anything: their pages would be copied by each fork, and let go of while
+ * somebody waits for the guard's exec. (All of our symbols are bound at the start, so nobody searches them.)
+ */
+static const char *const ours_alone[] = { "/libpfm.", "/libfuse3.", "/libseccomp.", "/libinih.", "/libm." };
+
+static int keep_from_children(struct dl_phdr_info *info, size_t size, void *arg)
+{
+	const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+	bool is_ours = false;
+
+	(void)size;
+	(void)arg;
+	for (size_t i = 0; i < sizeof ours_alone / sizeof *ours_alone; i++)
+		is_ours = is_ours || strstr(info->dlpi_name, ours_alone[i]);
+	for (int i = 0; is_ours && i < info->dlpi_phnum; i++) {
+		const ElfW(Phdr) *p = &info->dlpi_phdr[i];
+		uintptr_t begin = (info->dlpi_addr + p->p_vaddr) & ~(page - 1);
+		uintptr_t end = info->dlpi_addr + p->p_vaddr + p->p_memsz;
+		if (p->p_type == PT_LOAD)
+			(void)madvise((void *)begin, end - begin, MADV_DONTFORK);
+	}
+	return 0;
+}
+
 void wards_start(void)
 {
+	(void)dl_iterate_phdr(keep_from_children, NULL);
 	const struct jail_helper guard = { jailed_guard,
 					   &jailed_guard_size ? jailed_guard_size : 0 };
 
@@ -97,11 +128,15 @@ static uint64_t fill_at(enum blank_kind *kind_out)
 {
 	uint64_t at = UINT64_MAX;
 
-	for (int i = 0; i < BLANK_KINDS && !wards_building; i++)
-		if (spares_lack((enum blank_kind)i) && asked_ns + quiet_ns[i] < at) {
-			at = asked_ns + quiet_ns[i];
-			*kind_out = (enum blank_kind)i;
+	for (int i = 0; i < BLANK_KINDS && !wards_building; i++) {
+		enum blank_kind kind = (enum blank_kind)i;
+		bool none_left = kind == BLANK_SHARES && spares_none(kind);
+		uint64_t when = asked_ns + (none_left ? QUIET_NONE_LEFT_NS : quiet_ns[i]);
+		if (spares_lack(kind) && when < at) {
+			at = when;
+			*kind_out = kind;
 		}
+	}
 	return at;
 }
 
@@ -121,6 +156,8 @@ void wards_late(uint64_t now_ns)
 	for (int timer; (timer = timer_passed(now_ns)) >= 0;)
 		if (timer < LM_ROCKERS_MAX)
 			ward_late(&wards[timer]);
+		else if (timer == TIMER_RESIDENT)
+			residents_late();
 		else
 			check_late((uint32_t)timer - LM_ROCKERS_MAX);
 	if (fill_at(&kind) > now_ns)
@@ -129,9 +166,18 @@ void wards_late(uint64_t now_ns)
 	spares_fill(kind);
 }
 
+void wards_opened(uint32_t timer)
+{
+	if (timer < LM_ROCKERS_MAX)
+		ward_opened(timer);
+	else
+		check_opened(timer - LM_ROCKERS_MAX);
+}
+
 void wards_drop_all(void)
 {
 	spares_stop();
+	residents_stop();
 	for (uint32_t i = 0; i < LM_ROCKERS_MAX; i++)
 		if (wards[i].state != WARD_FREE && !wards[i].dropped)
 			(void)ward_drop(i);
@@ -142,7 +188,7 @@ bool wards_left(void)
 	for (uint32_t i = 0; i < LM_ROCKERS_MAX; i++)
 		if (wards[i].state != WARD_FREE)
 			return true;
-	return spares_left();
+	return spares_left() || residents_left();
 }
 
 void wards_stop(void)

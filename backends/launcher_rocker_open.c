@@ -8,7 +8,9 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "launcher_rocker.h"
@@ -31,6 +33,49 @@ int opening_start(struct opening *opening, const struct rocker_plan *plan, uint3
 	return 0;
 }
 
+static const struct plan_opener *user_of(const struct opening *opening, unsigned opener)
+{
+	return &opening->plan->openers[opener];
+}
+
+/* One that rests already, if it takes the plan. */
+static bool give_to_resident(struct opening *opening, const struct opener_spec *spec)
+{
+	int report;
+	pid_t pid;
+
+	while ((pid = resident_take(user_of(opening, spec->opener), &report))) {
+		if (!opener_order(report, spec)) {
+			opening->pid = pid;
+			opening->report = report;
+			return true;
+		}
+		resident_end(pid, report);
+	}
+	return false;
+}
+
+/* Only root's: an ordinary user's has a copy of the mounts that there were when it began. */
+static int start_one(struct opening *opening, struct opener_spec *spec)
+{
+	int pair[2], pidfd = -1;
+
+	spec->resident = launcher.env.root;
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
+		return -errno;
+	spec->report = pair[1];
+	pid_t pid = opener_spawn(&launcher.rockers, spec, &pidfd);
+	(void)close(pair[1]);
+	if (pid < 0) {
+		(void)close(pair[0]);
+		return (int)pid;
+	}
+	launcher_close(&pidfd); /* it is ours to reap, so its number stays its own */
+	opening->pid = pid;
+	opening->report = pair[0];
+	return 0;
+}
+
 int opening_next(struct opening *opening, struct verdict *why)
 {
 	struct opener_spec spec = { .plan = opening->plan,
@@ -39,33 +84,42 @@ int opening_next(struct opening *opening, struct verdict *why)
 				    .job_gid = opening->job_gid,
 				    .control = opening->control,
 				    .check_only = opening->check_only };
-	int pipes[2], pidfd = -1;
 
 	if (opening->next >= opening->plan->nopeners)
 		return 0;
-	if (pipe2(pipes, O_CLOEXEC | O_NONBLOCK)) {
-		why->err = -errno;
+	why->err = give_to_resident(opening, &spec) ? 0 : start_one(opening, &spec);
+	if (why->err) {
 		(void)snprintf(why->sentence, sizeof why->sentence, "host paths: %s",
 			       strerror(-why->err));
 		return why->err;
 	}
-	spec.report = pipes[1];
-	pid_t pid = opener_spawn(&launcher.rockers, &spec, &pidfd);
-	(void)close(pipes[1]);
-	if (pid < 0) {
-		(void)close(pipes[0]);
-		why->err = (int)pid;
-		(void)snprintf(why->sentence, sizeof why->sentence, "host paths: %s",
-			       strerror(-why->err));
-		return why->err;
-	}
-	launcher_close(&pidfd); /* it is ours to reap, so its number stays its own */
 	opening->next++;
-	opening->pid = pid;
-	opening->report = pipes[0];
-	kin_add(pid, KIN_OPENER, opening->number);
+	kin_add(opening->pid, KIN_OPENER, opening->number);
+	/* if it cannot be watched, its deadline comes */
+	(void)launcher_watch(opening->report, WATCH_OPENER, opening->number, EPOLLIN);
 	timer_set(opening->number, launcher_now() + OPENER_MS * NS_PER_MS);
 	return 1;
+}
+
+/* What is wrong stays in the socket until its end, which comes at once, is reaped. */
+bool opening_heard(struct opening *opening)
+{
+	struct rocker_report report;
+
+	if (!opening->pid || opening->report < 0)
+		return false;
+	ssize_t n = recv(opening->report, &report, sizeof report, MSG_PEEK | MSG_DONTWAIT);
+	if (n < 0)
+		return false;
+	(void)epoll_ctl(launcher.epoll, EPOLL_CTL_DEL, opening->report, NULL);
+	if (n != (ssize_t)sizeof report || report.err)
+		return false;
+	(void)recv(opening->report, &report, sizeof report, MSG_DONTWAIT);
+	resident_rest(opening->pid, opening->report, user_of(opening, opening->next - 1));
+	opening->pid = 0;
+	opening->report = -1;
+	timer_set(opening->number, 0);
+	return true;
 }
 
 void report_judge(const struct rocker_plan *plan, struct rocker_report *report, struct verdict *out)
@@ -107,10 +161,10 @@ int opening_reaped(struct opening *opening, const siginfo_t *how, struct verdict
 	timer_set(opening->number, 0);
 	if (!opening->plan)
 		return 0;
-	ssize_t n = read(opening->report, &report, sizeof report);
+	ssize_t n = recv(opening->report, &report, sizeof report, MSG_DONTWAIT);
 	launcher_close(&opening->report);
 	why->err = 0;
-	if (n == (ssize_t)sizeof report)
+	if (n == (ssize_t)sizeof report && report.err)
 		report_judge(opening->plan, &report, why);
 	else
 		judge_end(opening, how, why);

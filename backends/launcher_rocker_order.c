@@ -168,6 +168,12 @@ void check_reaped(uint32_t number, const siginfo_t *how)
 		check_next(check);
 }
 
+void check_opened(uint32_t number)
+{
+	if (opening_heard(&checks[number].opening))
+		check_next(&checks[number]);
+}
+
 void check_late(uint32_t number)
 {
 	struct check *check = &checks[number];

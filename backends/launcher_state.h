@@ -130,7 +130,8 @@ enum watch {
 	WATCH_REPORT,
 	WATCH_CONTROL,
 	WATCH_LISTENER,
-	WATCH_WARD
+	WATCH_WARD,
+	WATCH_OPENER
 };
 
 /* launcher.c */

@@ -22,7 +22,11 @@
 #define FORMAT   "sandboxfs-rocker 1"
 #define FILE_MAX (SFS_COMMAND_MAX + 65536)
 
+#define SPARE    ".tmp.spare"
+
 static int folder = -1; /* set before there are threads */
+static pthread_mutex_t spare_lock = PTHREAD_MUTEX_INITIALIZER; /* innermost */
+static bool has_spare;
 static struct made made = MADE_INIT("rockers");
 
 int rocker_save_start(void)
@@ -32,6 +36,7 @@ int rocker_save_start(void)
 	snprintf(path, sizeof(path), "%s/rockers", sfs_config()->state_dir);
 	if (mkdir(path, 0700) && errno != EEXIST)
 		return sfs_fail(-EIO, "%s cannot be made: %s", path, strerror(errno));
+	has_spare = false; /* one of an earlier daemon is swept when the folder is read */
 	folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	return folder < 0 ? sfs_fail(-EIO, "%s cannot be opened: %s", path, strerror(errno)) : 0;
 }
@@ -69,6 +74,42 @@ static int disk_error(const struct rocker *rocker, int rc)
 		  : 0;
 }
 
+/*
+ * The file of one that is gone becomes the next one's: on many file systems a new file, and the end of one, cost
+ * more than all else that is done for a rocker's files. Not where everything has to be on the disk.
+ */
+static bool put_spare(const char *name, const struct disk_bytes *bytes)
+{
+	bool good = false;
+	int fd;
+
+	pthread_mutex_lock(&spare_lock);
+	if (has_spare) {
+		has_spare = false;
+		fd = openat(folder, SPARE, O_WRONLY | O_NOFOLLOW | O_CLOEXEC);
+		good = fd >= 0 && write(fd, bytes->data, bytes->size) == (ssize_t)bytes->size &&
+		       !ftruncate(fd, (off_t)bytes->size);
+		good = fd >= 0 && !close(fd) && good;
+		good = good && !renameat(folder, SPARE, folder, name);
+		if (!good)
+			(void)unlinkat(folder, SPARE, 0);
+	}
+	pthread_mutex_unlock(&spare_lock);
+	return good;
+}
+
+static void drop(const char *name)
+{
+	const bool durable = sfs_config()->store_durable;
+
+	pthread_mutex_lock(&spare_lock);
+	if (!durable && !has_spare && !renameat(folder, name, folder, SPARE))
+		has_spare = true;
+	else
+		(void)disk_unlink(folder, name, durable);
+	pthread_mutex_unlock(&spare_lock);
+}
+
 /* What its file says: of spec, and of its directory. keeping is held. */
 static int save(struct rocker *rocker, const struct sfs_owner *owner)
 {
@@ -82,7 +123,9 @@ static int save(struct rocker *rocker, const struct sfs_owner *owner)
 		return sfs_fail(-ENOMEM, "no memory to keep rocker '%s'", rocker->name);
 	rocker->filed = true; /* even a failure may leave it behind */
 	bytes = (struct disk_bytes){ sfs_blob_data(blob), sfs_blob_size(blob) };
-	rc = disk_put(folder, rocker->name, &bytes, sfs_config()->store_durable);
+	rc = put_spare(rocker->name, &bytes)
+		     ? 0
+		     : disk_put(folder, rocker->name, &bytes, sfs_config()->store_durable);
 	sfs_blob_put(blob);
 	return disk_error(rocker, rc);
 }
@@ -224,7 +267,7 @@ void rocker_unkeep(struct rocker *rocker)
 	/* First: who dies in between leaves the whole rocker, not one without its specification. */
 	made_drop(&made, rocker->name, &rocker->made);
 	if (rocker->filed)
-		(void)disk_unlink(folder, rocker->name, sfs_config()->store_durable);
+		drop(rocker->name);
 	rocker->filed = false;
 	pthread_mutex_unlock(&rocker->keeping);
 }

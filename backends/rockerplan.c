@@ -27,7 +27,7 @@ uint32_t plan_add(struct rocker_plan *plan, const char *text, size_t len)
 	return offset;
 }
 
-static bool same_opener(const struct plan_opener *a, const struct plan_opener *b)
+bool plan_same_opener(const struct plan_opener *a, const struct plan_opener *b)
 {
 	return a->uid == b->uid && a->gid == b->gid && a->ngroups == b->ngroups &&
 	       !memcmp(a->groups, b->groups, a->ngroups * sizeof *a->groups);
@@ -36,7 +36,7 @@ static bool same_opener(const struct plan_opener *a, const struct plan_opener *b
 int plan_add_opener(struct rocker_plan *plan, const struct plan_opener *opener)
 {
 	for (uint32_t i = 0; i < plan->nopeners; i++)
-		if (same_opener(&plan->openers[i], opener))
+		if (plan_same_opener(&plan->openers[i], opener))
 			return (int)i;
 	if (plan->nopeners == PLAN_OPENERS_MAX)
 		return -EDQUOT;

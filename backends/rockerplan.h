@@ -101,7 +101,8 @@ static inline const char *plan_text(const struct rocker_plan *plan, uint32_t off
 void plan_init(struct rocker_plan *plan);
 /* Appends len bytes and a NUL; the offset, or 0: there is no room (an empty text is 0 too). */
 uint32_t plan_add(struct rocker_plan *plan, const char *text, size_t len);
-/* The number of an opener like that, added if need be; -EDQUOT: PLAN_OPENERS_MAX of them. */
+/* The same user in the same groups; and the number of an opener like that, added if need be; -EDQUOT: PLAN_OPENERS_MAX of them. */
+bool plan_same_opener(const struct plan_opener *a, const struct plan_opener *b);
 int plan_add_opener(struct rocker_plan *plan, const struct plan_opener *opener);
 /* Is it a message of size bytes of which every count, offset and enumeration is in range? */
 bool plan_ok(const struct rocker_plan *plan, size_t size);

@@ -22,6 +22,8 @@ def configure(mount):
         os.chmod(path, 0o755)
     subprocess.run(["gcc", "-nostdlib", "-static", "-Wl,--build-id=none", "-x", "assembler", "-o", f"{bin_folder}/empty", "-"],
                    input=EMPTY.encode(), check=True)
+    subprocess.run(["gcc", "-O2", "-static", "-x", "c", "-o", f"{bin_folder}/empty-libc", "-"],
+                   input=b"int main(void) { return 0; }", check=True)
     with open(f"{templates}/empty.ini", "w", encoding="utf-8") as f:
         f.write(f"[rocker]\nbinds = {bin_folder} /t ro\n")
     with open(os.path.join(mount.folder, "config.ini"), "a", encoding="utf-8") as f:
@@ -59,12 +61,12 @@ def trouble(words):
     return p.returncode and f"does not run here: {' '.join(p.stderr.split()) or p.returncode}"
 
 
-def peers(b):
+def peers(b, program):
     """Those of the other sandboxes that are here and work here."""
-    found, program = [], f"{b.bin}/empty"
+    found = []
     for name, words in (("bwrap", lambda: ["bwrap --unshare-all|" + shutil.which("bwrap"), "--unshare-all", "--ro-bind",
-                                           b.bin, "/t", "/t/empty"]),
-                        ("crun", lambda: crun(b.tmp, program))):
+                                           b.bin, "/t", f"/t/{program}"]),
+                        ("crun", lambda: crun(f"{b.tmp}/crun-{program}", f"{b.bin}/{program}"))):
         if not shutil.which(name):
             print(f"    {name} is not installed")
             continue
@@ -77,14 +79,14 @@ def peers(b):
     return found
 
 
-def compare(b, core, others):
+def compare(b, core, program, others):
     """One interleaved run, all of it on that core; -1: anywhere."""
     b.pin(core)
-    words = [f"{b.build}/bench/rockers", str(ROUNDS), f"{b.mnt}/rockers", f"{b.bin}/empty", "empty", *others]
+    words = [f"{b.build}/bench/rockers", str(ROUNDS), f"{b.mnt}/rockers", f"{b.bin}/{program}", "empty", *others]
     if core >= 0:
         words = ["taskset", "-c", str(core), *words]
     out = subprocess.run(words, check=True, stdout=subprocess.PIPE, text=True).stdout
-    print(f"rockers beside a bare spawn and wait of the same empty program, {'one core' if core >= 0 else 'any core'}, "
+    print(f"rockers beside a bare spawn and wait of the same {program}, {'one core' if core >= 0 else 'any core'}, "
           f"medians of {ROUNDS} rounds:")
     for line in out.splitlines():
         name, ratio, us = line.split("|")
@@ -97,9 +99,10 @@ def bench_rockers(b):
     ready = f"{b.mnt}/rockers/ready"
     os.mkdir(ready)
     put(f"{ready}/binds", f"{b.bin} /t ro\n")
-    others = peers(b)
-    for core in (0, -1):
-        compare(b, core, others)
+    for program in ("empty", "empty-libc"):
+        others = peers(b, program)
+        for core in (0, -1):
+            compare(b, core, program, others)
     os.rmdir(ready)
 
 

@@ -2,7 +2,7 @@
 /*
  * What rockers cost beside a bare spawn of the same program: rockers ROUNDS FOLDER PROGRAM TEMPLATE [NAME|COMMAND...].
  *
- * FOLDER is rockers/ of a mount in which "ready" is a rocker that has PROGRAM at /t/empty, and TEMPLATE makes
+ * FOLDER is rockers/ of a mount in which "ready" is a rocker that has PROGRAM's folder at /t, and TEMPLATE makes
  * such ones. Every round does each thing once, the spawn first and last, so that all see the same moment of the
  * machine; the other commands (their words separated by '|') are sandboxes that run PROGRAM. A line for
  * each thing: its name, the median of the ratios to that round's spawn, the median in microseconds.
@@ -35,6 +35,7 @@ static char *peers[PEERS_MAX][WORDS_MAX];
 static const char *peer_names[PEERS_MAX];
 static unsigned npeers;
 static int ready_run;
+static char line[300]; /* that runs the program */
 static double times[THINGS][ROUNDS_MAX], ratios[THINGS][ROUNDS_MAX];
 
 static double now_us(void)
@@ -67,10 +68,9 @@ static double spawn(char *const argv[])
 
 static double run_ready(void)
 {
-	static const char line[] = "/t/empty\n";
 	double begin = now_us();
 
-	must(write(ready_run, line, sizeof(line) - 1) < 0, "run");
+	must(write(ready_run, line, strlen(line)) < 0, "run");
 	return now_us() - begin;
 }
 
@@ -124,7 +124,7 @@ static double whole(void)
 	must(mkdir(path, 0755), path);
 	snprintf(run, sizeof(run), "%s/run", path);
 	fd = open(run, O_WRONLY | O_CLOEXEC);
-	must(fd < 0 || write(fd, "/t/empty\n", 9) < 0, run);
+	must(fd < 0 || write(fd, line, strlen(line)) < 0, run);
 	close(fd);
 	must(rmdir(path), path);
 	return now_us() - begin;
@@ -139,6 +139,7 @@ static void play(unsigned round)
 	make_and_remove(round);
 	usleep(2000);
 	times[WHOLE][round] = whole();
+	usleep(2000);
 	for (unsigned i = 0; i < npeers; i++)
 		times[PEERS + i][round] = spawn(peers[i]);
 	times[SPAWN][round] = (first + spawn(bare)) / 2;
@@ -171,7 +172,7 @@ static void add_peer(char *text)
 
 int main(int argc, char **argv)
 {
-	unsigned rounds = argc > 4 ? (unsigned)atoi(argv[1]) : 0;
+	unsigned rounds = argc > 4 && strchr(argv[3], '/') ? (unsigned)atoi(argv[1]) : 0;
 	char path[4096];
 
 	if (!rounds || rounds + WARMUP > ROUNDS_MAX) {
@@ -181,6 +182,7 @@ int main(int argc, char **argv)
 	folder = argv[2];
 	program = argv[3];
 	template = argv[4];
+	snprintf(line, sizeof(line), "/t/%s\n", strrchr(program, '/') + 1);
 	for (int i = 5; i < argc && npeers < PEERS_MAX; i++)
 		add_peer(argv[i]);
 	at("ready", "/run", path);
