@@ -232,6 +232,41 @@ static unsigned descriptors(pid_t pid)
 	return n;
 }
 
+/* Who has so many under way waits for his own, and nobody else for his; what is dropped before its turn is gone at once. */
+static void turns(void)
+{
+	struct life his[BUILDING_MAX], waits, late, other;
+
+	for (int i = 0; i < BUILDING_MAX; i++)
+		REQUIRE(life_begin(&his[i], plan_of("hang", NULL), an_owner()));
+	REQUIRE(life_begin(&waits, plan_of("ok", NULL), an_owner()) && life_begin(&late, plan_of("ok", NULL), an_owner()));
+	REQUIRE(life_begin(&other, plan_of("ok", NULL), an_owner() + 1));
+	REQUIRE(await(&other.ready, 20));
+	CHECK(geteuid() || !other.rc);
+	CHECK(sem_trywait(&waits.ready) && sem_trywait(&late.ready));
+	CHECK_INT(launch_rocker_kill(waits.rocker, on_done, &waits), -ENODEV);
+	launch_rocker_drop(waits.rocker);
+	CHECK(!sem_trywait(&waits.ready) && !sem_trywait(&waits.gone));
+	CHECK_INT(waits.rc, -ECANCELED);
+	CHECK_HAS(waits.sentence, "dropped");
+	life_close(&waits);
+	launch_rocker_drop(his[0].rocker);
+	REQUIRE(await(&late.ready, 20));
+	CHECK_INT(late.rc, 0);
+	for (int i = 1; i < BUILDING_MAX; i++)
+		launch_rocker_drop(his[i].rocker);
+	for (int i = 0; i < BUILDING_MAX; i++) {
+		REQUIRE(await(&his[i].gone, 20));
+		CHECK_INT(his[i].rc, -ECANCELED);
+		life_close(&his[i]);
+	}
+	life_end(&late);
+	life_end(&other);
+	CHECK_INT(launch_client.waiting, 0);
+	for (int part = SHARE_WAITING; part < SHARE_PARTS; part++)
+		CHECK_INT(launch_client.shares[an_owner() % SHARES][part], 0);
+}
+
 #define MANY 200
 
 /* More orders than the socket holds: none is refused, and the descriptors and processes are given back. */
@@ -432,6 +467,7 @@ static void tests(void)
 	RUN_AS_ROLE(dropped_early);
 	RUN_AS_ROLE(trials);
 	RUN_AS_ROLE(no_descriptors);
+	RUN_AS_ROLE(turns);
 	RUN_AS_ROLE(many);
 	RUN_AS_ROLE(without_pool);
 	stop();
