@@ -56,9 +56,8 @@ static void give_room(struct launch_rocker *rocker, enum share_part part)
 bool on_rocker_ready(union reply *r, int *fds)
 {
 	struct lm_rocker_ready *m = &r->rocker_ready;
-	struct launch_client *c = &launch_client;
 
-	(void)pthread_mutex_lock(&c->lock);
+	(void)pthread_mutex_lock(&launch_client.lock);
 	struct launch_rocker *rocker = rocker_of(r);
 	bool expected = rocker && rocker->ready_pending && !rocker->owed && m->rc <= 0;
 	bool lost = expected && !m->rc && (fds[0] < 0 || fds[1] < 0);
@@ -69,7 +68,7 @@ bool on_rocker_ready(union reply *r, int *fds)
 		rocker->group = m->group;
 		give_room(rocker, rocker->dropped ? SHARE_LEAVING : SHARE_NONE);
 	}
-	(void)pthread_mutex_unlock(&c->lock);
+	(void)pthread_mutex_unlock(&launch_client.lock);
 	if (!expected)
 		return false;
 	if (lost) {

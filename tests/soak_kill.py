@@ -216,7 +216,7 @@ class Client(soak_rockers.Acts, threading.Thread):
             except OSError as e:
                 name = "EOPNOTSUPP" if e.errno == errno.EOPNOTSUPP else errno.errorcode.get(e.errno, str(e.errno))
                 self.refused[name] += 1
-                if name in OWN_FAULTS:
+                if name in OWN_FAULTS or name not in soak_rockers.TABLE | soak_rockers.UNMOUNTED:
                     self.faults[f"{name} {act.__name__}"] += 1
                 if self.world.down:
                     time.sleep(0.02)
@@ -335,7 +335,7 @@ def final(clients, world):
     faults = sum((c.faults for c in clients), collections.Counter())
     print("our own faults " + ", ".join(f"{n} {count}" for n, count in faults.most_common()))
     print("refused " + ", ".join(f"{n} {count}" for n, count in refused.most_common()))
-    return wrong, done, sorted(refused.keys() - soak_rockers.TABLE - soak_rockers.UNMOUNTED)
+    return wrong, done, [fault for fault in faults if fault.split()[0] not in soak_rockers.TABLE]
 
 
 def unfinished(folder):
@@ -385,7 +385,8 @@ def whole(args, role, objects, programs):
     world.mount.stop(role)
     good = [say("the mount lives on", world.bad), say("nothing that was acknowledged is lost", wrong),
             say("clients get on", [n for n in ["load", "verify", "run_kernel", "keep_reading", "remove"] +
-                                   [act.__name__ for act, _ in soak_rockers.Acts.ROCKER_ACTS] if not done[n]]),
+                                   [act.__name__ for act, _ in soak_rockers.Acts.ROCKER_ACTS] if not done[n] and
+                                   (role == "root" or n != "freeze_rocker")]),
             say("what is refused is refused by the table", strange),
             say(f"no call takes {CALL_S} s", [slowest.longest] if slowest.longest_s > CALL_S else []),
             say("nobody rests as a zombie, nor with more descriptors", resting),

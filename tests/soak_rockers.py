@@ -233,3 +233,56 @@ class Acts:
     ROCKER_ACTS = ((make_rocker, 3), (run_in_rocker, 5), (follow_in_rocker, 2), (kill_in_rocker, 2), (leave_in_rocker, 1), (freeze_rocker, 1),
                    (thaw_rocker, 1), (change_rocker, 2), (respecify_rocker, 1), (read_rocker, 1), (nonsense, 2), (flood_in_rocker, 1),
                    (die_in_rocker, 1), (remove_rocker, 1), (remove_by_files, 1))
+
+
+class Lives:
+    """Whole lives of rockers, of which every step is right. Whoever has it says path(*parts), verify(what, seen, wanted), name, programs."""
+
+    def in_rocker(self, file, line):
+        """(errno or 0, the answer) of a command; kill has none, freeze shows what is set."""
+        fd = os.open(self.path("rockers", self.name, file), os.O_WRONLY if file == "kill" else os.O_RDWR)
+        try:
+            os.write(fd, line.encode() + b"\n")
+            return 0, os.pread(fd, 1 << 16, 0).decode() if file != "kill" else ""
+        except OSError as e:
+            return e.errno, ""
+        finally:
+            os.close(fd)
+
+    def rocker_job(self):
+        """One that writes, is followed and killed."""
+        error, job = self.in_rocker("start", "/t/tool tick 100000")
+        self.verify("start", error, 0)
+        with open(self.path("rockers", self.name, "jobs", job.strip(), "stdout"), "rb") as f:
+            end = time.monotonic() + ENDS_S
+            while not f.read(1) and time.monotonic() < end:
+                time.sleep(0.005)
+        with open(self.path("rockers", self.name, "jobs", job.strip(), "kill"), "w") as f:
+            f.write("KILL\n")
+        end = time.monotonic() + ENDS_S
+        while (state := self.rocker_says("jobs", job.strip(), "state").strip()) != "exited" and time.monotonic() < end:
+            time.sleep(0.005)
+        self.verify("a job that was killed", state, "exited")
+
+    def rocker_says(self, *names):
+        with open(self.path("rockers", self.name, *names)) as f:
+            return f.read()
+
+    def rocker(self):
+        """One whole life: made, used, changed, frozen, ended."""
+        os.mkdir(self.path("rockers", self.name))
+        with open(self.path("rockers", self.name, "binds"), "w") as f:
+            f.write(f"{self.programs[0]} /t ro\n")
+        for i in range(3):
+            self.verify("a run", self.in_rocker("run", f"/t/tool say {i}"), (0, f"{i}\n"))
+        self.rocker_job()
+        self.verify("a word that is wrong", self.in_rocker("run", "/t/tool |")[0], errno.EINVAL)
+        self.verify("a program that is not there", self.in_rocker("run", "/t/none")[0], errno.ENOENT)
+        with open(self.path("rockers", self.name, "overlays"), "w") as f:
+            f.write("/etc\n")
+        self.verify("a run that dies", self.in_rocker("run", "/t/tool die 1")[0], 0)
+        self.verify("its signal", "signal SIGABRT\n" in self.rocker_says("result"), True)
+        if os.getuid() == 0 and self.in_rocker("freeze", "1")[0] == 0:
+            self.verify("frozen", self.in_rocker("run", "/t/tool say x")[0], errno.EBUSY)
+        self.verify("guard", self.in_rocker("kill", "guard"), (0, ""))
+        os.rmdir(self.path("rockers", self.name))

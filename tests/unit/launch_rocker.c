@@ -7,11 +7,6 @@
 
 #include <sys/resource.h>
 
-static bool is_alive(pid_t pid)
-{
-	return !kill(pid, 0) || errno == EPERM;
-}
-
 static void a_life(void)
 {
 	struct life l;
@@ -218,18 +213,27 @@ static void trials(void)
 	}
 }
 
-static unsigned descriptors(pid_t pid)
-{
-	char path[48];
-	unsigned n = 0;
+#define TRIALS 17 /* one more than a user may have at once */
 
-	snprintf(path, sizeof path, "/proc/%ld/fd", (long)pid);
-	DIR *dir = opendir(path);
-	while (dir && readdir(dir))
-		n++;
-	if (dir)
-		closedir(dir);
-	return n;
+static void trials_of_one(void)
+{
+	static struct life lives[TRIALS];
+	struct life other;
+
+	for (int i = 0; i < TRIALS; i++) {
+		life_init(&lives[i]);
+		CHECK_INT(launch_rocker_check(plan_of("", "hang"), on_done, &lives[i]), 0);
+	}
+	struct rocker_plan *plan = plan_of("", "fine");
+	plan->openers[0].uid = 4321;
+	life_init(&other);
+	CHECK_INT(launch_rocker_check(plan, on_done, &other), 0);
+	REQUIRE(await(&other.done, 20));
+	CHECK_INT(other.done_rc, 0);
+	for (int i = 0; i < TRIALS; i++) {
+		REQUIRE(await(&lives[i].done, 20));
+		CHECK_INT(lives[i].done_rc, i == TRIALS - 1 ? -EAGAIN : -ETIMEDOUT);
+	}
 }
 
 /* Who has so many under way waits for his own, and nobody else for his; what is dropped before its turn is gone at once. */
@@ -295,31 +299,6 @@ static void many(void)
 	CHECK(groups_left() <= 0);
 }
 
-static void price(const char *what)
-{
-	struct timespec a, b;
-	uint64_t sum = 0, best = UINT64_MAX;
-
-	for (int i = 0; i < 50; i++) {
-		struct life l;
-		clock_gettime(CLOCK_MONOTONIC, &a);
-		REQUIRE(life_new(&l, plan_of("ok", NULL), an_owner()));
-		clock_gettime(CLOCK_MONOTONIC, &b);
-		uint64_t us = (uint64_t)((b.tv_sec - a.tv_sec) * 1000000 + (b.tv_nsec - a.tv_nsec) / 1000);
-		sum += us;
-		best = us < best ? us : best;
-		life_end(&l);
-		usleep(5000);
-	}
-	printf("# %s, %s: %llu us mean, %llu least\n", test_role, what, (unsigned long long)sum / 50,
-	       (unsigned long long)best);
-}
-
-static void without_pool(void)
-{
-	price("without pool");
-}
-
 static bool children_become(unsigned n)
 {
 	for (int i = 0; i < 1000 && children(test_launcher) != n; i++)
@@ -351,7 +330,6 @@ static void with_pool(void)
 	for (int i = 0; i < 1000 && is_alive(spare); i++)
 		usleep(10000);
 	CHECK(children_become(4));
-	price("with a pool of 4");
 }
 
 /* Everything that is pending or lives is told, and what is asked later fails. */
@@ -466,10 +444,10 @@ static void tests(void)
 	RUN_AS_ROLE(killed);
 	RUN_AS_ROLE(dropped_early);
 	RUN_AS_ROLE(trials);
+	RUN_AS_ROLE(trials_of_one);
 	RUN_AS_ROLE(no_descriptors);
 	RUN_AS_ROLE(turns);
 	RUN_AS_ROLE(many);
-	RUN_AS_ROLE(without_pool);
 	stop();
 	start(4);
 	RUN_AS_ROLE(with_pool);
