@@ -51,6 +51,35 @@ static void give_room(struct launch_rocker *rocker, enum share_part part)
 		launch_wake();
 }
 
+/* ---- errors ------------------------------------------------------------------------------------------ */
+
+/*
+ * Host paths lead to whatever the host has, and a process that is asked may be gone: what a user hears is of the
+ * closed table of sandboxfs(5), and the sentence tells more.
+ */
+static int told_errno(int rc)
+{
+	switch (rc) {
+	case -ELOOP:
+		return -EACCES;
+	case -ENOTCONN:
+	case -ENXIO:
+	case -EHOSTDOWN:
+	case -ECONNABORTED:
+		return -ENODEV;
+	case -ENFILE:
+		return -EMFILE;
+	case -EPIPE:
+	case -ECONNRESET:
+	case -EROFS:
+	case -EBADF:
+	case -EFAULT:
+		return -EIO;
+	default:
+		return rc;
+	}
+}
+
 /* ---- what is heard -------------------------------------------------------------------------------- */
 
 bool on_rocker_ready(union reply *r, int *fds)
@@ -77,7 +106,7 @@ bool on_rocker_ready(union reply *r, int *fds)
 			       "the daemon has no descriptor left for a rocker's guard");
 	}
 	m->sentence[sizeof m->sentence - 1] = m->name[sizeof m->name - 1] = '\0';
-	struct launch_rocker_ready how = { .rc = m->rc,
+	struct launch_rocker_ready how = { .rc = told_errno(m->rc),
 					   .sentence = m->sentence,
 					   .guard = m->guard,
 					   .name = m->name,
@@ -170,7 +199,7 @@ bool on_rocker_done(union reply *r, int *fds)
 	if (!wait)
 		return false;
 	m->sentence[sizeof m->sentence - 1] = '\0';
-	wait->done(wait->arg, m->rc, m->sentence);
+	wait->done(wait->arg, told_errno(m->rc), m->sentence);
 	free(wait);
 	return true;
 }
@@ -197,7 +226,7 @@ bool on_rocker_checked(union reply *r, int *fds)
 	if (!trial)
 		return false;
 	m->sentence[sizeof m->sentence - 1] = '\0';
-	trial->done(trial->arg, m->rc, m->sentence);
+	trial->done(trial->arg, told_errno(m->rc), m->sentence);
 	free(trial);
 	return true;
 }

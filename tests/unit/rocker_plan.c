@@ -80,7 +80,13 @@ static void counts_that_are_too_large(void)
 	for (uint32_t i = 0; i < PLAN_BINDS_MAX; i++)
 		plan.binds[i] = plan.binds[0];
 	REFUSED(noverlays, PLAN_OVERLAYS_MAX + 1);
+	/* What lies behind the table is a whole bind as well: openers begin there. */
+	struct plan_opener behind = plan.openers[0];
+	memcpy(&plan.openers[0], &plan.binds[0], sizeof plan.binds[0]);
+	plan.openers[0].ngroups = plan.binds[0].opener;
+	plan.openers[0].groups[0] = 0;
 	REFUSED(nbinds, PLAN_BINDS_MAX + 1);
+	plan.openers[0] = behind;
 	REFUSED(nbinds, UINT32_MAX);
 	REFUSED(nopeners, PLAN_OPENERS_MAX + 1);
 	REFUSED(openers[0].ngroups, PLAN_GROUPS_MAX + 1);
