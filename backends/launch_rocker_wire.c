@@ -67,11 +67,12 @@ static int told_errno(int rc)
 	case -EHOSTDOWN:
 	case -ECONNABORTED:
 		return -ENODEV;
+	case -EROFS:
+		return -EPERM;
 	case -ENFILE:
 		return -EMFILE;
 	case -EPIPE:
 	case -ECONNRESET:
-	case -EROFS:
 	case -EBADF:
 	case -EFAULT:
 		return -EIO;

@@ -205,10 +205,12 @@ static void trials(void)
 	struct life l;
 
 	for (int i = 0; rows[i].host; i++) {
+		time_t begin = time(NULL);
 		life_init(&l);
 		CHECK_INT(launch_rocker_check(plan_of("", rows[i].host), on_done, &l), 0);
 		REQUIRE(await(&l.done, 20));
 		CHECK_INT(l.done_rc, rows[i].rc);
+		CHECK(time(NULL) - begin < 7); /* a second is meant, and the machine has other things to do */
 		CHECK(!l.done_rc == !l.sentence[0]);
 	}
 }
@@ -372,9 +374,21 @@ static void next_launcher(void)
 		CHECK(access(launch_client.places.path[GROUP_CORE], F_OK));
 }
 
-/* A message that no honest daemon sends ends the launcher. */
+/* Whose answer is awaited, though nothing was asked. */
+static void expect_answer(struct life *l)
+{
+	life_init(l);
+	l->rocker = calloc(1, sizeof *l->rocker);
+	REQUIRE(l->rocker);
+	*l->rocker = (struct launch_rocker){ .calls = life_calls, .arg = l, .ready_pending = true };
+	l->rocker->waits_end = &l->rocker->waits;
+	launch_client.rockers[0] = l->rocker;
+}
+
+/* A message that no honest daemon sends ends the launcher, which does nothing of what it says. */
 static void malformed(void)
 {
+	struct life l;
 	static struct lm_rocker_new order;
 	size_t size = offsetof(struct lm_rocker_new, plan) + plan_size(plan_of("ok", NULL));
 
@@ -386,7 +400,11 @@ static void malformed(void)
 		order.head.type = i == 3 ? LM_ROCKER_DROP : LM_ROCKER_NEW;
 		if (i == 3)
 			size = sizeof(struct lm_rocker_drop);
+		expect_answer(&l);
 		CHECK(send(test_channel, &order, size - (i == 0), MSG_NOSIGNAL) > 0);
+		REQUIRE(await(&l.ready, 20));
+		CHECK_INT(l.rc, -EIO);
+		life_end(&l);
 		CHECK_INT(wait_launcher(), 0);
 		launch_stop();
 		close(test_channel);
@@ -471,23 +489,5 @@ static void tests(void)
 
 int main(void)
 {
-	int status, failed = 0;
-
-	if (geteuid()) {
-		test_role = "user";
-		tests();
-		return check_done();
-	}
-	for (int i = 0; i < 2; i++) {
-		fflush(stdout);
-		pid_t pid = fork();
-		if (!pid)
-			exit(in_role(i ? "nobody" : "root", tests));
-		waitpid(pid, &status, 0);
-		if (status) {
-			printf("not ok launch_rocker role %d: status %#x\n", i, status);
-			failed = 1;
-		}
-	}
-	return failed;
+	return in_roles(tests);
 }
