@@ -81,6 +81,8 @@ void launch_stop(void)
 		launch_rocker_free(c->rockers[i]);
 		c->rockers[i] = NULL;
 	}
+	memset(c->shares, 0, sizeof c->shares);
+	c->waiting = 0;
 	(void)close(c->wake);
 	c->wake = -1;
 	(void)pthread_cond_destroy(&c->probed);

@@ -67,16 +67,21 @@ static int send_new(struct launch_rocker *rocker, struct lm_rocker_new *order)
 	if (err)
 		return err;
 	order->head.jail = rocker->index;
-	err = launch_send(order, offsetof(struct lm_rocker_new, plan) + plan_size(&order->plan),
-			  NULL, 0);
-	if (err == -EAGAIN) {
-		rocker->owed = order;
-		launch_wake();
-		return 0;
-	}
-	if (err)
+	bool turn = launch_rocker_may(rocker->owner);
+	err = turn ? launch_send(order,
+				 offsetof(struct lm_rocker_new, plan) + plan_size(&order->plan),
+				 NULL, 0)
+		   : -EAGAIN;
+	if (err && err != -EAGAIN) {
 		launch_client.rockers[rocker->index] = NULL;
-	return err;
+		return err;
+	}
+	launch_rocker_share(rocker, err ? SHARE_WAITING : SHARE_BUILDING);
+	if (err)
+		rocker->owed = order;
+	if (err && turn)
+		launch_wake();
+	return 0;
 }
 
 struct launch_rocker *launch_rocker_new(uid_t owner, const struct rocker_plan *plan,
@@ -91,7 +96,8 @@ struct launch_rocker *launch_rocker_new(uid_t owner, const struct rocker_plan *p
 	int err = -ENOMEM;
 
 	if (rocker && order) {
-		*rocker = (struct launch_rocker){ .calls = *calls,
+		*rocker = (struct launch_rocker){ .owner = owner,
+						  .calls = *calls,
 						  .arg = arg,
 						  .ready_pending = true };
 		rocker->waits_end = &rocker->waits;
@@ -121,29 +127,49 @@ void launch_rocker_free(struct launch_rocker *rocker)
 	free(rocker);
 }
 
-void launch_rocker_drop(struct launch_rocker *rocker)
+/* With the lock held. True: the launcher has nothing of it, and has nothing to say of it. */
+static bool drop(struct launch_rocker *rocker)
 {
 	struct launch_client *c = &launch_client;
-	struct lm_rocker_drop order = { { LM_ROCKER_DROP, 0 } };
-	bool unused = false;
+	struct lm_rocker_drop order = { { LM_ROCKER_DROP, rocker->index } };
+
+	rocker->dropped = true;
+	if (c->gone) {
+		bool unused = !rocker->ready_pending && !rocker->waits && !rocker->measured &&
+			      !rocker->burying;
+		if (unused)
+			launch_rocker_forget(rocker);
+		return unused;
+	}
+	if (rocker->owed) {
+		launch_rocker_forget(rocker);
+		return true;
+	}
+	if (!rocker->ready_pending)
+		launch_rocker_share(rocker, SHARE_LEAVING);
+	rocker->drop_owed = launch_send(&order, sizeof order, NULL, 0) == -EAGAIN;
+	if (rocker->drop_owed)
+		launch_wake();
+	return false;
+}
+
+void launch_rocker_drop(struct launch_rocker *rocker)
+{
+	static const struct launch_rocker_ready dropped = { .rc = -ECANCELED,
+							    .sentence = "the rocker was dropped",
+							    .name = "",
+							    .pidfd = -1,
+							    .control = -1 };
 
 	if (!rocker)
 		return;
-	(void)pthread_mutex_lock(&c->lock);
-	rocker->dropped = true;
-	order.head.jail = rocker->index;
-	if (c->gone) {
-		unused = !rocker->ready_pending && !rocker->waits && !rocker->measured &&
-			 !rocker->burying;
-		if (unused)
-			c->rockers[rocker->index] = NULL;
-	} else if (rocker->owed || launch_send(&order, sizeof order, NULL, 0) == -EAGAIN) {
-		rocker->drop_owed = true;
-		launch_wake();
-	}
-	(void)pthread_mutex_unlock(&c->lock);
+	(void)pthread_mutex_lock(&launch_client.lock);
+	bool unused = drop(rocker);
+	(void)pthread_mutex_unlock(&launch_client.lock);
 	if (!unused)
 		return;
+	if (rocker->owed)
+		rocker->calls.ready(rocker->arg, rocker, &dropped);
 	rocker->calls.gone(rocker->arg);
 	launch_rocker_free(rocker);
 }

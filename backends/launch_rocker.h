@@ -50,8 +50,8 @@ struct launch_rocker_calls {
 struct launch_rocker *launch_rocker_new(uid_t owner, const struct rocker_plan *plan,
 					const struct launch_rocker_calls *calls, void *arg);
 /*
- * Ends all of it. ready comes first where it is pending. When the launcher is gone already, gone is called
- * before this returns.
+ * Ends all of it. ready comes first where it is pending. When the launcher is gone already, or was not asked yet
+ * since others of this owner come first, what is pending and gone are called before this returns.
  */
 void launch_rocker_drop(struct launch_rocker *rocker);
 

@@ -12,6 +12,75 @@ static struct launch_rocker *rocker_of(const union reply *r)
 	return r->head.jail < LM_ROCKERS_MAX ? launch_client.rockers[r->head.jail] : NULL;
 }
 
+/* ---- a user's share ------------------------------------------------------------------------------ */
+
+void launch_rocker_share(struct launch_rocker *rocker, enum share_part part)
+{
+	uint32_t *share = launch_client.shares[rocker->owner % SHARES];
+
+	launch_client.waiting -= rocker->part == SHARE_WAITING;
+	launch_client.waiting += part == SHARE_WAITING;
+	share[rocker->part] -= rocker->part != SHARE_NONE;
+	share[part] += part != SHARE_NONE;
+	rocker->part = part;
+}
+
+static bool has_room(const uint32_t share[SHARE_PARTS])
+{
+	return share[SHARE_BUILDING] < BUILDING_MAX && share[SHARE_LEAVING] < LEAVING_MAX;
+}
+
+bool launch_rocker_may(uint32_t owner)
+{
+	const uint32_t *share = launch_client.shares[owner % SHARES];
+
+	return !share[SHARE_WAITING] && has_room(share);
+}
+
+void launch_rocker_forget(struct launch_rocker *rocker)
+{
+	launch_rocker_share(rocker, SHARE_NONE);
+	launch_client.rockers[rocker->index] = NULL;
+}
+
+/* Somebody else's turn has come, perhaps. With the lock held. */
+static void give_room(struct launch_rocker *rocker, enum share_part part)
+{
+	launch_rocker_share(rocker, part);
+	if (launch_client.waiting)
+		launch_wake();
+}
+
+/* ---- errors ------------------------------------------------------------------------------------------ */
+
+/*
+ * Host paths lead to whatever the host has, and a process that is asked may be gone: what a user hears is of the
+ * closed table of sandboxfs(5), and the sentence tells more.
+ */
+static int told_errno(int rc)
+{
+	switch (rc) {
+	case -ELOOP:
+		return -EACCES;
+	case -ENOTCONN:
+	case -ENXIO:
+	case -EHOSTDOWN:
+	case -ECONNABORTED:
+		return -ENODEV;
+	case -EROFS:
+		return -EPERM;
+	case -ENFILE:
+		return -EMFILE;
+	case -EPIPE:
+	case -ECONNRESET:
+	case -EBADF:
+	case -EFAULT:
+		return -EIO;
+	default:
+		return rc;
+	}
+}
+
 /* With the lock held. */
 static void note_ready(struct launch_rocker *rocker, const struct lm_rocker_ready *m, bool lost)
 {
@@ -20,20 +89,22 @@ static void note_ready(struct launch_rocker *rocker, const struct lm_rocker_read
 	rocker->lost = lost;
 	rocker->group = m->group;
 	rocker->guard = m->guard;
+	give_room(rocker, rocker->dropped ? SHARE_LEAVING : SHARE_NONE);
 }
+
+/* ---- what is heard -------------------------------------------------------------------------------- */
 
 bool on_rocker_ready(union reply *r, int *fds)
 {
 	struct lm_rocker_ready *m = &r->rocker_ready;
-	struct launch_client *c = &launch_client;
 
-	(void)pthread_mutex_lock(&c->lock);
+	(void)pthread_mutex_lock(&launch_client.lock);
 	struct launch_rocker *rocker = rocker_of(r);
 	bool expected = rocker && rocker->ready_pending && !rocker->owed && m->rc <= 0;
 	bool lost = expected && !m->rc && (fds[0] < 0 || fds[1] < 0);
 	if (expected)
 		note_ready(rocker, m, lost);
-	(void)pthread_mutex_unlock(&c->lock);
+	(void)pthread_mutex_unlock(&launch_client.lock);
 	if (!expected)
 		return false;
 	if (lost) {
@@ -42,7 +113,7 @@ bool on_rocker_ready(union reply *r, int *fds)
 			       "the daemon has no descriptor left for a rocker's guard");
 	}
 	m->sentence[sizeof m->sentence - 1] = m->name[sizeof m->name - 1] = '\0';
-	struct launch_rocker_ready how = { .rc = m->rc,
+	struct launch_rocker_ready how = { .rc = told_errno(m->rc),
 					   .sentence = m->sentence,
 					   .guard = m->guard,
 					   .name = m->name,
@@ -96,8 +167,10 @@ bool on_rocker_gone(union reply *r, int *fds)
 	struct launch_rocker *rocker = rocker_of(r);
 	bool expected = rocker && rocker->dropped && !rocker->ready_pending && !rocker->waits &&
 			!rocker->measured;
-	if (expected)
+	if (expected) {
+		give_room(rocker, SHARE_NONE);
 		c->rockers[rocker->index] = NULL;
+	}
 	(void)pthread_mutex_unlock(&c->lock);
 	if (expected) {
 		rocker->calls.gone(rocker->arg);
@@ -134,7 +207,7 @@ bool on_rocker_done(union reply *r, int *fds)
 	if (!wait)
 		return false;
 	m->sentence[sizeof m->sentence - 1] = '\0';
-	wait->done(wait->arg, m->rc, m->sentence);
+	wait->done(wait->arg, told_errno(m->rc), m->sentence);
 	free(wait);
 	return true;
 }
@@ -188,7 +261,7 @@ bool on_rocker_checked(union reply *r, int *fds)
 	if (!trial)
 		return false;
 	m->sentence[sizeof m->sentence - 1] = '\0';
-	trial->done(trial->arg, m->rc, m->sentence);
+	trial->done(trial->arg, told_errno(m->rc), m->sentence);
 	free(trial);
 	return true;
 }
@@ -205,18 +278,31 @@ static bool pay(struct launch_rocker *rocker)
 			return true;
 		free(rocker->owed);
 		rocker->owed = NULL;
+		launch_rocker_share(rocker, SHARE_BUILDING);
 	}
 	if (rocker->drop_owed)
 		rocker->drop_owed = launch_send(&drop, sizeof drop, NULL, 0) == -EAGAIN;
 	return rocker->drop_owed;
 }
 
-/* Stops at the first that the socket has no room for. */
+static bool may_pay(const struct launch_rocker *rocker)
+{
+	return rocker && (rocker->drop_owed || (rocker->owed &&
+						has_room(launch_client.shares[rocker->owner %
+									      SHARES])));
+}
+
+/*
+ * Stops at the first that the socket has no room for. Numbers go round, so that those which come next are the
+ * oldest ones: a user's own go in the order in which they came.
+ */
 bool launch_rockers_pay(void)
 {
+	struct launch_client *c = &launch_client;
+
 	for (uint32_t i = 0; i < LM_ROCKERS_MAX; i++) {
-		struct launch_rocker *rocker = launch_client.rockers[i];
-		if (rocker && (rocker->owed || rocker->drop_owed) && pay(rocker))
+		struct launch_rocker *rocker = c->rockers[(c->next_rocker + i) % LM_ROCKERS_MAX];
+		if (may_pay(rocker) && pay(rocker))
 			return true;
 	}
 	return false;
@@ -268,7 +354,7 @@ static void bury(struct launch_rocker *rocker, bool ready_pending, bool tell_end
 	rocker->ready_pending = rocker->burying = false;
 	bool unused = rocker->dropped;
 	if (unused)
-		c->rockers[rocker->index] = NULL;
+		launch_rocker_forget(rocker);
 	(void)pthread_mutex_unlock(&c->lock);
 	if (!unused)
 		return;

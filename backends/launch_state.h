@@ -41,8 +41,27 @@ struct rocker_wait {
 	void *arg;
 };
 
+/*
+ * A user's share of the launcher, which serves one after the other: so many orders of his to make a rocker are
+ * under way there, and so many rockers being cleared away, as others may have to wait for. The rest waits here,
+ * and costs nothing if it is dropped before its turn. Users whose uids differ by SHARES have theirs together.
+ */
+#define SHARES       1024
+#define BUILDING_MAX 8
+#define LEAVING_MAX  64
+
+enum share_part {
+	SHARE_NONE,
+	SHARE_WAITING,
+	SHARE_BUILDING,
+	SHARE_LEAVING,
+	SHARE_PARTS,
+};
+
 struct launch_rocker {
 	uint32_t index;
+	uint32_t owner;
+	enum share_part part;
 	struct launch_rocker_calls calls;
 	void *arg;
 	bool ready_pending, ready_ok, ended;
@@ -55,7 +74,7 @@ struct launch_rocker {
 	struct rocker_wait *waits, **waits_end;
 	launch_rocker_measured *measured; /* NULL: nobody asked */
 	void *measured_arg;
-	struct lm_rocker_new *owed; /* owned: could not be sent yet */
+	struct lm_rocker_new *owed; /* owned: not sent yet: no room in the socket, or not its turn */
 };
 
 /* Host paths that are being tried. */
@@ -84,6 +103,8 @@ struct launch_client {
 	struct launch_zygote *zygotes[LM_JAILS_MAX];   /* owned */
 	struct launch_rocker *rockers[LM_ROCKERS_MAX]; /* owned */
 	uint32_t next_rocker;                          /* where a free number is looked for */
+	uint32_t shares[SHARES][SHARE_PARTS];          /* rockers of those users */
+	unsigned waiting;                              /* of all shares */
 	struct rocker_trial *trials;                   /* owned */
 	uint32_t last_trial;
 	struct group_places places; /* constant after launch_start() */
@@ -117,7 +138,11 @@ bool on_rocker_gone(union reply *reply, int *fds);
 bool on_rocker_done(union reply *reply, int *fds);
 bool on_rocker_measured(union reply *reply, int *fds);
 bool on_rocker_checked(union reply *reply, int *fds);
-bool launch_rockers_pay(void); /* under the lock; true: something is still owed */
+bool launch_rockers_pay(void); /* under the lock; true: something is still owed for want of room */
+/* Under the lock. */
+void launch_rocker_share(struct launch_rocker *rocker, enum share_part part);
+bool launch_rocker_may(uint32_t owner); /* is it his turn? */
+void launch_rocker_forget(struct launch_rocker *rocker); /* out of the table */
 void launch_rockers_bury(void);
 void launch_rocker_free(struct launch_rocker *rocker);
 

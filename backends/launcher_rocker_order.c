@@ -10,8 +10,12 @@ struct check {
 	bool used; /* until its last opener is reaped */
 	bool answered;
 	uint32_t id; /* the daemon's */
+	uint32_t uid; /* of its first opener */
 	struct opening opening;
 };
+
+/* One whose file system does not answer keeps its place until that does: nobody can take all of them. */
+#define CHECKS_OF_ONE (CHECKS_MAX / 4)
 
 static struct check checks[CHECKS_MAX];
 
@@ -126,12 +130,24 @@ static void check_next(struct check *check)
 		check_end(check, more, why.sentence);
 }
 
+/* CHECKS_MAX: there is none for this user. */
+static uint32_t free_check(uint32_t uid)
+{
+	uint32_t found = CHECKS_MAX, his = 0;
+
+	for (uint32_t i = CHECKS_MAX; i-- > 0;) {
+		his += checks[i].used && checks[i].uid == uid;
+		if (!checks[i].used)
+			found = i;
+	}
+	return his < CHECKS_OF_ONE ? found : CHECKS_MAX;
+}
+
 int ward_check(const struct lm_rocker_check *order)
 {
-	uint32_t at = 0;
+	uint32_t uid = order->plan.nopeners ? order->plan.openers[0].uid : 0;
+	uint32_t at = free_check(uid);
 
-	while (at < CHECKS_MAX && checks[at].used)
-		at++;
 	if (at == CHECKS_MAX || launcher.rockers_error) {
 		check_answer(order->head.jail, at == CHECKS_MAX ? -EAGAIN : -EOPNOTSUPP,
 			     at == CHECKS_MAX ? "too many host paths are being tried at once"
@@ -146,6 +162,7 @@ int ward_check(const struct lm_rocker_check *order)
 		return 0;
 	}
 	check->used = true;
+	check->uid = uid;
 	check->answered = false;
 	check->opening.check_only = true;
 	check->opening.job_uid = order->plan.uid;

@@ -151,6 +151,8 @@ static int send_signal(struct rocker *rocker, const struct sfs_cmd *cmd)
 		return rc;
 	rc = rocker->link ? rocker_link_signal(rocker->link, signal) : -ESRCH;
 	rocker_unlock(rocker);
+	if (rc == -ECANCELED)
+		return sfs_fail(-ESRCH, "the guard of rocker '%s' has just ended", rocker->name);
 	return rc ? sfs_fail(rc, "the guard of rocker '%s' cannot be told", rocker->name) : 0;
 }
 

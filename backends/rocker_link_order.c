@@ -197,6 +197,9 @@ static int send_now(struct rocker_link *link, const struct msghdr *message)
 	do
 		sent = sendmsg(link->control.fd, message, MSG_DONTWAIT | MSG_NOSIGNAL);
 	while (sent < 0 && errno == EINTR);
+	/* Its guard has ended, which the thread is about to see. */
+	if (sent < 0 && (errno == EPIPE || errno == ECONNRESET || errno == ENOTCONN))
+		return -ECANCELED;
 	return sent < 0 ? -errno : 0;
 }
 

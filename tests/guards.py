@@ -146,7 +146,7 @@ class Copy:
 
     def test(self, kind, name):
         """(passed, the lines "not ok"). Whatever it leaves behind is ended."""
-        words = [PYTHON, self.path("tests/run"), "--build", self.path("build"), kind, name]
+        words = [PYTHON, self.path("tests/run"), "--build", self.path("build"), kind, f"unit/{name}.c" if kind == "--units" else name]
         with tempfile.TemporaryFile() as out:
             status = run_reaping(words, self.folder, out)
             end_descendants()

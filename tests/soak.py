@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Many clients load, run and remove for a while; every result is verified, and all that the daemon holds is the same at the end.
+"""Many clients load, run, make rockers and remove for a while; every result is verified, and all that the daemon holds is the same at the end.
 
 soak.py [--build DIR] [--seconds N] [--clients N] [--leak[=descriptors|memory]] [--user]: with --leak the daemon forgets on purpose
 some descriptors, some memory, or both, and the soak passes only if it sees each. With --user root counts, and nobody does the rest:
 a user cannot look into his own daemon.
 
-Both counts are taken in the same state: the pool of warm jails is full, nothing else is loaded, the kernel has been told to forget
+Both counts are taken in the same state: the pools of warm jails and of blanks are full, nothing else is loaded, the kernel has been told to forget
 the names that it keeps, and nothing moves any more. Then descriptors, threads, live allocations, their bytes and so on have
 to be equal. Only memory_kb has a bound instead: those are pages, and how many an allocator keeps depends on all that came before.
 """
@@ -27,11 +27,13 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
 import onetest
+import soak_rockers
 
 VARIANTS = 8
 UNIQUE = b"%032d"  # bytes of an object that tell it from all others
 UIDS = range(20000, 21000)
-SYS_SETRESUID = 117
+SYS_SETRESUID, SYS_SETRESGID = 117, 119
+NAMESPACES = 70  # more than the launcher keeps
 SETTLE_S = 30
 TOGETHER_S = 60
 STILL_S = 0.3
@@ -70,16 +72,16 @@ def expected(k, n):
 def become(uid):
     """This thread alone, where root may: the library's own call would change them all."""
     libc = ctypes.CDLL(None, use_errno=True)
-    for step in (0, uid) if os.getuid() == 0 else ():
-        if libc.syscall(SYS_SETRESUID, -1, step, -1):
+    for call, step in ((SYS_SETRESUID, 0), (SYS_SETRESGID, uid), (SYS_SETRESUID, uid)) if os.getuid() == 0 else ():
+        if libc.syscall(call, -1, step, -1):
             raise OSError(ctypes.get_errno(), "setresuid")
 
 
-class Client:
+class Client(soak_rockers.Lives):
     """Users of the mount, one after the other: names are never used twice, nor are some of the bytes; uids are many for root."""
 
-    def __init__(self, number, point, objects):
-        self.number, self.point, self.objects = number, point, objects
+    def __init__(self, number, point, objects, programs):
+        self.number, self.point, self.objects, self.programs = number, point, objects, programs
         self.random = random.Random(number)
         self.cycles, self.runs, self.wrong = 0, 0, []
         self.name = None
@@ -174,7 +176,7 @@ class Client:
             k = self.begin()
             together()
             self.good_runs(k)
-            for act in (self.bad_run, self.refusals, self.read_all, self.rename):
+            for act in (self.bad_run, self.refusals, self.read_all, self.rename, self.rocker):
                 if self.random.random() < chance:
                     act()
             self.remove()
@@ -305,6 +307,17 @@ def settled(look, wanted):
     return last
 
 
+def fill_namespaces(client):
+    """The launcher keeps so many of those that belong to users: here are more users."""
+    for uid in UIDS[:NAMESPACES] if os.getuid() == 0 else ():
+        become(uid)
+        client.name = f"u{uid}"
+        os.mkdir(client.path("rockers", client.name))
+        client.verify("a user's first run", client.in_rocker("run", "/nope")[0], errno.ENOENT)
+        os.rmdir(client.path("rockers", client.name))
+    become(0)
+
+
 def fill_pool(client):
     """Leaves every warm jail that one user may keep: those of codelets that stay loaded. Gives their names."""
     names = [f"pool_{k}" for k in range(VARIANTS)]
@@ -320,6 +333,7 @@ def take_census(mount, client, ask, heap, wanted=None):
     """None without root's help."""
     if not ask:
         return None
+    fill_namespaces(client)
     names = fill_pool(client)
 
     def look():
@@ -368,8 +382,8 @@ def compare(args, before, after):
     return different
 
 
-def soak(mount, args, objects, ask, heap):
-    clients = [Client(i, mount.point, objects) for i in range(args.clients)]
+def soak(mount, args, made, ask, heap):
+    clients = [Client(i, mount.point, *made) for i in range(args.clients)]
     warm_up(clients)
     before = take_census(mount, clients[0], ask, heap)
     begin = time.monotonic()
@@ -414,10 +428,10 @@ def whole(args, role, ask):
     heap = preload(mount, args)
     good = False
     with tempfile.TemporaryDirectory(prefix="sfs-soak-") as folder:
-        objects = make_objects(folder)
+        made = make_objects(folder), soak_rockers.make_folder(folder)
         if mount.start():
             try:
-                good = verdict(args, *soak(mount, args, objects, ask, heap))
+                good = verdict(args, *soak(mount, args, made, ask, heap))
             finally:
                 mount.stop(role)
                 mount.reports()

@@ -2,15 +2,16 @@
 # SPDX-License-Identifier: MIT
 """Processes are killed at random under many clients: nothing that was acknowledged is lost, no call takes long, nothing is left.
 
-soak_kill.py [--build DIR] [--seconds N] [--clients N] [--seed N]: kills daemon, launcher, jails and now and then the supervisor,
-which is then started again. Each client loads, overwrites, reads, runs and removes what is its own, and knows what may be there: what
-was acknowledged last, or, where a call failed, what was before as well.
+soak_kill.py [--build DIR] [--seconds N] [--clients N] [--seed N]: kills daemon, launcher, jails, of rockers guards, jobs, blanks and
+openers, and now and then the supervisor, which is then started again. Each client loads, overwrites, reads, runs and removes what is
+its own, and knows what may be there: what was acknowledged last, or, where a call failed, what was before as well.
 """
 import argparse
 import collections
 import errno
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -22,11 +23,14 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
 import onetest
 import soak
+import soak_rockers
 
 NAMES = 6         # of each client
 CALL_S = 5        # no call takes longer
 REPLACED_S = 2.5  # between two kills that replace: more than five in ten seconds end the mount
-JAIL_S = 0.4
+JAIL_S = 0.2
+OWN_FAULTS = ("EIO", "ENOEXEC", "ENOMEM")  # what a process that was killed is told as; said by which act
+PARTS = ("jail", "guard", "guard", "job", "blank")
 RESTART_S = 20    # between two ends of the supervisor, and at least one
 WAIT_S = 60
 
@@ -64,18 +68,46 @@ def zombies_of(parents):
             yield int(name), int(parent)
 
 
-class Client(threading.Thread):
+def name_and_parent(pid):
+    """Empty and 0 when it is gone."""
+    try:
+        with open(f"/proc/{pid}/stat") as f:
+            name, rest = f.read().split("(", 1)[1].rsplit(")", 1)
+        return name, int(rest.split()[1])
+    except OSError:
+        return "", 0
+
+
+def role_of(pid, kin):
+    """What it is below a supervisor; kin: name_and_parent() of all of them. A launcher's children have its name until they execute."""
+    name, parent = kin[pid]
+    above = kin.get(parent, ("", 0))[0]
+    if name == "launcher" and above == "launcher":
+        return "blank"
+    if re.fullmatch("rk[0-9a-z]{13}", name):
+        return "guard"
+    while parent in kin:
+        if re.fullmatch("rk[0-9a-z]{13}", kin[parent][0]):
+            return "job"
+        parent = kin[parent][1]
+    return name if name in ("daemon", "launcher", "fusermount3") else "jail"
+
+
+class Client(soak_rockers.Acts, threading.Thread):
     def __init__(self, number, world):
         super().__init__(daemon=True)
-        self.number, self.world = number, world
+        self.number, self.world, self.programs = number, world, world.programs
         self.random = random.Random(world.args.seed * 1000 + number)
         self.may = {f"k{number}_{i}.o": {None} for i in range(NAMES)}  # name: contents that may be there; None: no file
         self.kernel, self.kept = f"k{number}", None
         self.wrong, self.longest_s, self.longest, self.done = [], 0, "", collections.Counter()
-        self.refused = collections.Counter()
+        self.refused, self.faults = collections.Counter(), collections.Counter()
 
     def path(self, *parts):
         return os.path.join(self.world.mount.point, *parts)
+
+    def generation(self):
+        return self.world.generation, self.world.down
 
     def timed(self, call, *args):
         """Its result; an OSError goes on. How long it took is noted."""
@@ -85,7 +117,7 @@ class Client(threading.Thread):
         finally:
             took = time.monotonic() - begin
             if took > self.longest_s:
-                self.longest_s, self.longest = took, f"{call.__name__}{args[:1]}"
+                self.longest_s, self.longest = took, f"{call.__name__}{str(args)[:120]}"
 
     def open_and(self, path, flags, act):
         fd = self.timed(os.open, path, flags, 0o644)
@@ -149,12 +181,13 @@ class Client(threading.Thread):
         if not name:
             return
         k, n = self.world.objects.index(next(iter(self.may[name]))), self.random.randrange(1 << 16)
+        where = f" rocker={self.rocker()}" if self.random.random() < 0.3 else ""
         if not os.path.isdir(self.path("kernels", self.kernel)):
             self.timed(os.mkdir, self.path("kernels", self.kernel))
         spec = soak.SPEC.format(name=self.kernel, function="answer").encode()
         self.open_and(self.path("kernels", self.kernel, "spec"), os.O_WRONLY | os.O_TRUNC, lambda fd: self.timed(os.write, fd, spec))
         self.open_and(self.path("kernels", self.kernel, "run"), os.O_RDWR,
-                      lambda fd: self.timed(os.write, fd, f"reps=1 codelet={name} n={n}\n".encode()))
+                      lambda fd: self.timed(os.write, fd, f"reps=1 codelet={name} n={n}{where}\n".encode()))
         text = self.open_and(self.path("kernels", self.kernel, "result"), os.O_RDONLY, lambda fd: self.timed(os.pread, fd, 65536, 0))
         got = dict(line.split(" ", 1) for line in text.decode().splitlines() if " " in line)
         # A daemon that came between has no last run.
@@ -173,13 +206,18 @@ class Client(threading.Thread):
 
     def run(self):
         acts = [self.load] * 4 + [self.verify] * 3 + [self.run_kernel] * 3 + [self.keep_reading, self.remove]
+        for act, often in self.ROCKER_ACTS:
+            acts += [getattr(self, act.__name__)] * often
         while not self.world.stop:
             act = self.random.choice(acts)
             try:
                 act()
                 self.done[act.__name__] += 1
             except OSError as e:
-                self.refused[errno.errorcode.get(e.errno, str(e.errno))] += 1
+                name = "EOPNOTSUPP" if e.errno == errno.EOPNOTSUPP else errno.errorcode.get(e.errno, str(e.errno))
+                self.refused[name] += 1
+                if name in OWN_FAULTS or name not in soak_rockers.TABLE | soak_rockers.UNMOUNTED:
+                    self.faults[f"{name} {act.__name__}"] += 1
                 if self.world.down:
                     time.sleep(0.02)
         if self.kept:
@@ -189,8 +227,8 @@ class Client(threading.Thread):
 class World:
     """The mount, and who kills what of it."""
 
-    def __init__(self, args, role, objects):
-        self.args, self.objects = args, objects
+    def __init__(self, args, role, objects, programs):
+        self.args, self.objects, self.programs = args, objects, programs
         self.random = random.Random(args.seed)
         self.mount = onetest.Mount(os.path.join(HERE, "soak_kill.py"), args.build, role)
         self.stop, self.down, self.generation = False, False, 0
@@ -226,14 +264,15 @@ class World:
         return zombies + ([f"{now} descriptors, {self.descriptors} before"] if now != self.descriptors else [])
 
     def children(self):
-        """{name: pids} of what lives below the supervisor; jails have many names."""
+        """{what: pids} of what lives below the supervisor, the youngest last."""
         found = collections.defaultdict(list)
-        for pid in onetest.descendants(self.mount.process.pid):
+        kin = {pid: name_and_parent(pid) for pid in onetest.descendants(self.mount.process.pid)}
+        for pid in kin:
             self.pids[pid] = began(pid)
-            name = end_of(pid)[1]
-            if name == "launcher":
+            role = role_of(pid, kin)
+            if role == "launcher":
                 self.launchers.add(pid)
-            found[name if name in ("daemon", "launcher", "fusermount3") else "jail"].append(pid)
+            found[role].append(pid)
         return found
 
     def kill(self, name):
@@ -241,7 +280,8 @@ class World:
         if not pids:
             return
         try:
-            os.kill(self.random.choice(pids), signal.SIGKILL)
+            # An opener is the youngest child of a launcher, and not for long.
+            os.kill(pids[-1] if name == "blank" and self.random.random() < 0.5 else self.random.choice(pids), signal.SIGKILL)
             self.killed[name] += 1
         except ProcessLookupError:
             pass
@@ -267,7 +307,7 @@ class World:
                 self.kill(self.random.choice(("daemon", "daemon", "launcher")))
                 replace = time.monotonic() + REPLACED_S * self.random.uniform(1, 1.3)
             elif now >= jail:
-                self.kill("jail")
+                self.kill(self.random.choice(PARTS))
                 jail = time.monotonic() + JAIL_S
             if self.mount.process.poll() is not None:
                 self.bad.append(f"the mount ended with status {self.mount.process.returncode}: {self.mount.tail()}")
@@ -292,8 +332,10 @@ def final(clients, world):
     done, refused = sum((c.done for c in clients), collections.Counter()), sum((c.refused for c in clients), collections.Counter())
     print("killed " + ", ".join(f"{n} {count}" for n, count in sorted(world.killed.items())))
     print("done " + ", ".join(f"{n} {count}" for n, count in sorted(done.items())))
+    faults = sum((c.faults for c in clients), collections.Counter())
+    print("our own faults " + ", ".join(f"{n} {count}" for n, count in faults.most_common()))
     print("refused " + ", ".join(f"{n} {count}" for n, count in refused.most_common()))
-    return wrong, done
+    return wrong, done, [fault for fault in faults if fault.split()[0] not in soak_rockers.TABLE]
 
 
 def unfinished(folder):
@@ -317,7 +359,10 @@ def left(world, before):
     while (alive := [p for p, ticks in world.pids.items() if ticks and began(p) == ticks]) and time.monotonic() < end:
         time.sleep(0.05)
     there = [place for place in onetest.mounts() + groups_of(world) if place not in before]
-    return [f"process {p} {onetest.command_of(p)}" for p in alive] + there + unfinished(world.mount.state)
+    folder = os.path.dirname(world.programs[0])
+    while (devices := soak_rockers.loops(folder)) and time.monotonic() < end:
+        time.sleep(0.05)
+    return [f"process {p} {onetest.command_of(p)}" for p in alive] + there + unfinished(world.mount.state) + devices
 
 
 def say(name, problems):
@@ -325,21 +370,24 @@ def say(name, problems):
     return not problems
 
 
-def whole(args, role, objects):
-    before, world = onetest.mounts() + every_group(), World(args, role, objects)
+def whole(args, role, objects, programs):
+    before, world = onetest.mounts() + every_group(), World(args, role, objects, programs)
     clients = [Client(i, world) for i in range(args.clients)]
     if not world.start():
         return 1
     for c in clients:
         c.start()
     world.work()
-    wrong, done = final(clients, world)
+    wrong, done, strange = final(clients, world)
     slowest = max(clients, key=lambda c: c.longest_s)
     print(f"longest call {slowest.longest_s:.2f} s, {slowest.longest}")
     resting = world.rests()
     world.mount.stop(role)
     good = [say("the mount lives on", world.bad), say("nothing that was acknowledged is lost", wrong),
-            say("clients get on", [n for n in ("load", "verify", "run_kernel", "keep_reading", "remove") if not done[n]]),
+            say("clients get on", [n for n in ["load", "verify", "run_kernel", "keep_reading", "remove"] +
+                                   [act.__name__ for act, _ in soak_rockers.Acts.ROCKER_ACTS] if not done[n] and
+                                   (role == "root" or n != "freeze_rocker")]),
+            say("what is refused is refused by the table", strange),
             say(f"no call takes {CALL_S} s", [slowest.longest] if slowest.longest_s > CALL_S else []),
             say("nobody rests as a zombie, nor with more descriptors", resting),
             say("nothing is left", left(world, before))]
@@ -356,7 +404,7 @@ def main():
     args = parser.parse_args()
     print(f"seed {args.seed}", flush=True)
     with tempfile.TemporaryDirectory(prefix="sfs-soak-kill-") as folder:
-        return whole(args, "root" if os.getuid() == 0 else "nobody", soak.make_objects(folder))
+        return whole(args, "root" if os.getuid() == 0 else "nobody", soak.make_objects(folder), soak_rockers.make_folder(folder))
 
 
 if __name__ == "__main__":

@@ -237,16 +237,12 @@ static int in_role(const char *role, void (*tests)(void))
 	return check_done();
 }
 
-/* Both roles when started by root, else only the user's own. */
-__attribute__((unused)) static int launch_as(void (*tests)(void))
+/* Both roles when started by root, else only the user's own: whether any of them failed. */
+__attribute__((unused)) static int in_roles(void (*tests)(void))
 {
 	static const char *const roles[] = { "root", "nobody" };
 	int failed = 0;
 
-	if (!build_helper()) {
-		printf("skip launcher: no compiler or static libc for its helper\n");
-		return 0;
-	}
 	if (geteuid())
 		return in_role("user", tests);
 	for (int i = 0; i < 2; i++) {
@@ -261,6 +257,16 @@ __attribute__((unused)) static int launch_as(void (*tests)(void))
 			failed = 1;
 		}
 	}
+	return failed;
+}
+
+__attribute__((unused)) static int launch_as(void (*tests)(void))
+{
+	if (!build_helper()) {
+		printf("skip launcher: no compiler or static libc for its helper\n");
+		return 0;
+	}
+	int failed = in_roles(tests);
 	free((void *)test_helper.bytes);
 	return failed;
 }
