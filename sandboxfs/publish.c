@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -19,6 +20,7 @@
 #define ITEM_SLOTS 64       /* a power of two */
 #define REST_NS    10000000 /* between two announcements of one row */
 #define RESTS      4        /* each twice as long as the one before: for rows that never rest */
+#define PATIENCE   10 /* nice value */
 #define STUCK_NS   2000000000u
 #define STOP_S     3 /* for a thread to come back from its system call */
 
@@ -304,6 +306,8 @@ static void *publish(void *arg)
 	struct item *item, *done;
 	uint64_t next;
 
+	/* What is told is news of work that goes on: not before that work, where both want one processor. */
+	(void)setpriority(PRIO_PROCESS, (id_t)gettid(), PATIENCE);
 	pthread_mutex_lock(&lane->lock);
 	lane_begin(lane);
 	while (!lane->stopping) {

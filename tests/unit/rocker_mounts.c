@@ -143,6 +143,78 @@ static void test_rights(void)
 	CHECK_MSG(said.err == 0, "%d %s", said.err, said.step);
 }
 
+/* What a resident opener answers: an error, or 1 that it has ended without one. */
+static int resident_answer(int report)
+{
+	struct rocker_report said = { 0 };
+	struct pollfd p = { report, POLLIN, 0 };
+
+	if (poll(&p, 1, ANSWER_MS) != 1)
+		return -ETIMEDOUT;
+	return read(report, &said, sizeof said) == (ssize_t)sizeof said ? said.err : 1;
+}
+
+/* One that has just sent a mount has no more rights for the next plan than for the first, and serves no other user. */
+static void test_resident(void)
+{
+	int pair[2], pidfd = -1;
+	struct one one;
+
+	if (!jail.root) {
+		check_skip("an ordinary user's openers do not stay");
+		return;
+	}
+	mkdir(below("kept"), 0700);
+	put("kept/file", "x");
+	mkdir(below("open"), 0755);
+	plain();
+	bind_of(below("open"), "/srv/open", false)->opener = opener(NOBODY);
+	plan.binds[0].opener = opener(NOBODY);
+	begin(&one);
+	CHECK(!socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair));
+	struct opener_spec spec = { .plan = &plan, .opener = plan.binds[0].opener, .control = one.control,
+				    .report = pair[1], .resident = true };
+	pid_t pid = opener_spawn(&env, &spec, &pidfd);
+	close(pair[1]);
+	CHECK_INT(resident_answer(pair[0]), 0);
+	spec.check_only = true;
+	CHECK_INT(opener_order(pair[0], &spec), 0);
+	CHECK_INT(resident_answer(pair[0]), 0);
+	plan.binds[0].host = word("%s", below("kept/file"));
+	CHECK_INT(opener_order(pair[0], &spec), 0);
+	CHECK_INT(resident_answer(pair[0]), -EACCES);
+	CHECK_INT(resident_answer(pair[0]), 1);
+	CHECK(waitpid(pid, NULL, 0) == pid);
+	close(pair[0]);
+	close(pidfd);
+	end(&one);
+}
+
+static void test_resident_of_another(void)
+{
+	int pair[2], pidfd = -1;
+
+	if (!jail.root) {
+		check_skip("an ordinary user's openers do not stay");
+		return;
+	}
+	plain();
+	bind_of(work, "/srv", false)->opener = opener(0);
+	plan.binds[0].opener = opener(0);
+	CHECK(!socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair));
+	struct opener_spec spec = { .plan = &plan, .opener = plan.binds[0].opener, .control = -1, .report = pair[1],
+				    .check_only = true, .resident = true };
+	pid_t pid = opener_spawn(&env, &spec, &pidfd);
+	close(pair[1]);
+	CHECK_INT(resident_answer(pair[0]), 0);
+	plan.openers[spec.opener].uid = NOBODY;
+	CHECK_INT(opener_order(pair[0], &spec), 0);
+	CHECK_INT(resident_answer(pair[0]), 1);
+	CHECK(waitpid(pid, NULL, 0) == pid);
+	close(pair[0]);
+	close(pidfd);
+}
+
 /* Of a directory that is closed to him nobody gets a view with another mode. */
 static void test_closed_overlays(void)
 {
@@ -302,6 +374,8 @@ static void all(void)
 	RUN_AS_ROLE(test_later_mounts);
 	RUN_AS_ROLE(test_refused_binds);
 	RUN_AS_ROLE(test_rights);
+	RUN_AS_ROLE(test_resident);
+	RUN_AS_ROLE(test_resident_of_another);
 	RUN_AS_ROLE(test_closed_overlays);
 	RUN_AS_ROLE(test_passing_overlays);
 	RUN_AS_ROLE(test_kept_overlays);
