@@ -147,7 +147,8 @@ static _Noreturn void become(const struct rocker_env *env, const struct blank_sp
 /* Where a group of version 2 cannot be entered by the clone, it is entered like the others. */
 pid_t blank_spawn(const struct rocker_env *env, const struct blank_spec *spec, int *pidfd_out)
 {
-	uint64_t flags = BLANK_NAMESPACES | (spec->netns < 0 ? CLONE_NEWNET : 0);
+	uint64_t flags = BLANK_NAMESPACES | (spec->netns < 0 ? CLONE_NEWNET : 0) |
+			 (env->times ? CLONE_NEWTIME : 0);
 	int group = spec->groups && spec->group ? rocker_group_clone_dir(spec->groups, spec->group)
 						: -1;
 

@@ -98,6 +98,7 @@ int rocker_env_start(struct rocker_env *env, const struct jail_env *jail,
 		env->landlock = abi;
 		env->scopes = abi >= JAIL_LANDLOCK_SCOPES;
 	}
+	env->times = !faccessat(jail->proc, "self/ns/time", F_OK, AT_SYMLINK_NOFOLLOW);
 	env->kernel_images = jail->root && (image_known("squashfs") || image_known("erofs"));
 	if (env->kernel_images)
 		load_loops();
@@ -168,6 +169,7 @@ size_t rocker_facts(const struct rocker_env *env, char *text, size_t size)
 	    env->scopes          ? "devices sockets signals"
 	    : env->landlock >= 2 ? "devices"
 				 : "no");
+	add(&l, "rocker_time %s\n", env->times ? "yes" : "no");
 	add(&l, "rocker_ids %s\n", env->jail->root ? "two" : "one");
 	add(&l, "rocker_profiles");
 	for (unsigned i = 0; i < env->nprofiles; i++)

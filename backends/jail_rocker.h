@@ -32,6 +32,7 @@ struct rocker_env {
 	/* the ABI with which each blank makes a ruleset of scopes and device nodes; -1: not here */
 	int landlock;
 	bool scopes;        /* it keeps abstract sockets apart: network namespaces may be shared */
+	bool times; /* the kernel has time namespaces: clocks of a rocker begin as the host's do */
 	bool kernel_images; /* squashfs or erofs can be mounted */
 	const char *allowed_images; /* borrowed: [rockers] images, SHA-256 hashes */
 	unsigned nprofiles;

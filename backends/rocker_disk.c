@@ -72,7 +72,8 @@ void rocker_disk_used(struct rocker *rocker)
 	if (!rocker->disk.listed && !watch.stopping) {
 		rocker->disk.listed = true;
 		rocker->disk.due_ns = sfs_now_ns() + PERIOD_NS;
-		TAILQ_INSERT_TAIL(&watch.list, rocker_get(rocker), disk.in_list);
+		rocker_get(rocker); /* not in the macro, which takes its argument more than once */
+		TAILQ_INSERT_TAIL(&watch.list, rocker, disk.in_list);
 		pthread_cond_signal(&watch.work);
 	}
 	pthread_mutex_unlock(&watch.lock);

@@ -281,6 +281,7 @@ LINK(ipc_link, "ns/ipc")
 LINK(mnt_link, "ns/mnt")
 LINK(net_link, "ns/net")
 LINK(pid_link, "ns/pid")
+LINK(time_link, "ns/time")
 LINK(user_link, "ns/user")
 LINK(uts_link, "ns/uts")
 
@@ -291,6 +292,7 @@ const struct sfs_attr rocker_ns_rows[] = {
 	{ .name = "mnt", .mode = 0777, .link = mnt_link, .help = NS_HELP },
 	{ .name = "net", .mode = 0777, .link = net_link, .help = NS_HELP },
 	{ .name = "pid", .mode = 0777, .link = pid_link, .help = NS_HELP },
+	{ .name = "time", .mode = 0777, .link = time_link, .help = NS_HELP },
 	{ .name = "user", .mode = 0777, .link = user_link, .help = NS_HELP },
 	{ .name = "uts", .mode = 0777, .link = uts_link, .help = NS_HELP },
 	{ 0 },

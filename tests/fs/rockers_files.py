@@ -155,6 +155,11 @@ if ROOT:
     pid = sfs.flat("rockers/a/guard")["pid"]
     sfs.ok("ns/mnt leads to its guard's", os.readlink(path("a/ns/mnt")) == f"/proc/{pid}/ns/mnt")
     sfs.ok("which is another than ours", os.stat(path("a/ns/mnt")).st_ino != os.stat("/proc/self/ns/mnt").st_ino)
+    if sfs.flat("machine").get("rocker_time") == "yes":
+        sfs.ok("ns/time too", os.stat(path("a/ns/time")).st_ino != os.stat("/proc/self/ns/time").st_ino)
+        with open(f"/proc/{pid}/timens_offsets", encoding="ascii") as f:
+            offsets = [line.split()[1:] for line in f]
+        sfs.ok("its clocks begin as ours", offsets and all(o == ["0", "0"] for o in offsets), offsets)
     sfs.ok("root is its root", "proc" in os.listdir(path("a/root")) and "home" not in os.listdir(path("a/root")))
     sfs.ok("nobody else is led there", sfs.error_as(1234, os.readlink, path("a/ns/mnt")) == errno.EACCES)
     sfs.ok("nor changes it", sfs.error_as(1234, sfs.write, "rockers/a/hostname", "x\n") == errno.EACCES)
@@ -185,7 +190,7 @@ sfs.ok("a taken name", sfs.error_of(make, "a") == errno.EEXIST)
 make("r")
 settled("r")
 sfs.ok("ns alone cannot be removed", sfs.error_of(os.rmdir, path("r/ns")) in (errno.EPERM, errno.ENOTEMPTY) and
-       sfs.error_of(os.unlink, path("r/ns/mnt")) == errno.EPERM and len(os.listdir(path("r/ns"))) == 7)
+       sfs.error_of(os.unlink, path("r/ns/mnt")) == errno.EPERM and len(os.listdir(path("r/ns"))) == 8)
 gone = sfs.flat("rockers/r/guard")["pid"]
 out = subprocess.run(["rm", "-r", path("r")], capture_output=True, text=True, check=False, timeout=30)
 sfs.ok("rm -r removes it", out.returncode == 0 and not os.path.exists(path("r")), (out.stderr, os.listdir(os.path.join(sfs.MNT, "rockers"))))

@@ -120,13 +120,14 @@ static void identities(void)
 	}
 	if (geteuid())
 		return;
-	plan->uid = 0;
-	plan->gid = 77;
-	REQUIRE(life_new(&l, plan, 0));
-	CHECK_INT(l.rc, 0);
-	CHECK_INT(l.uid, 0);
-	CHECK_INT(l.gid, 77);
-	life_end(&l);
+	for (unsigned i = 0; i < 3; i++) { /* 33 and 77 alone are for root to give */
+		plan->uid = i ? 33 : 0;
+		plan->gid = i == 1 ? 0 : 77;
+		REQUIRE(life_new(&l, plan, 0));
+		CHECK_INT(l.rc, i == 2 ? 0 : -EPERM);
+		CHECK(i < 2 || (l.uid == 33 && l.gid == 77));
+		life_end(&l);
+	}
 	REQUIRE(life_new(&l, plan_of("ok", NULL), 0));
 	CHECK(l.uid >= 2000000 && l.uid == l.gid);
 	life_end(&l);
