@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "parse.h"
+#include "rocker_job.h"
 #include "rocker_life.h"
 
 struct command {
@@ -121,32 +122,12 @@ int rocker_freeze_store(struct sfs_obj *dir, struct sfs_cmd *cmd)
 
 /* ---- kill -------------------------------------------------------------------------------------- */
 
-static int find_signal(const char *text, size_t len)
-{
-	uint64_t number = 0;
-
-	if (!parse_u64(text, len, &number))
-		return number > 0 && number < (uint64_t)NSIG ? (int)number : -1;
-	if (len > 3 && !strncmp(text, "SIG", 3)) {
-		text += 3;
-		len -= 3;
-	}
-	for (int signal = 1; signal < NSIG; signal++) {
-		const char *name = sigabbrev_np(signal);
-
-		if (name && parse_equal(text, len, name))
-			return signal;
-	}
-	return -1;
-}
-
 static int send_signal(struct rocker *rocker, const struct sfs_cmd *cmd)
 {
-	int signal = find_signal(cmd->text, cmd->len), rc;
+	int signal = rocker_signal_number(cmd), rc;
 
 	if (signal < 0)
-		return sfs_fail_at(-EINVAL, cmd->text, cmd->len,
-				   "'%.40s' is no signal, by name or number, nor guard", cmd->text);
+		return signal;
 	if (!rocker_lock_launch(rocker, &rc))
 		return rc;
 	rc = rocker->link ? rocker_link_signal(rocker->link, signal) : -ESRCH;
