@@ -36,7 +36,7 @@ void ward_settle(struct ward *ward)
 {
 	struct lm_rocker_gone gone = { .head = { LM_ROCKER_GONE, ward->index } };
 
-	if (ward->state != WARD_DEAD || ward->blank.pid || ward->opening.pid)
+	if (ward->state != WARD_DEAD || ward->blank.pid || ward->opening.pid || ward->server)
 		return;
 	if (spare_remove_group(&ward->blank)) {
 		timer_set(ward->index, launcher_now() + RETRY_MS * NS_PER_MS);
@@ -44,7 +44,8 @@ void ward_settle(struct ward *ward)
 	}
 	id_release(ward->guard_slot);
 	id_release(ward->job_slot);
-	ward->guard_slot = ward->job_slot = -1;
+	id_release(ward->server_slot);
+	ward->guard_slot = ward->job_slot = ward->server_slot = -1;
 	if (!ward->dropped)
 		return;
 	ward->state = WARD_FREE;
@@ -79,6 +80,7 @@ void ward_end(struct ward *ward)
 	ward->state = WARD_DEAD;
 	timer_set(ward->index, 0);
 	opening_end(&ward->opening);
+	ward_server_end(ward);
 	spare_end(&ward->blank);
 	ward_settle(ward);
 }
@@ -283,8 +285,9 @@ static void go_on(struct ward *ward)
 /* What this machine cannot limit is told, and is no reason to build nothing. */
 static int set_limits(struct ward *ward)
 {
-	int err = rocker_group_limit_new(&launcher.groups, &ward->blank.group,
-					 &ward->opening.plan->limits, &ward->warning);
+	struct plan_limits limits = ward_limits(ward, &ward->opening.plan->limits);
+	int err = rocker_group_limit_new(&launcher.groups, &ward->blank.group, &limits,
+					 &ward->warning);
 
 	return err == -EOPNOTSUPP ? 0 : err;
 }
@@ -310,6 +313,7 @@ static void begin(struct ward *ward)
 		return;
 	}
 	ward->opening.control = ward->blank.control;
+	ward->opening.ward = ward;
 	ward->opening.job_uid = ward->uid;
 	ward->opening.job_gid = ward->gid;
 	go_on(ward);
@@ -326,6 +330,8 @@ int ward_new(const struct lm_rocker_new *order)
 			       .owner = order->owner,
 			       .guard_slot = -1,
 			       .job_slot = -1,
+			       .server_slot = -1,
+			       .packaged = order->plan.package != 0,
 			       .blank = { .pidfd = -1, .control = -1, .report = -1 } };
 	wards_building++;
 	int err = opening_start(&ward->opening, &order->plan, ward->index);
@@ -454,6 +460,10 @@ void wards_reaped(pid_t pid, const siginfo_t *how)
 			opener_ended(&wards[number], how);
 		else
 			check_reaped(number - LM_ROCKERS_MAX, how);
+		break;
+	case KIN_SERVER:
+		wards[number].server = 0; /* nobody is killed by that number any more */
+		ward_settle(&wards[number]);
 		break;
 	case KIN_POOLED:
 		spares_reaped(pid);

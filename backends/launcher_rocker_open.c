@@ -15,6 +15,7 @@
 
 #define NS_PER_MS UINT64_C(1000000)
 #define OPENER_MS 1000
+#define SERVED_MS 5000 /* where a server of its image may have to begin */
 #define WORD_MAX  160 /* shown of a plan's word */
 
 int opening_start(struct opening *opening, const struct rocker_plan *plan, uint32_t number)
@@ -31,6 +32,27 @@ int opening_start(struct opening *opening, const struct rocker_plan *plan, uint3
 	return 0;
 }
 
+static int cannot(int err, struct verdict *why)
+{
+	why->err = err;
+	(void)snprintf(why->sentence, sizeof why->sentence, "host paths: %s", strerror(-err));
+	return err;
+}
+
+/* The one that is next opens the image. */
+static bool wants_server(const struct opening *opening)
+{
+	const struct rocker_plan *plan = opening->plan;
+
+	return opening->ward && plan->package && plan->package_opener == opening->next;
+}
+
+/* Of the one that runs. */
+static unsigned patience_ms(const struct opening *opening)
+{
+	return opening->ward && opening->ward->server ? SERVED_MS : OPENER_MS;
+}
+
 int opening_next(struct opening *opening, struct verdict *why)
 {
 	struct opener_spec spec = { .plan = opening->plan,
@@ -38,33 +60,30 @@ int opening_next(struct opening *opening, struct verdict *why)
 				    .job_uid = opening->job_uid,
 				    .job_gid = opening->job_gid,
 				    .control = opening->control,
+				    .server = -1,
 				    .check_only = opening->check_only };
 	int pipes[2], pidfd = -1;
 
 	if (opening->next >= opening->plan->nopeners)
 		return 0;
-	if (pipe2(pipes, O_CLOEXEC | O_NONBLOCK)) {
-		why->err = -errno;
-		(void)snprintf(why->sentence, sizeof why->sentence, "host paths: %s",
-			       strerror(-why->err));
-		return why->err;
-	}
+	if (pipe2(pipes, O_CLOEXEC | O_NONBLOCK))
+		return cannot(-errno, why);
 	spec.report = pipes[1];
-	pid_t pid = opener_spawn(&launcher.rockers, &spec, &pidfd);
+	pid_t pid = wants_server(opening) ? ward_server_start(opening->ward, &spec.server) : 0;
+	if (!pid)
+		pid = opener_spawn(&launcher.rockers, &spec, &pidfd);
 	(void)close(pipes[1]);
+	launcher_close(&spec.server);
 	if (pid < 0) {
 		(void)close(pipes[0]);
-		why->err = (int)pid;
-		(void)snprintf(why->sentence, sizeof why->sentence, "host paths: %s",
-			       strerror(-why->err));
-		return why->err;
+		return cannot((int)pid, why);
 	}
 	launcher_close(&pidfd); /* it is ours to reap, so its number stays its own */
 	opening->next++;
 	opening->pid = pid;
 	opening->report = pipes[0];
 	kin_add(pid, KIN_OPENER, opening->number);
-	timer_set(opening->number, launcher_now() + OPENER_MS * NS_PER_MS);
+	timer_set(opening->number, launcher_now() + patience_ms(opening) * NS_PER_MS);
 	return 1;
 }
 
@@ -124,8 +143,8 @@ void opening_late(struct opening *opening, struct verdict *why)
 
 	why->err = -ETIMEDOUT;
 	(void)snprintf(why->sentence, sizeof why->sentence,
-		       "opening the host paths of uid %u took longer than %d ms",
-		       (unsigned)opener->uid, OPENER_MS);
+		       "opening the host paths of uid %u took longer than %u ms",
+		       (unsigned)opener->uid, patience_ms(opening));
 	opening_end(opening);
 }
 
