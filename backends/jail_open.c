@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <linux/openat2.h>
 #include <sched.h>
 #include <signal.h>
@@ -19,6 +20,7 @@
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #define SPARE_FD   200
@@ -81,6 +83,24 @@ static int few_descriptors(struct opener *o)
 static int own_mounts(struct opener *o)
 {
 	return o->env->jail->root ? 0 : result(unshare(CLONE_NEWNS));
+}
+
+/*
+ * Who lives in a root of his own (a chroot, a container) would name with a path what he cannot see. The numbers of
+ * the directory tell, since mount namespaces differ for other reasons, too.
+ */
+static int same_root(struct opener *o)
+{
+	char path[48] = "/proc/";
+	struct stat his, ours;
+
+	if (o->plan->asker < 0)
+		return 0;
+	o->what = "it was named from another root directory";
+	memcpy(jail_put_number(path + strlen(path), (unsigned long)o->plan->asker), "/root", 6);
+	if (!o->plan->asker || !o->env->jail->root || stat(path, &his) || stat("/", &ours))
+		return -EPERM;
+	return his.st_dev == ours.st_dev && his.st_ino == ours.st_ino ? 0 : -EPERM;
 }
 
 static int take_user(struct opener *o)
@@ -157,6 +177,22 @@ static int open_data(struct opener *o)
 }
 
 /*
+ * /proc of the host leads on to the files of its processes, for who has their id; control groups are limits.
+ */
+static int refuse_kernel_files(struct opener *o, int fd)
+{
+	struct statfs fs;
+
+	if (fstatfs(fd, &fs))
+		return -errno;
+	if (fs.f_type != PROC_SUPER_MAGIC && fs.f_type != CGROUP_SUPER_MAGIC &&
+	    fs.f_type != CGROUP2_SUPER_MAGIC)
+		return 0;
+	o->what = "no process or control group of the host is shown";
+	return -EPERM;
+}
+
+/*
  * What may be seen of a lower directory is decided by the upper one that covers it, hence whoever wants it
  * has to be somebody who may read and search it; O_PATH alone asks for neither.
  */
@@ -172,7 +208,16 @@ static int open_lower(struct opener *o, uint32_t text)
 		return err;
 	}
 	(void)close(inside);
-	return fd;
+	int err = refuse_kernel_files(o, fd);
+	if (err)
+		(void)close(fd);
+	return err ?: fd;
+}
+
+static int open_bind(struct opener *o, unsigned i)
+{
+	o->binds[i] = open_path(o, o->plan->binds[i].host, O_PATH);
+	return o->binds[i] < 0 ? o->binds[i] : refuse_kernel_files(o, o->binds[i]);
 }
 
 static int open_paths(struct opener *o)
@@ -181,10 +226,8 @@ static int open_paths(struct opener *o)
 	int err = 0;
 
 	for (unsigned i = 0; i < plan->nbinds && !err; i++)
-		if (plan->binds[i].opener == o->spec->opener) {
-			o->binds[i] = open_path(o, plan->binds[i].host, O_PATH);
-			err = o->binds[i] < 0 ? o->binds[i] : 0;
-		}
+		if (plan->binds[i].opener == o->spec->opener)
+			err = open_bind(o, i);
 	for (unsigned i = 0; i < plan->noverlays && !err; i++)
 		if (plan->overlays_opener == o->spec->opener) {
 			o->overlays[i] = open_lower(o, plan->overlays[i]);
@@ -238,17 +281,17 @@ static int give_layers(struct opener *o)
 }
 
 /*
- * A detached copy of what is mounted there. Private, or what the host mounts later would show. Nothing
- * recursive for a lower layer: an overlay sees one file system.
+ * A detached copy of what is mounted there, without what is mounted below it: the host's /proc is a way out
+ * through its links, and this file system itself gives orders. Private, or what the host mounts later would
+ * show.
  */
-static int copy_mount(int fd, bool writable, bool whole)
+static int copy_mount(int fd, bool writable)
 {
 	struct mount_attr attr = { .attr_set = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV |
 					       (writable ? 0 : MOUNT_ATTR_RDONLY),
 				   .propagation = MS_PRIVATE };
-	unsigned deep = whole ? AT_RECURSIVE : 0;
-	long tree = syscall(SYS_open_tree, fd, "",
-			    AT_EMPTY_PATH | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | deep);
+	long tree =
+		syscall(SYS_open_tree, fd, "", AT_EMPTY_PATH | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
 
 	if (tree < 0)
 		return -errno;
@@ -265,6 +308,11 @@ static int send_mount(struct opener *o, int tree, enum blank_mount mount, unsign
 	struct blank_message m = { .type = BLANK_MOUNT, .mount = mount, .index = index };
 	struct stat st;
 
+	/* An ordinary user's copy of the mounts is locked together. */
+	if (tree == -EINVAL && !o->env->jail->root) {
+		o->what = "other file systems are mounted below it";
+		return -EPERM;
+	}
 	if (tree < 0)
 		return tree;
 	int err = result(fstat(tree, &st));
@@ -283,18 +331,17 @@ static int send_all(struct opener *o)
 
 	if (o->data >= 0) {
 		o->about = plan->data_dir;
-		err = send_mount(o, copy_mount(o->data, true, true), BLANK_DATA, 0);
+		err = send_mount(o, copy_mount(o->data, true), BLANK_DATA, 0);
 	}
 	for (unsigned i = 0; i < plan->noverlays && !err; i++)
 		if (o->overlays[i] >= 0) {
 			o->about = plan->overlays[i];
-			err = send_mount(o, copy_mount(o->overlays[i], false, false), BLANK_OVERLAY,
-					 i);
+			err = send_mount(o, copy_mount(o->overlays[i], false), BLANK_OVERLAY, i);
 		}
 	for (unsigned i = 0; i < plan->nbinds && !err; i++)
 		if (o->binds[i] >= 0) {
 			o->about = plan->binds[i].host;
-			err = send_mount(o, copy_mount(o->binds[i], plan->binds[i].writable, true),
+			err = send_mount(o, copy_mount(o->binds[i], plan->binds[i].writable),
 					 BLANK_BIND, i);
 		}
 	if (o->package >= 0 && !err) {
@@ -313,6 +360,7 @@ static const struct {
 } steps[] = {
 	{ "session", own_session, true },
 	{ "descriptors", few_descriptors, true },
+	{ "root", same_root, true },
 	{ "mount namespace", own_mounts, true },
 	{ "ids", take_user, true },
 	{ "open", open_data, true },

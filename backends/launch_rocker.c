@@ -257,6 +257,11 @@ struct launch_place launch_rocker_place(const struct launch_rocker *rocker)
 	return (struct launch_place){ rocker->index + 1, rocker->group };
 }
 
+bool launch_rocker_grouped(enum group_part part)
+{
+	return launch_client.places.version[part] != 0;
+}
+
 /* ---- looking ----------------------------------------------------------------------------------- */
 
 int launch_rocker_usage(const struct launch_rocker *rocker, struct rocker_usage *out)

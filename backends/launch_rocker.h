@@ -72,6 +72,9 @@ int launch_rocker_check(const struct rocker_plan *plan, launch_rocker_done *done
 /* Where a runner's jail is, when it is to be in that one: of one that is ready. */
 struct launch_place launch_rocker_place(const struct launch_rocker *rocker);
 
+/* Are rockers limited or counted by such groups here? After launch_start(). */
+bool launch_rocker_grouped(enum group_part part);
+
 /* What cgroup_rocker.h reads: 0, or -errno; -ENODEV when it is gone. */
 int launch_rocker_usage(const struct launch_rocker *rocker, struct rocker_usage *out);
 int launch_rocker_procs(const struct launch_rocker *rocker, pid_t *pids, int max);

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "rocker_life.h"
 
@@ -16,6 +17,7 @@ struct change {
 	enum rocker_key key;         /* ROCKER_KEYS: all */
 	char *text;                  /* owned; NULL: the default */
 	struct plan_opener by;
+	pid_t pid; /* of the writer */
 };
 
 static void change_free(struct rocker_answer *answer)
@@ -42,6 +44,25 @@ static int keep(struct rocker_answer *answer)
 
 /* ---- tried ------------------------------------------------------------------------------------- */
 
+/*
+ * Who lives in a root directory of his own (a chroot, a container) would name with a path what he cannot see. An
+ * ordinary user's daemon sees that itself, which his launcher in its user namespace cannot; root's launcher does.
+ */
+static int judge_root(pid_t pid, int32_t *asker_out)
+{
+	char path[48];
+	struct stat his, ours;
+
+	*asker_out = pid;
+	snprintf(path, sizeof(path), "/proc/%d/root", (int)pid);
+	if (stat(path, &his) || stat("/", &ours))
+		return 0;
+	if (his.st_dev != ours.st_dev || his.st_ino != ours.st_ino)
+		return sfs_fail(-EPERM, "a path of the host was named from another root directory");
+	*asker_out = -1;
+	return 0;
+}
+
 /* Of what it would be: does it fit, and what is to be opened? 0, SFS_LATER: asked; -errno. */
 static int try_paths(struct change *change, const struct rocker_spec *spec)
 {
@@ -51,6 +72,11 @@ static int try_paths(struct change *change, const struct rocker_spec *spec)
 	bool is_host = change->spec || (rocker_key_flags(change->key) & KEY_HOST && change->text);
 
 	if (!rc && is_host && rocker_spec_check_plan(spec, change->key, plan)) {
+		rc = judge_root(change->pid, &plan->asker);
+		if (rc) {
+			free(plan);
+			return rc;
+		}
 		rocker_answer_expect(&change->answer);
 		rc = launch_rocker_check(plan, rocker_answer_came, &change->answer);
 		if (rc)
@@ -132,6 +158,7 @@ static struct change *change_new(struct rocker *rocker, const struct sfs_cmd *cm
 	change->answer.keep = keep;
 	change->answer.release = change_free;
 	change->rocker = rocker_get(rocker);
+	change->pid = cmd->who.pid;
 	rocker_cred(&cmd->who, &change->by);
 	return change;
 }

@@ -134,7 +134,7 @@ static int begin_in(struct rocker_job *job, struct rocker *rocker, struct rocker
 	if (!rc) {
 		pthread_mutex_lock(&rocker->lock);
 		if (rocker->built)
-			rc = send_off(job, link, rocker->built, &fds);
+			rc = send_off(job, link, rocker->spec, &fds);
 		else
 			rc = sfs_fail(-ECANCELED, "the rocker has just ended");
 		pthread_mutex_unlock(&rocker->lock);

@@ -152,7 +152,8 @@ struct rocker *rocker_find(const char *name, const struct sfs_cred *who, int *rc
 	if (!dir)
 		*rc_out = sfs_fail(-ENOENT, "there is no rocker '%.64s'", name);
 	else if (!sfs_may_open(who, dir, "run", W_OK))
-		*rc_out = sfs_fail(-EACCES, "uid %u may not run anything in rocker '%.64s'", who->uid, name);
+		*rc_out = sfs_fail(-EACCES, "uid %u may not run anything in rocker '%.64s'",
+				   who->uid, name);
 	else
 		rocker = rocker_get(sfs_priv(dir));
 	sfs_put_obj(dir);
@@ -165,6 +166,11 @@ static int start(struct sfs_obj *dir)
 {
 	int rc = rocker_rules_start() ?: rocker_save_start();
 
+	/* rlimits take their place */
+	if (!launch_rocker_grouped(GROUP_MEMORY))
+		rocker_key_fix(KEY_MEMORY);
+	if (!launch_rocker_grouped(GROUP_PIDS))
+		rocker_key_fix(KEY_PIDS);
 	rc = rc ?: rocker_links_start();
 	rc = rc ?: rocker_answers_start();
 	if (rc)

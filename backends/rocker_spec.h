@@ -102,6 +102,8 @@ void rocker_word_quote(const char *word, struct sfs_buf *out);
 
 const char *rocker_key_name(enum rocker_key key);
 unsigned rocker_key_flags(enum rocker_key key);
+/* It cannot be changed in one that is built (a limit of each process, not of a group): a change builds anew. */
+void rocker_key_fix(enum rocker_key key);
 enum rocker_key rocker_key_find(const char *name, size_t len); /* ROCKER_KEYS: none */
 
 struct rocker_spec *rocker_spec_new(void); /* all defaults; NULL: out of memory */

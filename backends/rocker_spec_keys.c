@@ -340,9 +340,17 @@ const char *rocker_key_name(enum rocker_key key)
 	return keys[key].name;
 }
 
+static unsigned taken
+	[ROCKER_KEYS]; /* flags that this machine does not let them have; set before there are threads */
+
 unsigned rocker_key_flags(enum rocker_key key)
 {
-	return keys[key].flags;
+	return keys[key].flags & ~taken[key];
+}
+
+void rocker_key_fix(enum rocker_key key)
+{
+	taken[key] = KEY_LIMIT;
 }
 
 enum rocker_key rocker_key_find(const char *name, size_t len)

@@ -9,6 +9,7 @@ void plan_init(struct rocker_plan *plan)
 {
 	memset(plan, 0, offsetof(struct rocker_plan, text) + 1);
 	plan->text_used = 1;
+	plan->asker = -1;
 	plan->limits.memory_bytes = plan->limits.pids = plan->limits.disk_bytes = PLAN_NO_LIMIT;
 	plan->limits.cpu_quota_us = PLAN_NO_LIMIT;
 	plan->limits.cpu_period_us = 100000;

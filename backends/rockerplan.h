@@ -69,6 +69,11 @@ struct rocker_plan {
 	uint32_t persist;     /* 1: does not end with the daemon */
 	uint32_t leave_empty; /* 1: the guard ends when the last process but itself has ended */
 	struct plan_limits limits;
+	/*
+	 * Of a check: the thread that names host paths, which has to see the same root directory; 0: one that cannot be
+	 * seen, -1: nobody is asked about.
+	 */
+	int32_t asker;
 	/* texts; 0: none */
 	uint32_t hostname, domainname;
 	uint32_t package, package_opener, exec_dir; /* both or neither */

@@ -188,7 +188,9 @@ def gcc():
     source = folder("source")
     written(f"{source}/hello.c", HELLO.replace("\\\\n", "\\n"))
     with cells.rocker("cc", binds=USR + f"{shlex.quote(source)} /source ro\n", **MUCH) as name:
-        # What it calls it looks for in PATH, and an environment is empty until somebody fills it.
+        expect("gcc: is there", name, "/usr/bin/gcc --version", "Free Software Foundation")
+        # What it calls it looks for in PATH, and an environment is empty until somebody fills it: of the next job on,
+        # though nothing is built anew for that.
         spec = sfs.read(f"rockers/{name}/spec") + "env = PATH=/usr/bin:/bin\n"
         sfs.write(f"rockers/{name}/spec", spec)
         expect("gcc: compiles and links", name, "/usr/bin/gcc -O2 -Wall -o /tmp/hello /source/hello.c", "")

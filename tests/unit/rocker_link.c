@@ -39,10 +39,14 @@ static const struct lie lies[] = {
 /* What every lie has as its end: the link is broken, the run answered, what is left of the rocker killed. */
 static void ends_in_disgrace(struct stage *stage, struct sfs_req *req, const char *what)
 {
+	struct pollfd end = { .fd = stage->guard, .events = POLLIN };
 	char byte;
 
-	CHECK_MSG(req_wait(req) == -ECANCELED, "%s: the run has %d", what, req->rc);
-	while (recv(stage->guard, &byte, 1, 0) > 0)
+	if (req_wait(req) != -ECANCELED) { /* somebody may still answer it */
+		CHECK_MSG(false, "%s: the run has %d", what, req->rc);
+		return;
+	}
+	while (poll(&end, 1, PATIENCE_MS) == 1 && recv(stage->guard, &byte, 1, 0) > 0)
 		;
 	for (int i = 0; i < PATIENCE_MS && !fake_killed; i++)
 		usleep(1000);
