@@ -348,7 +348,7 @@ static int send_all(struct opener *o)
 		o->about = plan->package;
 		int tree = o->reader == IMAGE_SERVER ? image_serve(o->package, o->server, &o->what)
 						     : image_mount(o->package, &o->what);
-		err = send_mount(o, tree, BLANK_PACKAGE, 0);
+		err = tree < 0 ? tree : send_mount(o, tree, BLANK_PACKAGE, 0);
 	}
 	return err;
 }
