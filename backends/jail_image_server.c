@@ -34,7 +34,7 @@
 
 #define SERVER_NAMESPACES (CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS)
 #define ROOT_OPTIONS      "size=64k,nr_inodes=32,mode=0755"
-#define PROFILE           "strict" /* without a listener what it refuses does not exist */
+#define PROFILE           "strict"     /* without a listener what it refuses does not exist */
 #define SERVER_BYTES      (512u << 20) /* of addresses; where there is a control group, that counts */
 #define SERVER_FDS        16
 #define SERVER_PROCESSES  8 /* threads */
@@ -140,8 +140,8 @@ static int enter_group(struct server *s)
 /* What the host has there, with all that is mounted in it, to be read; name: without the slash in front. */
 static int show(const char *host, bool directory)
 {
-	struct mount_attr attr = { .attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID |
-					       MOUNT_ATTR_NODEV,
+	struct mount_attr attr = { .attr_set =
+					   MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV,
 				   .propagation = MS_PRIVATE };
 	const char *name = host + 1;
 	int tree = (int)syscall(SYS_open_tree, AT_FDCWD, host,
@@ -154,8 +154,8 @@ static int show(const char *host, bool directory)
 		err = result(syscall(SYS_mount_setattr, tree, "", AT_EMPTY_PATH | AT_RECURSIVE,
 				     &attr, sizeof attr));
 	if (!err)
-		err = result(syscall(SYS_move_mount, tree, "", AT_FDCWD, name,
-				     MOVE_MOUNT_F_EMPTY_PATH));
+		err = result(
+			syscall(SYS_move_mount, tree, "", AT_FDCWD, name, MOVE_MOUNT_F_EMPTY_PATH));
 	(void)close(tree);
 	return err;
 }
@@ -182,8 +182,9 @@ static int fill_root(void)
 	if (!err && !access("/etc/ld.so.cache", R_OK))
 		err = show("/etc/ld.so.cache", false);
 	err = err ?: result(mkdir("proc", 0555));
-	return err ?: result(mount("proc", "proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC,
-				   "subset=pid"));
+	return err
+		       ?: result(mount("proc", "proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC,
+				       "subset=pid"));
 }
 
 /* /proc serves as the place to mount on, since it exists wherever the launcher does. */
@@ -234,9 +235,8 @@ static int resource_limits(struct server *s)
 		int resource;
 		uint64_t value;
 	} limits[] = {
-		{ RLIMIT_AS, SERVER_BYTES },  { RLIMIT_CORE, CORE_BYTES },
-		{ RLIMIT_FSIZE, 0 },	      { RLIMIT_MEMLOCK, 0 },
-		{ RLIMIT_MSGQUEUE, 0 },	      { RLIMIT_NICE, 0 },
+		{ RLIMIT_AS, SERVER_BYTES },   { RLIMIT_CORE, CORE_BYTES }, { RLIMIT_FSIZE, 0 },
+		{ RLIMIT_MEMLOCK, 0 },         { RLIMIT_MSGQUEUE, 0 },      { RLIMIT_NICE, 0 },
 		{ RLIMIT_NOFILE, SERVER_FDS }, { RLIMIT_RTPRIO, 0 },
 	};
 	int err = s->jail.limits_processes ? jail_limit(RLIMIT_NPROC, SERVER_PROCESSES) : 0;
@@ -278,8 +278,8 @@ static int install_filter(struct server *s)
 
 static int run_server(struct server *s)
 {
-	char *const argv[] = { (char *)"squashfuse_ll", (char *)"-f",
-			       (char *)"/proc/self/fd/3", (char *)"/dev/fd/4", NULL };
+	char *const argv[] = { (char *)"squashfuse_ll", (char *)"-f", (char *)"/proc/self/fd/3",
+			       (char *)"/dev/fd/4", NULL };
 	char *const envp[] = { NULL };
 
 	(void)s;

@@ -134,8 +134,7 @@ static int check_served(const struct rocker_env *env, int fd, const char **what_
 	if (fstat(fd, &st))
 		return -errno;
 	if (env->jail->root && !(st.st_mode & S_IROTH))
-		return refuse(-EACCES, "image is read by nobody, so all must be able to",
-			      what_out);
+		return refuse(-EACCES, "image is read by nobody, so all must be able to", what_out);
 	return IMAGE_SERVER;
 }
 

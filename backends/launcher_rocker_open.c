@@ -16,7 +16,7 @@
 #define NS_PER_MS UINT64_C(1000000)
 #define OPENER_MS 1000
 #define SERVED_MS 5000 /* where a server of its image may have to begin */
-#define WORD_MAX  160 /* shown of a plan's word */
+#define WORD_MAX  160  /* shown of a plan's word */
 
 int opening_start(struct opening *opening, const struct rocker_plan *plan, uint32_t number)
 {
