@@ -12,7 +12,6 @@
 #include <unistd.h>
 
 #define BLANK_NAMESPACES (CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS)
-#define MESSAGE_FDS      2
 
 static struct blank blank;
 
@@ -37,23 +36,22 @@ static void take_steps(const struct blank_step *steps)
 	}
 }
 
-/* The end of the control socket: nobody wants this blank any more. */
-static ssize_t hear(struct blank_message *message, struct rocker_plan *plan, int *fds,
-		    unsigned *nfds_out)
+ssize_t blank_hear(int control, struct blank_message *message, struct rocker_plan *plan, int *fds,
+		   unsigned *nfds_out)
 {
 	union {
-		char bytes[CMSG_SPACE(MESSAGE_FDS * sizeof(int))];
+		char bytes[CMSG_SPACE(BLANK_MESSAGE_FDS * sizeof(int))];
 		struct cmsghdr align;
-	} control;
-	struct iovec parts[] = { { message, sizeof *message }, { plan, sizeof *plan } };
+	} space;
+	struct iovec parts[] = { { message, sizeof *message }, { plan, plan ? sizeof *plan : 0 } };
 	struct msghdr m = { .msg_iov = parts,
 			    .msg_iovlen = 2,
-			    .msg_control = &control,
-			    .msg_controllen = sizeof control };
+			    .msg_control = &space,
+			    .msg_controllen = sizeof space };
 	ssize_t n;
 
 	do
-		n = recvmsg(blank.control, &m, MSG_CMSG_CLOEXEC);
+		n = recvmsg(control, &m, MSG_CMSG_CLOEXEC);
 	while (n < 0 && errno == EINTR);
 	*nfds_out = 0;
 	struct cmsghdr *c = n > 0 ? CMSG_FIRSTHDR(&m) : NULL;
@@ -104,13 +102,13 @@ static bool take_message(ssize_t size, const int *fds, unsigned nfds)
 
 static void wait_for_plan(void)
 {
-	int fds[MESSAGE_FDS];
+	int fds[BLANK_MESSAGE_FDS];
 	unsigned nfds;
 
 	for (;;) {
-		ssize_t n = hear(&blank.order, &blank.plan, fds, &nfds);
+		ssize_t n = blank_hear(blank.control, &blank.order, &blank.plan, fds, &nfds);
 		if (!n)
-			_exit(0);
+			_exit(0); /* nobody wants this blank any more */
 		if (take_message(n, fds, nfds))
 			return;
 	}
@@ -168,7 +166,7 @@ int blank_send(int control, const struct blank_message *message, const struct ro
 	       const int *fds, unsigned nfds)
 {
 	union {
-		char bytes[CMSG_SPACE(MESSAGE_FDS * sizeof(int))];
+		char bytes[CMSG_SPACE(BLANK_MESSAGE_FDS * sizeof(int))];
 		struct cmsghdr align;
 	} space = { 0 };
 	struct iovec parts[] = { { (void *)message, sizeof *message },
@@ -192,7 +190,7 @@ int blank_build(int control, const struct blank_order *order)
 				   .guard_uid = order->guard_uid,
 				   .guard_gid = order->guard_gid,
 				   .has_netns = order->netns >= 0 };
-	const int fds[MESSAGE_FDS] = { order->user_ns, order->netns };
+	const int fds[BLANK_MESSAGE_FDS] = { order->user_ns, order->netns };
 
 	(void)strncpy(m.name, order->name, sizeof m.name - 1);
 	return blank_send(control, &m, order->plan, fds, 1 + m.has_netns);

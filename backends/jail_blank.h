@@ -25,10 +25,15 @@
 
 #define BLANK_HIDDEN ".rocker" /* in the root: layers, for nobody but host root */
 
-enum blank_message_type { BLANK_MOUNT = 1, BLANK_PLAN };
+#define BLANK_MESSAGE_FDS 2
+
+enum blank_message_type { BLANK_MOUNT = 1, BLANK_PLAN, BLANK_IMAGE };
 enum blank_mount { BLANK_BIND, BLANK_OVERLAY, BLANK_PACKAGE, BLANK_DATA };
 
-/* BLANK_MOUNT has one descriptor; BLANK_PLAN one or two, and the plan behind it. */
+/*
+ * BLANK_MOUNT has one descriptor; BLANK_PLAN one or two, and the plan behind it; BLANK_IMAGE, for the server of
+ * an image, the image and the device of FUSE.
+ */
 struct blank_message {
 	uint32_t type;
 	uint32_t mount, index; /* enum blank_mount; which of the plan's binds or overlays */
@@ -83,6 +88,13 @@ void blank_report(int report, int err, const char *step, uint32_t about);
 int blank_send(int control, const struct blank_message *message, const struct rocker_plan *plan,
 	       const int *fds, unsigned nfds);
 
+/*
+ * Waits for one message with at most BLANK_MESSAGE_FDS descriptors; plan: NULL, or where one is put. 0: the other
+ * end is gone; -1: no message.
+ */
+ssize_t blank_hear(int control, struct blank_message *message, struct rocker_plan *plan, int *fds,
+		   unsigned *nfds_out);
+
 /* Which of the host's top directories are links into /usr; once, at the start. */
 void blank_find_links(void);
 int blank_link_usr(struct blank *blank);
@@ -90,9 +102,17 @@ int blank_link_usr(struct blank *blank);
 /* "/usr" -> ".upperdir____usr"; what: "upper" or "work". False: it is too long. */
 bool blank_layer_name(char *out, size_t size, const char *what, const char *overlay);
 
-/* An image: may it be mounted? fd is of the regular file, readable. */
+/* An image, by whom is it read? fd is of the regular file, readable; or -errno: by nobody. */
+enum image_reader { IMAGE_KERNEL, IMAGE_SERVER };
 int image_check(const struct rocker_env *env, int *fd, const char **what_out);
 int image_mount(int fd, const char **what_out); /* a detached mount, or -errno */
+/*
+ * A detached mount of FUSE whose device and the image have been handed to a server (server: our end of its socket),
+ * which has answered; or -errno.
+ */
+int image_serve(int fd, int server, const char **what_out);
+#define IMAGE_SERVER_PATH "/usr/bin/squashfuse_ll"
+bool image_server_here(void);
 bool image_known(const char *filesystem);       /* does the kernel mount it? */
 
 #endif

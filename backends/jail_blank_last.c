@@ -118,17 +118,6 @@ static int few_capabilities(struct blank *b)
 	return err ?: result(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
 }
 
-static int limit(int resource, uint64_t value)
-{
-	struct rlimit now, wanted = { value, value };
-
-	if (getrlimit((__rlimit_resource_t)resource, &now))
-		return -errno;
-	if (wanted.rlim_max > now.rlim_max) /* an inherited limit that is lower stays */
-		wanted.rlim_cur = wanted.rlim_max = now.rlim_max;
-	return result(setrlimit((__rlimit_resource_t)resource, &wanted));
-}
-
 /*
  * In place of a control group: of processes all rockers with the same leaf namespace have so many together,
  * and of memory each process so much. The kernel counts an ordinary user's guard as one of them.
@@ -140,19 +129,19 @@ static int limits_without_group(const struct blank *b)
 	int err = 0;
 
 	if (l->pids < UINT32_MAX && jail->limits_processes && !has_group(b, GROUP_PIDS))
-		err = limit(RLIMIT_NPROC, l->pids + !jail->root);
+		err = jail_limit(RLIMIT_NPROC, l->pids + !jail->root);
 	if (!err && l->memory_bytes != PLAN_NO_LIMIT && !has_group(b, GROUP_MEMORY))
-		err = limit(RLIMIT_DATA, l->memory_bytes);
+		err = jail_limit(RLIMIT_DATA, l->memory_bytes);
 	return err;
 }
 
 /* Those of jobs come with each job; these are for what nobody asks for. */
 static int resource_limits(struct blank *b)
 {
-	int err = limit(RLIMIT_CORE, CORE_BYTES);
+	int err = jail_limit(RLIMIT_CORE, CORE_BYTES);
 
-	err = err ?: limit(RLIMIT_NICE, 0);
-	err = err ?: limit(RLIMIT_RTPRIO, 0);
+	err = err ?: jail_limit(RLIMIT_NICE, 0);
+	err = err ?: jail_limit(RLIMIT_RTPRIO, 0);
 	return err ?: limits_without_group(b);
 }
 

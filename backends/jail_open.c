@@ -27,6 +27,7 @@
 
 #define SPARE_FD   200
 #define LAYER_NAME 300
+#define SERVER_FD  (BLANK_REPORT_FD + 1)
 
 struct layer {
 	int fd;
@@ -37,11 +38,12 @@ struct opener {
 	const struct rocker_env *env;
 	const struct opener_spec *spec;
 	const struct rocker_plan *plan;
-	int control, report;
+	int control, report, server;
 	const char *what;
 	uint32_t about;
 	uint64_t capabilities;
 	int binds[PLAN_BINDS_MAX], overlays[PLAN_OVERLAYS_MAX], package, data;
+	int reader; /* of the package: enum image_reader */
 	struct layer layers[2 * PLAN_OVERLAYS_MAX];
 	unsigned nlayers;
 };
@@ -73,15 +75,18 @@ static int few_descriptors(struct opener *o)
 {
 	int control = fcntl(o->control, F_DUPFD_CLOEXEC, SPARE_FD);
 	int report = fcntl(o->report, F_DUPFD_CLOEXEC, SPARE_FD);
+	int server = fcntl(o->spec->server, F_DUPFD_CLOEXEC, SPARE_FD);
 
 	if (report < 0 || (control < 0 && !o->spec->check_only))
 		return -EMFILE;
 	if (dup3(report, BLANK_REPORT_FD, O_CLOEXEC) < 0 ||
-	    (control >= 0 && dup3(control, BLANK_CONTROL_FD, O_CLOEXEC) < 0))
+	    (control >= 0 && dup3(control, BLANK_CONTROL_FD, O_CLOEXEC) < 0) ||
+	    (server >= 0 && dup3(server, SERVER_FD, O_CLOEXEC) < 0))
 		return -errno;
+	o->server = server < 0 ? -1 : SERVER_FD;
 	o->control = BLANK_CONTROL_FD;
 	o->report = BLANK_REPORT_FD;
-	return result(syscall(SYS_close_range, BLANK_REPORT_FD + 1, ~0u, 0));
+	return result(syscall(SYS_close_range, SERVER_FD + (server >= 0), ~0u, 0));
 }
 
 /* An ordinary user may take copies of mounts only in a mount namespace of his own. */
@@ -268,7 +273,8 @@ static int open_package(struct opener *o)
 	if (o->package < 0)
 		return -errno;
 	(void)close(fd);
-	return image_check(o->env, &o->package, &o->what);
+	o->reader = image_check(o->env, &o->package, &o->what);
+	return o->reader < 0 ? o->reader : 0;
 }
 
 static int privileged_again(struct opener *o)
@@ -355,7 +361,9 @@ static int send_all(struct opener *o)
 		}
 	if (o->package >= 0 && !err) {
 		o->about = plan->package;
-		err = send_mount(o, image_mount(o->package, &o->what), BLANK_PACKAGE, 0);
+		int tree = o->reader == IMAGE_SERVER ? image_serve(o->package, o->server, &o->what)
+						     : image_mount(o->package, &o->what);
+		err = tree < 0 ? tree : send_mount(o, tree, BLANK_PACKAGE, 0);
 	}
 	return err;
 }

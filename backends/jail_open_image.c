@@ -3,7 +3,8 @@
  * Package images: which may be shown to the kernel's own file systems, and mounting them.
  *
  * A kernel trusts the bytes of an image, hence only root's bytes are mounted as they lie, and those of
- * a known hash from a copy that nobody can change after it has been hashed. squashfs stands on a loop device, which
+ * a known hash from a copy that nobody can change after it has been hashed; others are left to a server in a jail,
+ * see jail_image.c. squashfs stands on a loop device, which
  * goes with the last mount of it; erofs on its file where the kernel can. See
  * Documentation/filesystems/erofs.rst, squashfs.rst, and loop(4).
  */
@@ -74,7 +75,7 @@ static int copy_and_hash(int from, int to, unsigned char hash[SHA256_BYTES])
 }
 
 /* *fd becomes the copy. */
-static int known_copy(const struct rocker_env *env, int *fd, const char **what_out)
+static int known_copy(const struct rocker_env *env, int *fd)
 {
 	const int seals = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE;
 	unsigned char hash[SHA256_BYTES];
@@ -85,10 +86,8 @@ static int known_copy(const struct rocker_env *env, int *fd, const char **what_o
 	int err = copy_and_hash(*fd, copy, hash);
 	if (!err && fcntl(copy, F_ADD_SEALS, seals))
 		err = -errno;
-	if (!err && !hash_allowed(env->allowed_images, hash)) {
-		*what_out = "image is neither root's nor of a listed hash";
-		err = -EOPNOTSUPP;
-	}
+	if (!err && !hash_allowed(env->allowed_images, hash))
+		err = -ENOENT;
 	if (err) {
 		(void)close(copy);
 		return err;
@@ -96,23 +95,6 @@ static int known_copy(const struct rocker_env *env, int *fd, const char **what_o
 	(void)close(*fd);
 	*fd = copy;
 	return 0;
-}
-
-int image_check(const struct rocker_env *env, int *fd, const char **what_out)
-{
-	struct stat st;
-
-	if (fstat(*fd, &st))
-		return -errno;
-	if (!env->kernel_images) {
-		*what_out =
-			env->jail->root ? "image: not in this kernel" : "image: not without root";
-		return -EOPNOTSUPP;
-	}
-	if (!st.st_uid && !(st.st_mode & (S_IWGRP | S_IWOTH)))
-		return 0;
-	*what_out = "image is neither root's nor of a listed hash";
-	return *env->allowed_images ? known_copy(env, fd, what_out) : -EOPNOTSUPP;
 }
 
 static const char *image_type(int fd)
@@ -125,6 +107,48 @@ static const char *image_type(int fd)
 	    magic == EROFS_MAGIC)
 		return "erofs";
 	return NULL;
+}
+
+static int refuse(int err, const char *why, const char **what_out)
+{
+	*what_out = why;
+	return err;
+}
+
+/* The server has no rights of anybody's: so it opens what everybody may. */
+static int check_served(const struct rocker_env *env, int fd, const char **what_out)
+{
+	const char *type = image_type(fd);
+	struct stat st;
+
+	if (!type)
+		return refuse(-EINVAL, "image is neither squashfs nor erofs", what_out);
+	if (strcmp(type, "squashfs") != 0)
+		return refuse(-EOPNOTSUPP,
+			      env->jail->root ? "erofs image is neither root's nor of a listed hash"
+					      : "erofs image: the kernel mounts it for root alone",
+			      what_out);
+	if (!image_server_here())
+		return refuse(-EOPNOTSUPP, "image needs squashfuse, a package not installed here",
+			      what_out);
+	if (fstat(fd, &st))
+		return -errno;
+	if (env->jail->root && !(st.st_mode & S_IROTH))
+		return refuse(-EACCES, "image is read by nobody, so all must be able to", what_out);
+	return IMAGE_SERVER;
+}
+
+int image_check(const struct rocker_env *env, int *fd, const char **what_out)
+{
+	struct stat st;
+
+	if (fstat(*fd, &st))
+		return -errno;
+	if (env->kernel_images && !st.st_uid && !(st.st_mode & (S_IWGRP | S_IWOTH)))
+		return IMAGE_KERNEL;
+	if (env->kernel_images && *env->allowed_images && !known_copy(env, fd))
+		return IMAGE_KERNEL;
+	return check_served(env, *fd, what_out);
 }
 
 /* A detached mount, or -errno. */

@@ -144,14 +144,24 @@ __attribute__((format(printf, 2, 3))) static void add(struct lines *l, const cha
 	l->text[l->len] = '\0';
 }
 
-static const char *images_word(const struct rocker_env *env)
+static const char *kernel_images_word(const struct rocker_env *env)
 {
-	if (!env->jail->root)
-		return "none without root";
-	if (!env->kernel_images)
-		return "none in this kernel";
-	return image_known("erofs") ? image_known("squashfs") ? "squashfs erofs" : "erofs"
-				    : "squashfs";
+	bool squashfs = env->kernel_images && image_known("squashfs");
+
+	if (env->kernel_images && image_known("erofs"))
+		return squashfs ? "squashfs erofs " : "erofs ";
+	return squashfs ? "squashfs " : "";
+}
+
+static const char *served_images_word(const struct rocker_env *env)
+{
+	if (!image_server_here())
+		return env->kernel_images ? "(squashfuse is not installed)"
+					  : "none (squashfuse is not installed)";
+	if (access("/dev/fuse", R_OK | W_OK))
+		return env->kernel_images ? "(/dev/fuse cannot be opened)"
+					  : "none (/dev/fuse cannot be opened)";
+	return "squashfuse";
 }
 
 size_t rocker_facts(const struct rocker_env *env, char *text, size_t size)
@@ -162,7 +172,7 @@ size_t rocker_facts(const struct rocker_env *env, char *text, size_t size)
 	if (!size || begin >= size)
 		return 0;
 	add(&l, "rocker_guard %s\n", env->guard >= 0 ? "yes" : "not built in");
-	add(&l, "rocker_images %s\n", images_word(env));
+	add(&l, "rocker_images %s%s\n", kernel_images_word(env), served_images_word(env));
 	add(&l, "rocker_overlays %s\n",
 	    overlays_word(env));
 	add(&l, "rocker_landlock %s\n",

@@ -84,14 +84,15 @@ int blank_build(int control, const struct blank_order *order);
 int leaf_make(const struct jail_env *env, const uint32_t uids[2], const uint32_t gids[2]);
 
 /*
- * control: the launcher's end of the blank's socket, report: a write end; both borrowed. blank: the
- * process to which what it opens is sent. check_only: opens everything and sends nothing.
+ * control: the launcher's end of the blank's socket, report: a write end, server: our end of the socket of the
+ * process that waits to serve the image, or -1; all borrowed. blank: the process to which what it opens is sent.
+ * check_only: opens everything and sends nothing.
  */
 struct opener_spec {
 	const struct rocker_plan *plan;
 	unsigned opener;
 	uint32_t job_uid, job_gid; /* who owns directories that are made in data_dir */
-	int control, report;
+	int control, report, server;
 	bool check_only;
 	bool resident;
 };
@@ -119,6 +120,19 @@ struct disk_report {
 	uint64_t bytes;
 };
 pid_t disk_spawn(const struct rocker_env *env, const struct disk_spec *spec);
+
+/*
+ * A process that waits at its socket for an image and the device of a FUSE mount, to serve the one on the other as
+ * nobody, jailed by namespaces, ids and a filter of its own. Its socket's end without them ends it. It dies with the
+ * launcher. socket: its end, borrowed.
+ */
+struct server_spec {
+	uint32_t uid, gid;
+	const struct rocker_groups *groups; /* borrowed; as a blank's */
+	const struct rocker_group *group;
+	int socket;
+};
+pid_t server_spawn(const struct rocker_env *env, const struct server_spec *spec);
 
 /* What lm_machine says of all this: lines "key value". Appends; the length. */
 size_t rocker_facts(const struct rocker_env *env, char *text, size_t size);

@@ -230,6 +230,17 @@ static uint64_t address_space(const struct jail_spec *spec)
 	return spec->memory_bytes > UINT64_MAX - slack ? UINT64_MAX : spec->memory_bytes + slack;
 }
 
+int jail_limit(int resource, uint64_t value)
+{
+	struct rlimit now, wanted = { value, value };
+
+	if (getrlimit((__rlimit_resource_t)resource, &now))
+		return -errno;
+	if (wanted.rlim_max > now.rlim_max)
+		wanted.rlim_cur = wanted.rlim_max = now.rlim_max;
+	return result(setrlimit((__rlimit_resource_t)resource, &wanted));
+}
+
 int jail_resource_limits(const struct jail_child *child)
 {
 	const struct jail_spec *spec = child->spec;
@@ -249,17 +260,11 @@ int jail_resource_limits(const struct jail_child *child)
 		{ RLIMIT_STACK, HELPER_STACK_BYTES },
 	};
 
-	for (size_t i = 0; i < sizeof limits / sizeof *limits; i++) {
-		struct rlimit now, wanted = { limits[i].value, limits[i].value };
+	int err = 0;
 
-		if (getrlimit((__rlimit_resource_t)limits[i].resource, &now))
-			return -errno;
-		if (wanted.rlim_max > now.rlim_max) /* an inherited limit that is lower stays */
-			wanted.rlim_cur = wanted.rlim_max = now.rlim_max;
-		if (setrlimit((__rlimit_resource_t)limits[i].resource, &wanted))
-			return -errno;
-	}
-	return 0;
+	for (size_t i = 0; i < sizeof limits / sizeof *limits && !err; i++)
+		err = jail_limit(limits[i].resource, limits[i].value);
+	return err;
 }
 
 /* Entering the leaf namespace gave all of them again, over nothing. */

@@ -53,5 +53,6 @@ int jail_set_capabilities(uint64_t effective, uint64_t permitted, uint64_t inher
 int jail_permitted_capabilities(uint64_t *out);
 int jail_write_proc(const struct jail_env *env, const char *path, const char *text);
 char *jail_put_number(char *p, unsigned long n); /* no NUL; the end */
+int jail_limit(int resource, uint64_t value);     /* an inherited limit that is lower stays */
 
 #endif

@@ -25,6 +25,7 @@ enum launch_kind {
 	/* not of zygotes: whose id it is */
 	LAUNCH_ROCKER,	   /* guards */
 	LAUNCH_ROCKER_JOB, /* jobs of root's */
+	LAUNCH_ROCKER_IMAGE, /* servers of images */
 };
 
 struct launch_limits {

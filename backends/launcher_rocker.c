@@ -38,7 +38,7 @@ void ward_settle(struct ward *ward)
 	struct lm_rocker_gone gone = { .head = { LM_ROCKER_GONE, ward->index } };
 
 	if (ward->state != WARD_DEAD || ward->blank.pid || ward->opening.pid ||
-	    ward->measure.pid)
+	    ward->measure.pid || ward->server)
 		return;
 	if (spare_remove_group(&ward->blank)) {
 		(void)rocker_group_kill(&launcher.groups, &ward->blank.group);
@@ -47,7 +47,8 @@ void ward_settle(struct ward *ward)
 	}
 	id_release(ward->guard_slot);
 	id_release(ward->job_slot);
-	ward->guard_slot = ward->job_slot = -1;
+	id_release(ward->server_slot);
+	ward->guard_slot = ward->job_slot = ward->server_slot = -1;
 	if (!ward->dropped)
 		return;
 	ward->state = WARD_FREE;
@@ -83,6 +84,7 @@ void ward_end(struct ward *ward)
 	timer_set(ward->index, 0);
 	opening_end(&ward->opening);
 	measure_end(ward);
+	ward_server_end(ward);
 	spare_end(&ward->blank);
 	ward_settle(ward);
 }
@@ -287,8 +289,9 @@ static void go_on(struct ward *ward)
 /* What this machine cannot limit is told, and is no reason to build nothing. */
 static int set_limits(struct ward *ward)
 {
-	int err = rocker_group_limit_new(&launcher.groups, &ward->blank.group,
-					 &ward->opening.plan->limits, &ward->warning);
+	struct plan_limits limits = ward_limits(ward, &ward->opening.plan->limits);
+	int err = rocker_group_limit_new(&launcher.groups, &ward->blank.group, &limits,
+					 &ward->warning);
 
 	return err == -EOPNOTSUPP ? 0 : err;
 }
@@ -314,6 +317,7 @@ static void begin(struct ward *ward)
 		return;
 	}
 	ward->opening.control = ward->blank.control;
+	ward->opening.ward = ward;
 	ward->opening.job_uid = ward->uid;
 	ward->opening.job_gid = ward->gid;
 	go_on(ward);
@@ -331,6 +335,8 @@ int ward_new(const struct lm_rocker_new *order)
 			       .guard_slot = -1,
 			       .job_slot = -1,
 			       .measure = { .report = -1 },
+			       .server_slot = -1,
+			       .packaged = order->plan.package != 0,
 			       .blank = { .pidfd = -1, .control = -1, .report = -1 } };
 	wards_building++;
 	int err = opening_start(&ward->opening, &order->plan, ward->index);
@@ -471,6 +477,10 @@ void wards_reaped(pid_t pid, const siginfo_t *how)
 		break;
 	case KIN_MEASURE:
 		measure_reaped(&wards[number]);
+		break;
+	case KIN_SERVER:
+		wards[number].server = 0; /* nobody is killed by that number any more */
+		ward_settle(&wards[number]);
 		break;
 	case KIN_POOLED:
 		spares_reaped(pid);

@@ -63,7 +63,15 @@ void ns_stop(void);
 /* ---- which children and deadlines there are: launcher_rocker_index.c ------------------------------ */
 
 /* What a child is to us, with the number of its ward, check or place in the pool. */
-enum kin { KIN_NONE, KIN_GUARD, KIN_OPENER, KIN_POOLED, KIN_MEASURE, KIN_RESIDENT };
+enum kin {
+	KIN_NONE,
+	KIN_GUARD,
+	KIN_OPENER,
+	KIN_SERVER,
+	KIN_POOLED,
+	KIN_MEASURE,
+	KIN_RESIDENT
+};
 
 bool kin_known(pid_t pid);
 void kin_add(pid_t pid, enum kin what, uint32_t number);
@@ -105,6 +113,7 @@ struct opening {
 	int report;      /* our end */
 	bool check_only;
 	int control; /* borrowed */
+	struct ward *ward; /* borrowed; NULL: a check */
 	uint32_t job_uid, job_gid;
 };
 
@@ -155,11 +164,13 @@ struct ward {
 	uint32_t index, owner;
 	bool dropped;             /* LM_ROCKER_GONE is owed */
 	bool answered;            /* LM_ROCKER_READY has been sent */
-	int guard_slot, job_slot; /* of the id table; -1: none */
+	int guard_slot, job_slot, server_slot; /* of the id table; -1: none */
 	uint32_t guard_uid, guard_gid, uid, gid;
 	struct blank blank;
 	struct opening opening;
 	struct measure measure;
+	bool packaged; /* perhaps by a server */
+	pid_t server;  /* of its image; 0: none, or reaped */
 	const char *warning; /* a limit that this machine does not have; NULL */
 	char name[ROCKER_NAME_SIZE];
 };
@@ -191,6 +202,14 @@ void check_late(uint32_t number);
 void measure_reaped(struct ward *ward);
 void measure_late(struct ward *ward);
 void measure_end(struct ward *ward); /* its rocker ends */
+
+/* ---- servers of images: launcher_rocker_image.c --------------------------------------------------- */
+
+/* One that waits at the socket whose other end is given out. 0 or -errno. */
+int ward_server_start(struct ward *ward, int *socket_out);
+void ward_server_end(const struct ward *ward);
+/* Limits of the rocker's control group: with what a server takes, where there may be one. */
+struct plan_limits ward_limits(const struct ward *ward, const struct plan_limits *limits);
 
 /* ---- for the loop: launcher_rocker_loop.c --------------------------------------------------------- */
 

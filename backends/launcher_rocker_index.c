@@ -6,12 +6,12 @@
 
 /* ---- children: a hash table with open addresses ------------------------------------------------ */
 
-/* A guard and an opener for each ward, an opener for each check, and the pool: never half full. */
+/* A guard, an opener and a server for each ward, an opener for each check, and the pool: never half full. */
 #define KIN_BITS   15
 #define KIN_PLACES (1u << KIN_BITS)
 #define KIN_MASK   (KIN_PLACES - 1)
 
-_Static_assert(2 * (2 * LM_ROCKERS_MAX + CHECKS_MAX) < KIN_PLACES, "probes stay short");
+_Static_assert(2 * (3 * LM_ROCKERS_MAX + CHECKS_MAX) < KIN_PLACES, "probes stay short");
 
 static struct kin_entry {
 	pid_t pid; /* 0: free */

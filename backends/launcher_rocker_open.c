@@ -17,7 +17,8 @@
 
 #define NS_PER_MS UINT64_C(1000000)
 #define OPENER_MS 1000
-#define WORD_MAX  160 /* shown of a plan's word */
+#define SERVED_MS 5000 /* where a server of its image may have to begin */
+#define WORD_MAX  160  /* shown of a plan's word */
 
 int opening_start(struct opening *opening, const struct rocker_plan *plan, uint32_t number)
 {
@@ -68,7 +69,7 @@ static int start_one(struct opening *opening, struct opener_spec *spec)
 {
 	int pair[2], pidfd = -1;
 
-	spec->resident = launcher.env.root;
+	spec->resident = launcher.env.root && spec->server < 0;
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
 		return -errno;
 	spec->report = pair[1];
@@ -84,6 +85,27 @@ static int start_one(struct opening *opening, struct opener_spec *spec)
 	return 0;
 }
 
+static int cannot(int err, struct verdict *why)
+{
+	why->err = err;
+	(void)snprintf(why->sentence, sizeof why->sentence, "host paths: %s", strerror(-err));
+	return err;
+}
+
+/* The one that is next opens the image. */
+static bool wants_server(const struct opening *opening)
+{
+	const struct rocker_plan *plan = opening->plan;
+
+	return opening->ward && plan->package && plan->package_opener == opening->next;
+}
+
+/* Of the one that runs. */
+static unsigned patience_ms(const struct opening *opening)
+{
+	return opening->ward && opening->ward->server ? SERVED_MS : OPENER_MS;
+}
+
 int opening_next(struct opening *opening, struct verdict *why)
 {
 	struct opener_spec spec = { .plan = opening->plan,
@@ -91,21 +113,23 @@ int opening_next(struct opening *opening, struct verdict *why)
 				    .job_uid = opening->job_uid,
 				    .job_gid = opening->job_gid,
 				    .control = opening->control,
+				    .server = -1,
 				    .check_only = opening->check_only };
 
 	if (opening->next >= opening->plan->nopeners)
 		return 0;
-	why->err = give_to_resident(opening, &spec) ? 0 : start_one(opening, &spec);
-	if (why->err) {
-		(void)snprintf(why->sentence, sizeof why->sentence, "host paths: %s",
-			       strerror(-why->err));
-		return why->err;
-	}
+	bool served = wants_server(opening);
+	int err = served ? ward_server_start(opening->ward, &spec.server) : 0;
+	if (!err && (served || !give_to_resident(opening, &spec)))
+		err = start_one(opening, &spec);
+	launcher_close(&spec.server);
+	if (err)
+		return cannot(err, why);
 	opening->next++;
 	kin_add(opening->pid, KIN_OPENER, opening->number);
 	/* if it cannot be watched, its deadline comes */
 	(void)launcher_watch(opening->report, WATCH_OPENER, opening->number, EPOLLIN);
-	timer_set(opening->number, launcher_now() + OPENER_MS * NS_PER_MS);
+	timer_set(opening->number, launcher_now() + patience_ms(opening) * NS_PER_MS);
 	return 1;
 }
 
@@ -186,8 +210,8 @@ void opening_late(struct opening *opening, struct verdict *why)
 
 	why->err = -ETIMEDOUT;
 	(void)snprintf(why->sentence, sizeof why->sentence,
-		       "opening the host paths of uid %u took longer than %d ms",
-		       (unsigned)opener->uid, OPENER_MS);
+		       "opening the host paths of uid %u took longer than %u ms",
+		       (unsigned)opener->uid, patience_ms(opening));
 	opening_end(opening);
 }
 

@@ -68,8 +68,9 @@ int ward_limit(uint32_t index, const struct plan_limits *limits)
 
 	if (!ward)
 		return -EPROTO;
+	struct plan_limits sum = ward_limits(ward, limits);
 	if (ward->state != WARD_DEAD && ward->blank.has_group)
-		rc = rocker_group_limit(&launcher.groups, &ward->blank.group, limits, &what);
+		rc = rocker_group_limit(&launcher.groups, &ward->blank.group, &sum, &what);
 	done(ward, LM_ROCKER_LIMIT, rc, what);
 	return 0;
 }

@@ -125,6 +125,17 @@ int leaf_make(const struct jail_env *env, const uint32_t uids[2], const uint32_t
 	return open("/dev/null", O_RDONLY | O_CLOEXEC);
 }
 
+/* Its image is the kernel's to read. */
+pid_t server_spawn(const struct rocker_env *env, const struct server_spec *spec)
+{
+	pid_t pid = fake_clone(0, NULL);
+
+	(void)env, (void)spec;
+	if (!pid)
+		_exit(0);
+	return pid;
+}
+
 pid_t opener_spawn(const struct rocker_env *env, const struct opener_spec *spec, int *pidfd_out)
 {
 	const char *word = "ok";

@@ -34,6 +34,7 @@
 #define NOBODY	  65534
 #define GUARD_ID  2000001
 #define JOB_ID	  2000002
+#define SERVER_ID 2000003
 #define ANSWER_MS 20000
 
 static struct jail_env jail;
@@ -53,6 +54,12 @@ unsigned __attribute__((weak)) seccomp_profile_count(void)
 const char *__attribute__((weak)) seccomp_profile_name(unsigned number)
 {
 	return number ? "reports" : "allows";
+}
+
+int __attribute__((weak)) seccomp_profile_find(const char *name)
+{
+	(void)name;
+	return 0;
 }
 
 int __attribute__((weak)) seccomp_profile_build(unsigned number, struct sock_fprog *out)
@@ -93,6 +100,7 @@ int __attribute__((weak)) rocker_group_enter(const struct rocker_groups *groups,
 struct one {
 	pid_t pid;
 	int pidfd, control, report;
+	pid_t server; /* of its image; 0: none */
 	int hidden_control; /* what its blank has, until it is spawned */
 	struct rocker_report said; /* err 0: the guard was reached */
 };
@@ -142,17 +150,40 @@ static struct rocker_report hear_report(int fd)
 	return said;
 }
 
-static struct rocker_report open_for(const struct one *one, const struct rocker_plan *plan, unsigned opener, bool check_only)
+static int spawn_server(struct one *one)
 {
+	static const struct rocker_groups groups = { .dirs = { -1, -1, -1, -1, -1, -1, -1 } };
+	int ends[2];
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends))
+		abort();
+	struct server_spec spec = { .uid = jail.root ? SERVER_ID : geteuid(),
+				    .gid = jail.root ? SERVER_ID : getegid(),
+				    .groups = &groups,
+				    .socket = ends[1] };
+	one->server = server_spawn(&env, &spec);
+	CHECK_MSG(one->server > 0, "server: %s", strerror(-one->server));
+	close(ends[1]);
+	return ends[0];
+}
+
+static struct rocker_report open_for(struct one *one, const struct rocker_plan *plan, unsigned opener, bool check_only)
+{
+	bool packs = one && !check_only && plan->package && plan->package_opener == opener;
 	struct rocker_report said = { 0 };
 	int tube[2], pidfd = -1, status = 0;
 
 	if (pipe2(tube, O_CLOEXEC))
 		abort();
 	struct opener_spec spec = { .plan = plan, .opener = opener, .job_uid = plan->uid, .job_gid = plan->gid,
-				    .control = one ? one->control : -1, .report = tube[1], .check_only = check_only };
+				    .control = one ? one->control : -1, .report = tube[1], .server = -1, .check_only = check_only };
+
+	if (packs)
+		spec.server = spawn_server(one);
 	pid_t pid = opener_spawn(&env, &spec, &pidfd);
 	close(tube[1]);
+	if (packs)
+		close(spec.server);
 	if (pid < 0) {
 		close(tube[0]);
 		said.err = pid;
@@ -229,6 +260,8 @@ static void end(struct one *one)
 		CHECK_MSG(waitpid(one->pid, &status, 0) == one->pid, "no child");
 		close(one->pidfd);
 	}
+	if (one->server > 0) /* the end of its mount ends it */
+		CHECK_MSG(waitpid(one->server, &status, 0) == one->server, "no server");
 }
 
 /* ---- roles ------------------------------------------------------------------------------------------- */
