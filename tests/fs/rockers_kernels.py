@@ -67,6 +67,9 @@ os.mkdir(f"{MNT}/rockers/b")
 ok("a run in a rocker", run("n=5 rocker=a") == (0, ""), read("kernels/inside/error"))
 ok("its result", flat("kernels/inside/result")["return"] == "15")
 inside = procs("a")
+if not inside and flat("machine")["rocker_freeze"] == "no":
+    print("skip the process of a run: without control groups nobody lists who is in a rocker", flush=True)
+    sys.exit(0)
 ok("its process is the rocker's", len(inside) == 2 and until(lambda: len(procs("b")) == 1), inside)
 helper = [p for p in inside if p != flat("rockers/a/guard")["pid"]][0]
 with open(f"/proc/{helper}/status", encoding="ascii") as f:
