@@ -135,7 +135,8 @@ bool rocker_link_add_kept(struct rocker_link *link, struct rocker_job *job, uint
 		job->link = rocker_link_get(link);
 		if (link->last_id < id)
 			link->last_id = id;
-		TAILQ_INSERT_TAIL(&link->jobs, rocker_job_get(job), of_link);
+		rocker_job_get(job);
+		TAILQ_INSERT_TAIL(&link->jobs, job, of_link);
 		link->njobs++;
 	}
 	pthread_mutex_unlock(&link->lock);

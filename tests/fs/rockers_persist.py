@@ -214,7 +214,7 @@ def nobody_wants_it():
         f.write(text + "hostname = other\n")
     sfs.ok("are looked for by the next daemon", replaced("daemon"))
     sfs.ok("one without a file ends", sfs.wait_for(lambda: not is_alive(pids[0]), 30))
-    sfs.ok("one that is another now as well", sfs.wait_for(lambda: not is_alive(pids[1]), 30) and cells.state("changed") == "dead")
+    sfs.ok("one that is another now as well", sfs.wait_for(lambda: not is_alive(pids[1]), 30) and is_now("changed", "dead"))
     sfs.ok("and is built as its file says", used("changed"), sfs.read("errors"))
     for name in ("changed", "lost"):  # of which a line is left that it was made
         with contextlib.suppress(FileNotFoundError):
@@ -239,7 +239,7 @@ def nothing_left(how):
     sfs.ok(f"{how.name}: it ends with the program", sfs.wait_for(lambda: not any(map(is_alive, pids)), 30), pids)
     sfs.ok(f"{how.name}: its groups are gone", sfs.wait_for(lambda: not any(map(os.path.exists, mine)), 30), mine)
     daemon = start()
-    sfs.ok(f"{how.name}: and is built anew by the next", cells.state("last") == "dead" and used("last"), sfs.read("errors"))
+    sfs.ok(f"{how.name}: and is built anew by the next", is_now("last", "dead") and used("last"), sfs.read("errors"))
     os.rmdir(cells.path("last"))
 
 
