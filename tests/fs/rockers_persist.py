@@ -40,9 +40,11 @@ int main(int argc, char **argv)
 			if (write(1, block, sizeof block) < 0)
 				return 9;
 	}
-	if (!strcmp(what, "read")) /* ends with its standard input, a little later */
+	if (!strcmp(what, "read")) { /* ends with its standard input, when nothing of that daemon is left */
 		while (read(0, block, sizeof block) > 0)
 			;
+		sleep(2);
+	}
 	if (!strcmp(what, "wait"))
 		for (;;)
 			pause();
