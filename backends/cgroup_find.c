@@ -286,6 +286,29 @@ static void remove_stale(int parent, const char *name)
 	(void)unlinkat(parent, name, AT_REMOVEDIR);
 }
 
+static void clear_with(int dir, bool (*stays)(const char *name),
+		       void (*visit)(int dir, const char *name))
+{
+	int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *list = fd < 0 ? NULL : fdopendir(fd);
+
+	for (struct dirent *e; list && (e = readdir(list));)
+		if (e->d_type == DT_DIR && e->d_name[0] != '.' && !stays(e->d_name))
+			visit(dir, e->d_name);
+	if (list)
+		(void)closedir(list);
+}
+
+void cgroup_clear_kill(int dir, bool (*stays)(const char *name))
+{
+	clear_with(dir, stays, kill_group);
+}
+
+void cgroup_clear(int dir, bool (*stays)(const char *name))
+{
+	clear_with(dir, stays, remove_group);
+}
+
 void cgroup_sweep_kill(int parent)
 {
 	each_directory(parent, ".", kill_stale);

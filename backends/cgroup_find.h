@@ -35,6 +35,9 @@ int cgroup_open_below(const char *mount_point, const char *path);
 
 /* Removes directories sandboxfs-PID of processes that are gone, with the groups in them. */
 void cgroup_sweep(int parent);
+/* The same with the groups below that directory, but for those of which stays says so. */
+void cgroup_clear_kill(int dir, bool (*stays)(const char *name));
+void cgroup_clear(int dir, bool (*stays)(const char *name));
 /* Only ends what is left in them, and thaws it for that. */
 void cgroup_sweep_kill(int parent);
 

@@ -93,11 +93,11 @@ static int open_own(const struct text *text, const char *controller)
 }
 
 /* Our directory below parent, after what dead processes of ours left there has been ended. */
-static int open_ours(int parent)
+static int open_ours(int parent, pid_t home)
 {
 	char name[32];
 
-	(void)snprintf(name, sizeof name, "sandboxfs-%ld", (long)getpid());
+	(void)snprintf(name, sizeof name, "sandboxfs-%ld", (long)home);
 	if (mkdirat(parent, name, 0755) && errno != EEXIST)
 		return -errno;
 	int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -133,7 +133,7 @@ static void find_core(struct rocker_groups *groups, const struct text *text)
 	if (parent < 0)
 		return;
 	cgroup_sweep_kill(parent);
-	int dir = open_ours(parent);
+	int dir = open_ours(parent, groups->home);
 	if (dir >= 0 && note_place(groups, GROUP_CORE, 2, dir))
 		(void)close(dir);
 	if (groups->places.version[GROUP_CORE])
@@ -185,7 +185,7 @@ static void find_v1(struct rocker_groups *groups, enum group_part part, const st
 	if (parent < 0)
 		return;
 	cgroup_sweep_kill(parent);
-	int dir = open_ours(parent);
+	int dir = open_ours(parent, groups->home);
 	if (dir >= 0 && note_place(groups, part, 1, dir))
 		(void)close(dir);
 	(void)close(parent);
@@ -210,9 +210,15 @@ static void sweep(const struct rocker_groups *groups)
 
 int rocker_groups_start(struct rocker_groups *groups)
 {
+	return rocker_groups_start_at(groups, getpid());
+}
+
+int rocker_groups_start_at(struct rocker_groups *groups, pid_t home)
+{
 	struct text *text = malloc(sizeof *text);
 
 	memset(groups, 0, sizeof *groups);
+	groups->home = home;
 	for (int i = 0; i < GROUP_PARTS; i++)
 		groups->dirs[i] = -1;
 	if (!text)
@@ -239,6 +245,28 @@ static bool is_first(const int dirs[GROUP_PARTS], int part)
 		if (dirs[i] == dirs[part])
 			return false;
 	return dirs[part] >= 0;
+}
+
+static bool (*clear_stays)(uint32_t number); /* of the clearing that is under way; one thread */
+
+/* What is not named as a rocker's group is not ours to end. */
+static bool name_stays(const char *name)
+{
+	char *end;
+	unsigned long number = strtoul(name + 1, &end, 10);
+
+	return name[0] != 'r' || end == name + 1 || *end || clear_stays((uint32_t)number);
+}
+
+void rocker_groups_clear(const struct rocker_groups *groups, bool (*stays)(uint32_t number))
+{
+	clear_stays = stays;
+	for (int i = 0; i < GROUP_PARTS; i++)
+		if (is_first(groups->dirs, i))
+			cgroup_clear_kill(groups->dirs[i], name_stays);
+	for (int i = 0; i < GROUP_PARTS; i++)
+		if (is_first(groups->dirs, i))
+			cgroup_clear(groups->dirs[i], name_stays);
 }
 
 void rocker_groups_stop(struct rocker_groups *groups)

@@ -46,6 +46,7 @@ struct group_places {
 struct rocker_groups {
 	struct group_places places;
 	int dirs[GROUP_PARTS]; /* owned by the launcher; -1 */
+	pid_t home;            /* whose directory: see rocker_groups_start() */
 };
 
 /* One rocker's. Only that of GROUP_CORE is open, from rocker_group_make() to rocker_group_entered(). */
@@ -54,8 +55,15 @@ struct rocker_group {
 	int dirs[GROUP_PARTS]; /* -1: none */
 };
 
-/* Finds and makes our directories. 0 also where there are none: all versions are 0 then. */
+/*
+ * Finds and makes our directories. 0 also where there are none: all versions are 0 then. They are named after a
+ * process, and are swept out by others once that has ended: this one, or home, which may be there longer and
+ * has then directories in which there are groups of an earlier launcher.
+ */
 int rocker_groups_start(struct rocker_groups *groups);
+int rocker_groups_start_at(struct rocker_groups *groups, pid_t home);
+/* Ends and removes what an earlier launcher left in them, but for some. */
+void rocker_groups_clear(const struct rocker_groups *groups, bool (*stays)(uint32_t number));
 void rocker_groups_stop(struct rocker_groups *groups);
 
 int rocker_group_make(const struct rocker_groups *groups, uint32_t number,

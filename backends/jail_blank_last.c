@@ -145,6 +145,12 @@ static int resource_limits(struct blank *b)
 	return err ?: limits_without_group(b);
 }
 
+/* Until it has its second socket it still ends with the launcher's end of the first. */
+static int outlive_launcher(struct blank *b)
+{
+	return b->plan.persist ? result(prctl(PR_SET_PDEATHSIG, 0, 0, 0, 0)) : 0;
+}
+
 static int restrict_by_landlock(struct blank *b)
 {
 	return jail_landlock_restrict(b->landlock);
@@ -204,6 +210,7 @@ const struct blank_step blank_last_steps[] = {
 	{ "user namespace", enter_leaf },
 	{ "capabilities", few_capabilities },
 	{ "resource limits", resource_limits },
+	{ "parent death signal", outlive_launcher },
 	{ "landlock", restrict_by_landlock },
 	{ "descriptors", few_descriptors },
 	{ "seccomp profile", install_filter },

@@ -72,7 +72,9 @@ void launch_stop(void)
 		return;
 	(void)shutdown(c->channel, SHUT_RDWR);
 	(void)pthread_join(c->thread, NULL);
+	(void)pthread_mutex_lock(&c->lock); /* somebody may just be asking for an event */
 	c->started = false;
+	(void)pthread_mutex_unlock(&c->lock);
 	for (unsigned i = 0; i < LM_JAILS_MAX; i++) {
 		free(c->zygotes[i]); /* those whose owners never dropped them */
 		c->zygotes[i] = NULL;

@@ -3,11 +3,15 @@
 #include "launch_rocker.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "launch_state.h"
 #include "sandboxfs.h"
+
+#define SEND_TRIES 100
+#define SEND_MS    1000
 
 static const char *refusal(int err)
 {
@@ -113,6 +117,64 @@ struct launch_rocker *launch_rocker_new(uid_t owner, const struct rocker_plan *p
 	free(rocker);
 	(void)sfs_fail(err, "%s", refusal(err));
 	return NULL;
+}
+
+/* Without the lock, so that the launcher's answers are heard meanwhile: it does not wait long for us. */
+static int send_soon(const void *order, size_t size)
+{
+	struct pollfd room = { .fd = launch_client.channel, .events = POLLOUT };
+	int err = -EAGAIN;
+
+	for (int tries = 0; tries < SEND_TRIES && err == -EAGAIN; tries++) {
+		if (tries)
+			(void)poll(&room, 1, SEND_MS);
+		(void)pthread_mutex_lock(&launch_client.lock);
+		err = launch_client.gone ? -EIO : launch_send(order, size, NULL, 0);
+		(void)pthread_mutex_unlock(&launch_client.lock);
+	}
+	return err;
+}
+
+static int reserve(struct launch_rocker *rocker)
+{
+	(void)pthread_mutex_lock(&launch_client.lock);
+	int err = launch_client.gone ? -EIO : take_number(rocker);
+	(void)pthread_mutex_unlock(&launch_client.lock);
+	return err;
+}
+
+struct launch_rocker *launch_rocker_adopt(uid_t owner, uint64_t number,
+					  const struct launch_rocker_calls *calls, void *arg)
+{
+	struct lm_rocker_adopt order = { .head = { LM_ROCKER_ADOPT, 0 },
+					 .owner = owner,
+					 .persist = number };
+	struct launch_rocker *rocker = calloc(1, sizeof *rocker);
+	int err = -ENOMEM;
+
+	if (rocker) {
+		*rocker = (struct launch_rocker){ .calls = *calls,
+						  .arg = arg,
+						  .ready_pending = true };
+		rocker->waits_end = &rocker->waits;
+		err = reserve(rocker);
+	}
+	if (!err) {
+		order.head.jail = rocker->index;
+		/* Should it fail the launcher is gone, and whoever buries all that is pending says so. */
+		(void)send_soon(&order, sizeof order);
+		return rocker;
+	}
+	free(rocker);
+	(void)sfs_fail(err, "%s", refusal(err));
+	return NULL;
+}
+
+void launch_rocker_settle(void)
+{
+	const struct lm_rocker_settle order = { { LM_ROCKER_SETTLE, 0 } };
+
+	(void)send_soon(&order, sizeof order);
 }
 
 void launch_rocker_free(struct launch_rocker *rocker)

@@ -50,6 +50,13 @@ struct launch_rocker_calls {
 struct launch_rocker *launch_rocker_new(uid_t owner, const struct rocker_plan *plan,
 					const struct launch_rocker_calls *calls, void *arg);
 /*
+ * Likewise, but the one that an earlier daemon left: number is its plan's persist. ready says -ENOENT where there is
+ * none. Only at the start; launch_rocker_settle() then ends all that were not asked for.
+ */
+struct launch_rocker *launch_rocker_adopt(uid_t owner, uint64_t number,
+					  const struct launch_rocker_calls *calls, void *arg);
+void launch_rocker_settle(void);
+/*
  * Ends all of it. ready comes first where it is pending. When the launcher is gone already, or was not asked yet
  * since others of this owner come first, what is pending and gone are called before this returns.
  */

@@ -3,7 +3,7 @@
  * The privileged process: one loop that takes fixed-size orders from the daemon and hands each to
  * its cell.
  */
-#include "launcher_rocker.h"
+#include "launcher_left.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -23,6 +23,7 @@
 #define END_MS    2000 /* for every jail to be gone at the end */
 #define BATCH     32
 #define NS_PER_MS UINT64_C(1000000)
+#define HIGH_FD 64
 #define DEATH     SIGUSR1 /* of the supervisor */
 
 extern const unsigned char jailed_runner[] __attribute__((weak));
@@ -62,8 +63,10 @@ static void take_signals(void)
 	ssize_t n = read(launcher.signals, info, sizeof info);
 
 	for (ssize_t i = 0; i < n / (ssize_t)sizeof *info; i++)
-		if (info[i].ssi_signo == DEATH)
+		if (info[i].ssi_signo == DEATH) {
+			left_say_last();
 			launcher.broken = true;
+		}
 	child_reap();
 }
 
@@ -97,6 +100,9 @@ static void handle(uint64_t token, uint32_t events)
 		break;
 	case WATCH_OPENER:
 		wards_opened((uint32_t)(token >> 8));
+		break;
+	case WATCH_KEPT:
+		ward_adopted_ended((uint32_t)(token >> 8));
 		break;
 	}
 }
@@ -197,16 +203,20 @@ static int take_over_signals(void)
 }
 
 /*
- * Keeps standard error and the channel: whatever else the parent had open is not for jails'
+ * Keeps standard error, the channel and what is kept: whatever else the parent had open is not for jails'
  * parents.
  */
-static int keep_only(int channel)
+static int keep_only(int channel, int kept[2])
 {
 	struct rlimit files;
 
+	for (int i = 0; i < 2; i++) /* out of the way first */
+		kept[i] = kept[i] < 0 ? -1 : fcntl(kept[i], F_DUPFD_CLOEXEC, HIGH_FD);
 	if (channel != 3 && (dup3(channel, 3, O_CLOEXEC) < 0))
 		return -errno;
-	if (syscall(SYS_close_range, 4, ~0u, 0))
+	for (int i = 0; i < 2; i++)
+		kept[i] = kept[i] < 0 ? -1 : dup3(kept[i], 4 + i, O_CLOEXEC);
+	if (syscall(SYS_close_range, kept[0] < 0 ? 4 : 6, ~0u, 0))
 		return -errno;
 	launcher.channel = 3;
 	if (!getrlimit(RLIMIT_NOFILE, &files)) {
@@ -220,10 +230,12 @@ static int keep_only(int channel)
 static int begin(const struct sfs_config *config, int channel, const struct jail_helper helpers[2])
 {
 	launcher.config = config; /* the rest is zero, and pages that are not written to are not copied by forks */
-	int err = keep_only(channel);
+	int kept[2] = { sfs_privileged_kept(0), sfs_privileged_kept(1) };
+	int err = keep_only(channel, kept);
 	err = err ?: take_over_signals();
 	if (err)
 		return err;
+	left_start(kept);
 	wards_groups(); /* first: what a dead launcher left frozen has to be thawed before it can be ended */
 	launcher.cgroup_error = geteuid() ? -EACCES : cgroup_start(&launcher.cgroups);
 	launcher.start_error = jail_start(&launcher.env, helpers);

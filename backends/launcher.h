@@ -40,6 +40,8 @@ enum lm_order_type {
 	LM_ROCKER_KILL,
 	LM_ROCKER_CHECK, /* head.jail: a number of the daemon's own, returned */
 	LM_ROCKER_MEASURE,
+	LM_ROCKER_ADOPT,
+	LM_ROCKER_SETTLE,
 };
 /* To the daemon. */
 enum lm_reply_type {
@@ -143,6 +145,22 @@ struct lm_rocker_new {
 	uint32_t owner;
 	uint32_t reserved;
 	struct rocker_plan plan;
+};
+
+/*
+ * The one that an earlier launcher left under that number of a plan, for that owner. Answered by LM_ROCKER_READY,
+ * -ENOENT: there is none; and from then on as any other. How its guard ended cannot be told: code and status are 0.
+ */
+struct lm_rocker_adopt {
+	struct lm_head head;
+	uint32_t owner;
+	uint32_t reserved;
+	uint64_t persist;
+};
+
+/* All that there are have been adopted: what else was left is ended. head.jail: 0; not answered. */
+struct lm_rocker_settle {
+	struct lm_head head;
 };
 
 /* Answered by LM_ROCKER_GONE when no process, mount, loop device or group of it is left. */

@@ -58,6 +58,15 @@ int id_take(uint32_t owner, enum launch_kind kind)
 	return vacant;
 }
 
+void id_hold(int slot, uint32_t owner, enum launch_kind kind)
+{
+	if (!launcher.env.root || slot < 0 || (uint32_t)slot >= LM_JAILS_MAX)
+		return;
+	launcher.slots[slot].users++;
+	launcher.slots[slot].owner = owner;
+	launcher.slots[slot].kind = kind;
+}
+
 void id_release(int slot)
 {
 	if (launcher.env.root && slot >= 0)

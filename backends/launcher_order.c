@@ -9,7 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "launcher_rocker.h"
+#include "launcher_left.h"
 
 #define SEND_MS 1000 /* a daemon that takes nothing for so long is not there any more */
 
@@ -21,6 +21,8 @@ union order {
 	struct lm_kill kill;
 	struct lm_probe probe;
 	struct lm_rocker_new rocker_new;
+	struct lm_rocker_adopt rocker_adopt;
+	struct lm_rocker_settle rocker_settle;
 	struct lm_rocker_drop rocker_drop;
 	struct lm_rocker_limit rocker_limit;
 	struct lm_rocker_freeze rocker_freeze;
@@ -143,6 +145,22 @@ static int on_rocker_new(const union order *o, const int *fds, unsigned nfds)
 	return nfds ? -EPROTO : ward_new(&o->rocker_new);
 }
 
+static int on_rocker_adopt(const union order *o, const int *fds, unsigned nfds)
+{
+	(void)fds;
+	return nfds ? -EPROTO : ward_adopt(&o->rocker_adopt);
+}
+
+static int on_rocker_settle(const union order *o, const int *fds, unsigned nfds)
+{
+	(void)o;
+	(void)fds;
+	if (nfds)
+		return -EPROTO;
+	left_settle();
+	return 0;
+}
+
 static int on_rocker_drop(const union order *o, const int *fds, unsigned nfds)
 {
 	(void)fds;
@@ -201,6 +219,8 @@ static const struct order_type {
 	{ LM_ROCKER_FREEZE, sizeof(struct lm_rocker_freeze), 0, LM_ROCKERS_MAX, on_rocker_freeze },
 	{ LM_ROCKER_KILL, sizeof(struct lm_rocker_kill), 0, LM_ROCKERS_MAX, on_rocker_kill },
 	{ LM_ROCKER_MEASURE, sizeof(struct lm_rocker_measure), 0, LM_ROCKERS_MAX, on_rocker_measure },
+	{ LM_ROCKER_ADOPT, sizeof(struct lm_rocker_adopt), 0, LM_ROCKERS_MAX, on_rocker_adopt },
+	{ LM_ROCKER_SETTLE, sizeof(struct lm_rocker_settle), 0, 1, on_rocker_settle },
 	{ LM_ROCKER_CHECK, 0, offsetof(struct lm_rocker_check, plan), UINT32_MAX, on_rocker_check },
 	{ 0 },
 };

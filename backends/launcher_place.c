@@ -6,6 +6,7 @@
 #include "launcher_rocker.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -27,8 +28,10 @@ int place_join(const struct cell *cell, int *init_pidfd_out)
 
 	if (!ward)
 		return -ESRCH;
-	/* our child, not reaped yet: the number is its own */
-	int fd = (int)syscall(SYS_pidfd_open, ward->blank.pid, 0);
+	/* our child, not reaped yet: the number is its own; or else by what tells of its end */
+	int fd = ward->blank.is_adopted
+			 ? fcntl(ward->blank.watched, F_DUPFD_CLOEXEC, 0)
+			 : (int)syscall(SYS_pidfd_open, ward->blank.pid, 0);
 	if (fd < 0)
 		return -errno;
 	*init_pidfd_out = fd;

@@ -2,7 +2,7 @@
 /*
  * One rocker from the order to make it until its guard runs, and what is left of it until nothing is.
  */
-#include "launcher_rocker.h"
+#include "launcher_left.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -55,7 +55,7 @@ void ward_settle(struct ward *ward)
 	launcher_say(&gone, sizeof gone);
 }
 
-static void answer(struct ward *ward, int rc, const char *sentence)
+void ward_answer(struct ward *ward, int rc, const char *sentence)
 {
 	struct lm_rocker_ready ready = { .head = { LM_ROCKER_READY, ward->index },
 					 .rc = rc,
@@ -85,6 +85,7 @@ void ward_end(struct ward *ward)
 	opening_end(&ward->opening);
 	measure_end(ward);
 	ward_server_end(ward);
+	ward_forget(ward);
 	spare_end(&ward->blank);
 	ward_settle(ward);
 }
@@ -97,7 +98,7 @@ void ward_refuse(struct ward *ward, int err, const char *format, ...)
 	va_start(args, format);
 	(void)vsnprintf(sentence, sizeof sentence, format, args);
 	va_end(args);
-	answer(ward, err, sentence);
+	ward_answer(ward, err, sentence);
 	ward_end(ward);
 }
 
@@ -332,6 +333,7 @@ int ward_new(const struct lm_rocker_new *order)
 	*ward = (struct ward){ .state = WARD_OPENING,
 			       .index = order->head.jail,
 			       .owner = order->owner,
+			       .persist = order->plan.persist,
 			       .guard_slot = -1,
 			       .job_slot = -1,
 			       .measure = { .report = -1 },
@@ -359,11 +361,16 @@ static void ready(struct ward *ward)
 	if (ward->warning)
 		(void)snprintf(sentence, sizeof sentence, "%s cannot be limited on this machine",
 			       ward->warning);
+	int err = ward->persist ? ward_keep(ward) : 0;
+	if (err) {
+		ward_refuse(ward, err, "persist: %s", strerror(-err));
+		return;
+	}
 	timer_set(ward->index, 0);
 	opening_end(&ward->opening);
 	ward->state = WARD_READY;
 	wards_building--;
-	answer(ward, 0, sentence);
+	ward_answer(ward, 0, sentence);
 	spare_close(&ward->blank);
 	spares_trust();
 	wards_busy();
@@ -412,7 +419,7 @@ static bool by_memory(const struct ward *ward, const siginfo_t *how)
 	       usage.oom_kills;
 }
 
-static void guard_ended(struct ward *ward, const siginfo_t *how)
+void ward_ended(struct ward *ward, const siginfo_t *how)
 {
 	struct lm_rocker_ended ended = { .head = { LM_ROCKER_ENDED, ward->index },
 					 .code = how->si_code,
@@ -467,7 +474,7 @@ void wards_reaped(pid_t pid, const siginfo_t *how)
 
 	switch (kin_remove(pid, &number)) {
 	case KIN_GUARD:
-		guard_ended(&wards[number], how);
+		ward_ended(&wards[number], how);
 		break;
 	case KIN_OPENER:
 		if (number < LM_ROCKERS_MAX)

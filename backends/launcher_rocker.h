@@ -28,6 +28,8 @@ struct blank {
 	int report;  /* the read end; its end without a word: the guard is there */
 	bool has_group;
 	struct rocker_group group;
+	bool is_adopted; /* no child of ours: signalled and awaited by watched, and never by pid */
+	int watched;     /* its pidfd until it has ended, if so */
 };
 
 /* One made ahead, or else a new one. 0 or -errno with nothing made. */
@@ -37,6 +39,8 @@ void spare_close(struct blank *blank);
 void spare_end(struct blank *blank); /* and ends the process */
 /* Removes the group: 0, or -EBUSY: try again. */
 int spare_remove_group(struct blank *blank);
+void spares_bury(struct rocker_group *group); /* likewise, by and by */
+void spares_number_after(uint32_t number);    /* groups from now on */
 
 /* The pool: how many are wanted there is told by the configuration. */
 bool spares_lack(enum blank_kind kind);
@@ -164,6 +168,8 @@ struct ward {
 	uint32_t index, owner;
 	bool dropped;             /* LM_ROCKER_GONE is owed */
 	bool answered;            /* LM_ROCKER_READY has been sent */
+	bool is_kept;             /* and left to the next launcher if this one ends */
+	uint64_t persist;         /* the plan's; 0: it ends with us */
 	int guard_slot, job_slot, server_slot; /* of the id table; -1: none */
 	uint32_t guard_uid, guard_gid, uid, gid;
 	struct blank blank;
@@ -180,6 +186,7 @@ extern unsigned wards_building; /* how many are on the way: then nothing is made
 
 /* Orders: 0, or -EPROTO. */
 int ward_new(const struct lm_rocker_new *order);
+int ward_adopt(const struct lm_rocker_adopt *order);
 int ward_drop(uint32_t index);
 int ward_limit(uint32_t index, const struct plan_limits *limits);
 int ward_freeze(uint32_t index, bool freeze);
@@ -190,10 +197,13 @@ int ward_measure(uint32_t index, uint64_t limit_bytes);
 void ward_reported(uint32_t index); /* its report pipe is readable or closed */
 void ward_opened(uint32_t index);   /* what its opener says can be heard */
 void ward_late(struct ward *ward);
+void ward_ended(struct ward *ward, const siginfo_t *how); /* its guard; how: 0 what nobody can tell */
+void ward_adopted_ended(uint32_t index);
 void ward_end(struct ward *ward); /* everything in it */
 /* It cannot be made, or shall not be: says so, if that was not answered yet, and ends it. */
 void ward_refuse(struct ward *ward, int err, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
+void ward_answer(struct ward *ward, int rc, const char *sentence);
 /* Clears away what is left of a dead one, as far as that is possible now. */
 void ward_settle(struct ward *ward);
 void check_reaped(uint32_t number, const siginfo_t *how);

@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "launcher_rocker.h"
@@ -108,7 +109,9 @@ void spare_close(struct blank *blank)
  */
 void spare_end(struct blank *blank)
 {
-	if (blank->pid) /* not reaped, so the number is still its own */
+	if (blank->is_adopted && blank->watched >= 0)
+		(void)syscall(SYS_pidfd_send_signal, blank->watched, SIGKILL, NULL, 0);
+	else if (blank->pid && !blank->is_adopted) /* not reaped, so the number is still its own */
 		(void)kill(blank->pid, SIGKILL);
 	if (blank->has_group && blank->pid && launcher.groups.places.version[GROUP_FREEZER])
 		(void)rocker_group_freeze(&launcher.groups, &blank->group, false);
@@ -186,10 +189,23 @@ void spares_trust(void)
 	spares_failed = 0;
 }
 
+void spares_bury(struct rocker_group *group)
+{
+	if (rocker_group_remove(&launcher.groups, group) == -EBUSY && trash_used < TRASH_MAX)
+		trash[trash_used++] = *group;
+}
+
+void spares_number_after(uint32_t number)
+{
+	if (next_group <= number)
+		next_group = number + 1;
+}
+
 static void discard_group(struct blank *blank)
 {
-	if (spare_remove_group(blank) && trash_used < TRASH_MAX)
-		trash[trash_used++] = blank->group;
+	if (blank->has_group)
+		spares_bury(&blank->group);
+	blank->has_group = false;
 }
 
 void spares_retry(void)

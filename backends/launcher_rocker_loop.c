@@ -8,7 +8,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "launcher_rocker.h"
+#include "launcher_left.h"
 #include "sandboxfs.h"
 
 /*
@@ -29,8 +29,10 @@ void wards_groups(void)
 {
 	for (int i = 0; i < GROUP_PARTS; i++)
 		launcher.groups.dirs[i] = -1;
-	if (!geteuid())
-		(void)rocker_groups_start(&launcher.groups);
+	if (!geteuid()) {
+		(void)rocker_groups_start_at(&launcher.groups, left_home());
+		rocker_groups_clear(&launcher.groups, left_has_group);
+	}
 }
 
 /*
@@ -64,6 +66,7 @@ void wards_start(void)
 	const struct jail_helper guard = { jailed_guard,
 					   &jailed_guard_size ? jailed_guard_size : 0 };
 
+	left_hold_ids();
 	launcher.rockers_error =
 		launcher.start_error
 			?: rocker_env_start(&launcher.rockers, &launcher.env, &guard,
@@ -174,12 +177,25 @@ void wards_opened(uint32_t timer)
 		check_opened(timer - LM_ROCKERS_MAX);
 }
 
+/* The next launcher finds it where ward_keep() has put it. */
+static void leave(struct ward *ward)
+{
+	ward_unwatch(ward);
+	ward->state = WARD_FREE;
+}
+
 void wards_drop_all(void)
 {
+	bool is_last = left_is_last();
+
 	spares_stop();
 	residents_stop();
+	if (is_last)
+		left_settle();
 	for (uint32_t i = 0; i < LM_ROCKERS_MAX; i++)
-		if (wards[i].state != WARD_FREE && !wards[i].dropped)
+		if (wards[i].state == WARD_READY && wards[i].is_kept && !is_last)
+			leave(&wards[i]);
+		else if (wards[i].state != WARD_FREE && !wards[i].dropped)
 			(void)ward_drop(i);
 }
 

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "launcher_rocker.h"
+#include "launcher_left.h"
 
 struct check {
 	bool used; /* until its last opener is reaped */
@@ -20,6 +20,41 @@ struct check {
 static struct check checks[CHECKS_MAX];
 
 /* ---- rockers ----------------------------------------------------------------------------------- */
+
+/* One that there is not is as one that could not be made: it is still to be dropped. */
+int ward_adopt(const struct lm_rocker_adopt *order)
+{
+	struct ward *ward = &wards[order->head.jail];
+
+	if (ward->state != WARD_FREE || !order->persist)
+		return -EPROTO;
+	*ward = (struct ward){ .state = WARD_DEAD,
+			       .index = order->head.jail,
+			       .owner = order->owner,
+			       .persist = order->persist,
+			       .guard_slot = -1,
+			       .job_slot = -1,
+			       .blank = { .pidfd = -1, .control = -1, .report = -1 } };
+	int err = ward_take_over(ward);
+	if (err && ward->state == WARD_READY)
+		ward_refuse(ward, err, "its guard cannot be watched: %s", strerror(-err));
+	else
+		ward_answer(ward, err, err ? "nothing is left of it" : "");
+	if (!err)
+		spare_close(&ward->blank);
+	return 0;
+}
+
+void ward_adopted_ended(uint32_t index)
+{
+	struct ward *ward = &wards[index];
+	const siginfo_t unknown = { 0 };
+
+	if (!ward->blank.is_adopted || ward->blank.watched < 0)
+		return;
+	ward_unwatch(ward);
+	ward_ended(ward, &unknown);
+}
 
 int ward_drop(uint32_t index)
 {

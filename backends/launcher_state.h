@@ -131,7 +131,8 @@ enum watch {
 	WATCH_CONTROL,
 	WATCH_LISTENER,
 	WATCH_WARD,
-	WATCH_OPENER
+	WATCH_OPENER,
+	WATCH_KEPT, /* the pidfd of a guard that is no child */
 };
 
 /* launcher.c */
@@ -173,6 +174,8 @@ uint64_t place_oom_kills(const struct cell *cell); /* of the group that limits i
 
 /* launcher_id.c */
 int id_take(uint32_t owner, enum launch_kind kind); /* a slot, or -EDQUOT */
+/* one that was taken already, by an earlier launcher */
+void id_hold(int slot, uint32_t owner, enum launch_kind kind);
 void id_release(int slot);
 uid_t id_uid(int slot);
 

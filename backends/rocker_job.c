@@ -39,28 +39,37 @@ static void init_sources(struct rocker_job *job)
 	job->pidfd = -1;
 }
 
-int rocker_job_new(struct rocker *rocker, const struct sfs_cmd *cmd, bool starts,
-		   struct rocker_job **out)
+struct rocker_job *rocker_job_make(struct rocker *rocker, const struct sfs_cred *who, size_t room)
 {
-	struct rocker_job *job = malloc(sizeof(*job) + cmd->len + 1);
-	int rc;
+	struct rocker_job *job = malloc(sizeof(*job) + room);
 
 	if (!job)
-		return sfs_fail(-ENOMEM, "no memory for a job");
+		return NULL;
 	memset(job, 0, sizeof(*job));
-	rc = judge_words(job, cmd);
-	if (rc) {
-		free(job);
-		return rc;
-	}
 	atomic_init(&job->refs, 1);
 	pthread_mutex_init(&job->lock, NULL);
 	STAILQ_INIT(&job->writes);
 	init_sources(job);
 	job->rocker = rocker_get(rocker);
+	job->who = *who;
+	job->output.uid = who->uid;
+	return job;
+}
+
+int rocker_job_new(struct rocker *rocker, const struct sfs_cmd *cmd, bool starts,
+		   struct rocker_job **out)
+{
+	struct rocker_job *job = rocker_job_make(rocker, &cmd->who, cmd->len + 1);
+	int rc;
+
+	if (!job)
+		return sfs_fail(-ENOMEM, "no memory for a job");
+	rc = judge_words(job, cmd);
+	if (rc) {
+		rocker_job_put(job);
+		return rc;
+	}
 	job->number = rocker_number();
-	job->who = cmd->who;
-	job->output.uid = cmd->who.uid;
 	job->req = cmd->req;
 	job->starts = starts;
 	*out = job;
@@ -94,6 +103,8 @@ void rocker_job_close(struct source *source)
 {
 	if (source->fd < 0)
 		return;
+	if (source->shared)
+		rocker_link_unwatch(source);
 	close(source->fd); /* of a pipe nobody else has our end: so it is not watched any more either */
 	source->fd = -1;
 }

@@ -42,6 +42,7 @@ struct source {
 	enum source_kind kind; /* constant */
 	int fd;                /* -1: none */
 	void *owner;           /* the job or the link; constant */
+	bool shared;           /* a guard has it, too: to close ours does not end the watch */
 };
 
 /* A write to stdin that the job has not taken yet. */
@@ -117,6 +118,8 @@ struct rocker_job {
 /* 0 or -errno with sfs_fail_at. */
 int rocker_job_new(struct rocker *rocker, const struct sfs_cmd *cmd, bool starts,
 		   struct rocker_job **out);
+/* With room for its words and nothing else; NULL: out of memory. */
+struct rocker_job *rocker_job_make(struct rocker *rocker, const struct sfs_cred *who, size_t room);
 struct rocker_job *rocker_job_get(struct rocker_job *job);
 void rocker_job_put(struct rocker_job *job); /* NULL allowed */
 /*

@@ -95,6 +95,24 @@ static int pack(const struct rocker_job *job, const struct rocker_spec *spec, st
 
 /* ---- sent off ---------------------------------------------------------------------------------------- */
 
+static int hand_over(struct rocker_job *job, struct rocker_link *link,
+		     const struct rocker_spec *spec, struct parcel *parcel,
+		     const struct job_fds *fds)
+{
+	int all[3 + GUARD_KEPT_MAX], kept = 0, rc;
+
+	memcpy(all, fds->fds, sizeof(fds->fds));
+	if (rocker_spec_persists(spec))
+		kept = rocker_job_keep(job, all + 3);
+	if (kept < 0)
+		return kept;
+	parcel->head.kept = (uint32_t)kept;
+	rc = rocker_link_send(link, parcel->iov, 4, all, 3 + (unsigned)kept);
+	if (kept)
+		close(all[3]);
+	return rc;
+}
+
 /* 0: it runs, or somebody else has ended it; else it is ours to end. */
 static int send_off(struct rocker_job *job, struct rocker_link *link,
 		    const struct rocker_spec *spec, const struct job_fds *fds)
@@ -113,7 +131,7 @@ static int send_off(struct rocker_job *job, struct rocker_link *link,
 		return rc;
 	rc = pack(job, spec, &parcel);
 	if (!rc) {
-		rc = rocker_link_send(link, parcel.iov, 4, fds->fds, 3);
+		rc = hand_over(job, link, spec, &parcel, fds);
 		if (rc == -EAGAIN)
 			sfs_fail(rc, "the rocker does not take orders as fast as they come");
 		else if (rc)

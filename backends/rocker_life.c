@@ -18,6 +18,7 @@ struct rocker_wait {
 struct rocker_order {
 	struct rocker *rocker; /* counted */
 	struct rocker_slow slow;
+	bool adopts; /* constant: it is not made, but was left by another daemon */
 };
 
 /* What is let go of, and told, once the lock has been given back. */
@@ -93,7 +94,7 @@ static void fail_waiting(struct rocker *rocker, struct leaving *out, int rc, con
 
 static const struct launch_rocker_calls calls;
 
-static int launch(struct rocker *rocker, const struct rocker_plan *plan)
+static int launch(struct rocker *rocker, const struct rocker_plan *plan, bool adopts)
 {
 	struct rocker_order *order = calloc(1, sizeof(*order));
 
@@ -102,7 +103,9 @@ static int launch(struct rocker *rocker, const struct rocker_plan *plan)
 	order->rocker = rocker_get(rocker);
 	rocker_slow_begin(&order->slow, rocker->name, "it is being built");
 	rocker_answers_wake();
-	rocker->launch = launch_rocker_new(rocker->owner, plan, &calls, order);
+	order->adopts = adopts;
+	rocker->launch = adopts ? launch_rocker_adopt(rocker->owner, plan->persist, &calls, order)
+				: launch_rocker_new(rocker->owner, plan, &calls, order);
 	if (rocker->launch) {
 		rocker->order = order;
 		rocker->built = rocker_spec_get(rocker->spec);
@@ -115,17 +118,22 @@ static int launch(struct rocker *rocker, const struct rocker_plan *plan)
 }
 
 /* Orders one as its specification is: BUILDING, or DEAD with -errno and sfs_fail. */
-static int order_new(struct rocker *rocker)
+static int order(struct rocker *rocker, bool adopts)
 {
 	struct rocker_plan *plan = malloc(sizeof(*plan));
 	struct rocker_whose whose = rocker_whose(rocker);
 	int rc = plan ? rocker_spec_plan(rocker->spec, &whose, plan)
 		      : sfs_fail(-ENOMEM, "no memory for the plan of rocker '%s'", rocker->name);
 
-	rc = rc ?: launch(rocker, plan);
+	rc = rc ?: launch(rocker, plan, adopts);
 	free(plan);
 	set_state(rocker, rc ? ROCKER_DEAD : ROCKER_BUILDING);
 	return rc;
+}
+
+static int order_new(struct rocker *rocker)
+{
+	return order(rocker, false);
 }
 
 /* ---- without it ------------------------------------------------------------------------------- */
@@ -266,6 +274,22 @@ static int wanted_profile(struct rocker *rocker, const struct launch_rocker *lau
 	return profile;
 }
 
+/* It did not come. What was only looked for is made now if somebody waits, and else by who comes first. */
+static void settle(struct rocker *rocker, const struct rocker_order *ordered, int *rc,
+		   const char *sentence, struct leaving *out)
+{
+	if (ordered->adopts && *rc == -ENOENT)
+		*rc = 0;
+	if (ordered->adopts && rocker->waiting) {
+		*rc = order_new(rocker);
+		sentence = sfs_sentence();
+	} else {
+		set_state(rocker, ROCKER_DEAD);
+	}
+	if (*rc)
+		fail_waiting(rocker, out, *rc, sentence);
+}
+
 static void ready(void *arg, struct launch_rocker *launched, const struct launch_rocker_ready *how)
 {
 	struct rocker_order *order = arg;
@@ -291,8 +315,7 @@ static void ready(void *arg, struct launch_rocker *launched, const struct launch
 		detach(rocker, &leaving);
 		leaving.pidfd = how->pidfd;
 		rc = launch_answer(rc ?: -ENOMEM);
-		fail_waiting(rocker, &leaving, rc, sentence);
-		set_state(rocker, ROCKER_DEAD);
+		settle(rocker, order, &rc, sentence, &leaving);
 	} else {
 		rocker_slow_end(&order->slow);
 		begin(rocker, link, how, &leaving);
@@ -429,6 +452,14 @@ void rocker_build(struct rocker *rocker)
 	if (rc)
 		log_event(rocker, "dead", sfs_sentence());
 	let_go(&leaving);
+}
+
+void rocker_adopt(struct rocker *rocker)
+{
+	pthread_mutex_lock(&rocker->lock);
+	if (rocker_spec_persists(rocker->spec))
+		(void)order(rocker, true);
+	pthread_mutex_unlock(&rocker->lock);
 }
 
 void rocker_remove(struct rocker *rocker)

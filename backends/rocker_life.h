@@ -16,6 +16,8 @@ struct rocker_spec *rocker_get_spec(struct rocker *rocker); /* counted */
 
 /* Builds it, anew if it is idle and differs from its specification. Refusals are seen in its state. */
 void rocker_build(struct rocker *rocker);
+/* At the start: one that persists and was left by an earlier daemon is this rocker's again. */
+void rocker_adopt(struct rocker *rocker);
 /* Its directory goes: ends all of it, answers who waits. May be repeated. */
 void rocker_remove(struct rocker *rocker);
 /* Refuses with -EBUSY what would end what runs. what: a word for the sentence. */

@@ -22,7 +22,7 @@ struct order_head {
 	int32_t signal;
 	uint32_t whole;
 	struct guard_limit limits[GUARD_LIMITS];
-	uint32_t argc, envc, text_used;
+	uint32_t argc, envc, kept, text_used;
 };
 #define ORDER_HEAD_SIZE offsetof(struct guard_order, text)
 _Static_assert(offsetof(struct order_head, limits) == offsetof(struct guard_order, limits) &&
@@ -57,6 +57,8 @@ struct rocker_link *rocker_link_get(struct rocker_link *link);
 void rocker_link_put(struct rocker_link *link); /* NULL allowed */
 /* Puts it in the list of those that run; -EAGAIN with sfs_fail: too many; -ECANCELED: the link is broken. */
 int rocker_link_add(struct rocker_link *link, struct rocker_job *job);
+/* One that the guard has had before this link was: under the number that it knows. False: that cannot be. */
+bool rocker_link_add_kept(struct rocker_link *link, struct rocker_job *job, uint32_t id);
 /* False: it is not there any more, and whoever took it ends it. */
 bool rocker_link_take(struct rocker_link *link, struct rocker_job *job);
 /* All is known of a job that was added: it counts no more. */
@@ -92,6 +94,15 @@ void rocker_link_lost(struct rocker_link *link, struct rocker_job *job);
 bool rocker_link_refused(struct rocker_link *link);
 /* Of a descriptor of a seccomp listener? */
 bool rocker_link_is_listener(int fd);
+bool rocker_link_is_pidfd(int fd);
+/* GUARD_KEPT, rocker_job_kept.c: false, it lied. What it takes of fds it sets to -1. */
+bool rocker_link_kept(struct rocker_link *link, const struct guard_reply *reply, int *fds,
+		      unsigned nfds);
+/*
+ * What the guard is to hold of a job that it shall start, of which the first is to be closed after that: how many, or
+ * -errno with sfs_fail.
+ */
+int rocker_job_keep(struct rocker_job *job, int fds[GUARD_KEPT_MAX]);
 /* The pid of a pidfd as we see it; -1: it is none, or that has ended. */
 pid_t rocker_link_pid(int pidfd);
 

@@ -17,7 +17,7 @@
 #include "rocker_link.h"
 
 #define MESSAGES    16 /* of one round */
-#define FDS_MAX     4  /* that are taken, to be closed */
+#define FDS_MAX     (GUARD_KEPT_MAX + 1) /* that are taken, to be closed */
 #define DRAIN_MAX   16 /* reads of a pipe when its job has ended: others may still write to it */
 #define RUNTIME_MAX (UINT64_C(1) << 62) /* no time is longer, in ns */
 
@@ -46,7 +46,7 @@ static void close_elsewhere(int fd)
 		close(fd);
 }
 
-static bool is_pidfd(int fd)
+bool rocker_link_is_pidfd(int fd)
 {
 	return !syscall(SYS_pidfd_send_signal, fd, 0, NULL, 0) || errno != EBADF;
 }
@@ -222,7 +222,7 @@ static bool handle_started(struct rocker_link *link, struct received *message)
 
 	if (job && err < 0 && !message->nfds)
 		ok = not_started(link, job, err);
-	else if (job && !err && message->nfds == 1 && is_pidfd(message->fds[0]))
+	else if (job && !err && message->nfds == 1 && rocker_link_is_pidfd(message->fds[0]))
 		ok = started(link, job, &message->fds[0]);
 	rocker_job_put(job);
 	return ok;
@@ -431,6 +431,9 @@ static bool handle(struct rocker_link *link, struct received *message)
 		return handle_ready(link, message);
 	case GUARD_STARTED:
 		return link->is_ready && handle_started(link, message);
+	case GUARD_KEPT:
+		return link->is_ready && rocker_link_kept(link, &message->reply, message->fds,
+							  message->nfds);
 	case GUARD_EXITED:
 		return link->is_ready && handle_exited(link, message);
 	default:

@@ -121,6 +121,29 @@ int rocker_link_add(struct rocker_link *link, struct rocker_job *job)
 	return rc;
 }
 
+bool rocker_link_add_kept(struct rocker_link *link, struct rocker_job *job, uint32_t id)
+{
+	struct rocker_job *at = NULL;
+	bool fits;
+
+	pthread_mutex_lock(&link->lock);
+	TAILQ_FOREACH(at, &link->jobs, of_link)
+	if (at->id == id)
+		break;
+	fits = id && !at && !link->broken && link->njobs < GUARD_JOBS_MAX;
+	if (fits) {
+		job->id = id;
+		job->link = rocker_link_get(link);
+		if (link->last_id < id)
+			link->last_id = id;
+		rocker_job_get(job);
+		TAILQ_INSERT_TAIL(&link->jobs, job, of_link);
+		link->njobs++;
+	}
+	pthread_mutex_unlock(&link->lock);
+	return fits;
+}
+
 bool rocker_link_take(struct rocker_link *link, struct rocker_job *job)
 {
 	struct rocker_job *at;
@@ -170,7 +193,7 @@ bool rocker_link_alive(struct rocker_link *link)
 
 union fds_room {
 	struct cmsghdr head;
-	char bytes[CMSG_SPACE(3 * sizeof(int))];
+	char bytes[CMSG_SPACE((3 + GUARD_KEPT_MAX) * sizeof(int))];
 };
 
 static void put_fds(struct msghdr *message, union fds_room *room, const int *fds, unsigned nfds)

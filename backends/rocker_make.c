@@ -177,7 +177,9 @@ static int start(struct sfs_obj *dir)
 	if (rc)
 		return rc;
 	rockers_dir = sfs_get(dir);
-	return rocker_load_all(dir);
+	rc = rocker_load_all(dir);
+	launch_rocker_settle();
+	return rc;
 }
 
 static int end_one(struct sfs_obj *dir, void *arg)

@@ -373,7 +373,12 @@ static int restore(struct sfs_obj *parent, const char *name, const struct saved 
 	if (!rocker)
 		return rc ?: sfs_fail(-ENOMEM, "out of memory");
 	rocker->filed = true;
-	return rocker_plant(parent, rocker, &saved->owner);
+	rocker_get(rocker); /* until its life has begun again */
+	rc = rocker_plant(parent, rocker, &saved->owner);
+	if (!rc)
+		rocker_adopt(rocker);
+	rocker_put(rocker);
+	return rc;
 }
 
 static int read_back(struct sfs_obj *parent, const char *name)

@@ -176,6 +176,11 @@ static bool is_yes(const struct rocker_spec *spec, enum rocker_key key)
 	return spec->values[key] && !strcmp(spec->values[key], "yes");
 }
 
+bool rocker_spec_persists(const struct rocker_spec *spec)
+{
+	return is_yes(spec, KEY_PERSIST);
+}
+
 static uint32_t network_of(const struct rocker_spec *spec)
 {
 	const char *text = spec->values[KEY_NETWORK] ?: "none";
@@ -208,12 +213,13 @@ int rocker_spec_plan(const struct rocker_spec *spec, const struct rocker_whose *
 	plan->gid = id_of(spec, KEY_GID, whose->gid, !whose->uid);
 	plan->network = network_of(spec);
 	plan->profile = (uint32_t)number;
-	plan->persist = is_yes(spec, KEY_PERSIST);
 	plan->leave_empty = is_yes(spec, KEY_LEAVE_EMPTY);
 	rocker_spec_limits(spec, &plan->limits);
 	plan->hostname = add_only(&p, KEY_HOSTNAME, whose->name);
 	plan->domainname = add_only(&p, KEY_DOMAINNAME, "");
 	add_host_paths(&p, ROCKER_KEYS);
+	if (rocker_spec_persists(spec))
+		plan->persist = plan_number(plan, whose->name, whose->uid, whose->gid);
 	return p.rc;
 }
 

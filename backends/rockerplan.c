@@ -27,6 +27,40 @@ uint32_t plan_add(struct rocker_plan *plan, const char *text, size_t len)
 	return offset;
 }
 
+/* FNV-1a: nobody gains by two of his own plans that have the same. */
+static void mix(uint64_t *number, const void *data, size_t size)
+{
+	const unsigned char *bytes = data;
+
+	for (size_t i = 0; i < size; i++)
+		*number = (*number ^ bytes[i]) * UINT64_C(0x100000001b3);
+}
+
+uint64_t plan_number(const struct rocker_plan *plan, const char *name, uint32_t uid, uint32_t gid)
+{
+	const uint32_t head[] = { uid,
+				  gid,
+				  plan->uid,
+				  plan->gid,
+				  plan->network,
+				  plan->profile,
+				  plan->leave_empty,
+				  plan->text_used };
+	size_t hosts = offsetof(struct rocker_plan, hostname);
+	uint64_t number = UINT64_C(0xcbf29ce484222325);
+
+	mix(&number, name, strlen(name) + 1);
+	mix(&number, head, sizeof head);
+	mix(&number, &plan->hostname, offsetof(struct rocker_plan, openers) - hosts);
+	/* Of groups only those that count: the rest may be anything. */
+	for (uint32_t i = 0; i < plan->nopeners; i++)
+		mix(&number, &plan->openers[i],
+		    offsetof(struct plan_opener, groups) +
+			    plan->openers[i].ngroups * sizeof *plan->openers[i].groups);
+	mix(&number, plan->text, plan->text_used);
+	return number ? number : 1;
+}
+
 bool plan_same_opener(const struct plan_opener *a, const struct plan_opener *b)
 {
 	return a->uid == b->uid && a->gid == b->gid && a->ngroups == b->ngroups &&
@@ -60,7 +94,7 @@ static bool counts_ok(const struct rocker_plan *plan)
 {
 	if (plan->noverlays > PLAN_OVERLAYS_MAX || plan->nbinds > PLAN_BINDS_MAX ||
 	    plan->nopeners > PLAN_OPENERS_MAX || plan->limits.ndevices > PLAN_DEVICES_MAX ||
-	    plan->network > PLAN_NET_HOST || plan->persist > 1 || plan->leave_empty > 1)
+	    plan->network > PLAN_NET_HOST || plan->leave_empty > 1)
 		return false;
 	for (uint32_t i = 0; i < plan->nopeners; i++)
 		if (plan->openers[i].ngroups > PLAN_GROUPS_MAX)

@@ -66,8 +66,12 @@ struct rocker_plan {
 	uint32_t uid, gid;    /* of its jobs, on the host and inside */
 	uint32_t network;     /* enum plan_network */
 	uint32_t profile;     /* number of the seccomp profile */
-	uint32_t persist;     /* 1: does not end with the daemon */
+	/*
+	 * 0: ends with its daemon. Else what the next daemon finds it by: see plan_number().
+	 */
+	uint64_t persist;
 	uint32_t leave_empty; /* 1: the guard ends when the last process but itself has ended */
+	uint32_t reserved;
 	struct plan_limits limits;
 	/*
 	 * Of a check: the thread that names host paths, which has to see the same root directory; 0: one that cannot be
@@ -104,6 +108,11 @@ uint32_t plan_add(struct rocker_plan *plan, const char *text, size_t len);
 /* The same user in the same groups; and the number of an opener like that, added if need be; -EDQUOT: PLAN_OPENERS_MAX of them. */
 bool plan_same_opener(const struct plan_opener *a, const struct plan_opener *b);
 int plan_add_opener(struct rocker_plan *plan, const struct plan_opener *opener);
+/*
+ * Tells plans apart, and whose they are; the same from one daemon to the next, and whatever the limits are, which
+ * can be set at any time. Never 0.
+ */
+uint64_t plan_number(const struct rocker_plan *plan, const char *name, uint32_t uid, uint32_t gid);
 /* Is it a message of size bytes of which every count, offset and enumeration is in range? */
 bool plan_ok(const struct rocker_plan *plan, size_t size);
 

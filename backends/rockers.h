@@ -136,6 +136,7 @@ struct sfs_blob *rocker_output_blob(struct sfs_obj *dir, const struct sfs_cred *
 uint32_t rocker_spec_time_ms(const struct rocker_spec *spec); /* 0: the configuration's */
 /* Words "KEY=VALUE" one after the other, each ending in NUL; how many. */
 unsigned rocker_spec_env(const struct rocker_spec *spec, const char **words_out);
+bool rocker_spec_persists(const struct rocker_spec *spec);
 const char *rocker_spec_cwd(const struct rocker_spec *spec);     /* "/" by default */
 uint64_t rocker_spec_disk_bytes(const struct rocker_spec *spec); /* PLAN_NO_LIMIT */
 

@@ -460,6 +460,10 @@ extern const char sfs_session[];
  * input, with one end of a SOCK_SEQPACKET pair. main runs in that process and returns its exit
  * status. The daemon's end is sfs_privileged_fd(). It gets the configuration and the uid and gid
  * under which the daemon will run.
+ *
+ * What shall outlive it, it sends with descriptors by sfs_privileged_kept(1), and the next one receives by
+ * sfs_privileged_kept(0): a SOCK_SEQPACKET pair of which the supervisor holds both ends. A message of one byte is
+ * the supervisor's: there will be no next one. -1: there is none.
  */
 struct sfs_privileged {
 	const char *name;
@@ -467,5 +471,6 @@ struct sfs_privileged {
 };
 extern const struct sfs_privileged sfs_privileged;
 int sfs_privileged_fd(void);
+int sfs_privileged_kept(int end);
 
 #endif

@@ -15,6 +15,7 @@
 
 #include "daemon.h"
 #include "detached.h"
+#include "keep.h"
 #include "ledger.h"
 #include "log.h"
 #include "mounting.h"
@@ -151,15 +152,13 @@ static int daemon_role(struct supervisor *s, const int told[2], pid_t parent)
 	close_fd(&s->ready_fd);
 	close_fd(&s->life_fd);
 	close_fd(&s->detached.list_fd);
+	keep_close();
 	if (privileges_drop_ids() || publish_create(&mount) || privileges_drop())
 		return EXIT_FAILURE;
 	/* After that, since a change of ids forgets it. */
 	if (!die_with(parent))
 		return EXIT_FAILURE;
-	/*
-	 * The session is not freed: the library ties part of that to unmounting, which is not the
-	 * daemon's.
-	 */
+	/* The session is not freed: the library ties part of that to unmounting, which is not ours. */
 	return daemon_run(&start);
 }
 
@@ -367,6 +366,7 @@ static void end_all(struct supervisor *s)
 	unsigned i;
 
 	s->ending = true;
+	keep_end();
 	if (s->mounting.session && mounting_end(&s->mounting))
 		s->failed = 1;
 	if (s->daemon)
@@ -411,8 +411,7 @@ static int mount_anew(struct supervisor *s)
 }
 
 /*
- * Both go, whichever is broken: each knows what it has asked of the other. The launcher takes its
- * jails along.
+ * Both go, whichever is broken: each knows what it has asked of the other. Jails go along.
  */
 static enum role replace(struct supervisor *s, int *status)
 {
@@ -460,10 +459,10 @@ static bool has_to_be_replaced(struct supervisor *s)
 
 static enum role start(struct supervisor *s, int *status)
 {
-	enum role role = s->signal_fd < 0 || ledger_start() ? FAILED : start_launcher(s, status);
+	bool able = s->signal_fd >= 0 && !ledger_start() && !keep_start();
+	enum role role = able ? start_launcher(s, status) : FAILED;
 
-	if (role == PARENT &&
-	    mounting_begin(&s->mounting, s->options->fuse, s->options->place))
+	if (role == PARENT && mounting_begin(&s->mounting, s->options->fuse, s->options->place))
 		role = FAILED;
 	return role == PARENT ? start_daemon(s, status) : role;
 }

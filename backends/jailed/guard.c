@@ -110,7 +110,7 @@ static void start(struct guard *g, char **argv)
 	take_arguments(g, argv);
 	g->childless = true;
 	take_capabilities(g);
-	guard_reply(&(struct guard_reply){ .type = GUARD_READY }, -1);
+	guard_reply(g, &(struct guard_reply){ .type = GUARD_READY }, NULL, 0);
 }
 
 static uint64_t time_ns(const struct timeval *t)
@@ -138,8 +138,14 @@ static void ended(struct guard *g, struct guard_job *job, int status, const stru
 		.running = --g->running,
 	};
 
+	guard_reply(g, &reply, NULL, 0);
+	if (g->is_deaf && job->kept) {
+		g->ends[job - g->jobs] = reply;
+		job->over = true;
+		return;
+	}
+	guard_let_go(g, job);
 	*job = (struct guard_job){ 0 };
-	guard_reply(&reply, -1);
 }
 
 /*
@@ -171,7 +177,7 @@ static bool reap(struct guard *g)
 		}
 		g->saw_others = true;
 		for (struct guard_job *job = g->jobs; job < g->jobs + GUARD_JOBS_MAX; job++)
-			if (job->job && job->pid == pid) {
+			if (job->job && !job->over && job->pid == pid) {
 				ended(g, job, status, &usage);
 				break;
 			}
@@ -181,30 +187,47 @@ static bool reap(struct guard *g)
 
 static void obey(struct guard *g)
 {
-	if (!guard_receive(g))
-		sys_exit(0);
+	if (!guard_receive(g, GUARD_CTL_MOVED)) {
+		/* What may have come with it, for it would be a job's descriptor. */
+		SYS_3(SYS_close_range, 0, GUARD_CTL_MOVED - 1, 0);
+		guard_lose(g);
+		return;
+	}
 	bool fine = g->order.type == GUARD_START    ? guard_start(g)
 		    : g->order.type == GUARD_SIGNAL ? guard_signal(g)
+		    : g->order.type == GUARD_KEEP   ? guard_keep(g)
 						    : false;
 	if (!fine) /* GUARD_END, or nothing that we know */
+		sys_exit(0);
+}
+
+/* Whoever has the other end is the launcher, and there is no second way back. */
+static void obey_keeper(struct guard *g)
+{
+	if (!guard_receive(g, GUARD_KEEP_MOVED) || g->order.type != GUARD_ADOPT || !guard_adopt(g))
 		sys_exit(0);
 }
 
 static _Noreturn void serve(struct guard *g)
 {
 	const uint64_t waiting = ~BIT(SIGCHLD);
-	struct pollfd control = { .fd = GUARD_CTL_MOVED, .events = POLLIN };
+	struct pollfd sockets[2] = { { .fd = GUARD_CTL_MOVED, .events = POLLIN },
+				     { .fd = GUARD_KEEP_MOVED, .events = POLLIN } };
 	bool all_reaped = true;
 
 	for (;;) {
 		long ms = !all_reaped ? 0 : g->has_untold ? GUARD_LATE_MS : GUARD_SCAN_MS;
 		struct timespec time = { 0, ms * 1000000 };
 		bool timed = !all_reaped || g->has_untold || (g->leaves_empty && g->childless);
-		long n = SYS_5(SYS_ppoll, &control, 1, timed ? &time : NULL, &waiting,
-			       sizeof waiting);
+		sockets[0].fd = g->is_deaf ? -1 : GUARD_CTL_MOVED;
+		sockets[1].revents = 0;
+		long n = SYS_5(SYS_ppoll, sockets, g->is_kept ? 2 : 1, timed ? &time : NULL,
+			       &waiting, sizeof waiting);
 		if (n >= 0) /* in time, and before whatever else there is to tell */
 			guard_tell_started(g);
-		if (n > 0)
+		if (n > 0 && sockets[1].revents)
+			obey_keeper(g);
+		else if (n > 0)
 			obey(g);
 		else
 			all_reaped = reap(g);

@@ -8,7 +8,10 @@
  * with the filter of the rocker's profile installed, and with nothing open but GUARD_CTL_FD, a
  * SOCK_SEQPACKET. argv: "guard", uid and gid of the jobs in decimal, flags (letters: "e" ends when the
  * last other process has ended), the guard's unique name. The other end of the socket is the
- * daemon's; when that is closed the guard ends at once, and the kernel ends all else with it. It
+ * daemon's; when that is closed the guard ends at once, and the kernel ends all else with it. A guard that
+ * was given a second socket by GUARD_KEEP outlives the first one: it ends with the second, from which
+ * GUARD_ADOPT brings another daemon's control socket. Until that comes it goes on reaping, remembers how its jobs
+ * ended, and holds the descriptors that came with each job for whoever adopts it. It
  * makes itself undumpable, takes its name (prctl PR_SET_NAME), says GUARD_READY, and then serves
  * orders, reaping whatever ends.
  *
@@ -28,6 +31,7 @@
 #define GUARD_WORDS_MAX 4096
 #define GUARD_JOBS_MAX  256 /* of one rocker at a time */
 #define GUARD_LIMITS    4
+#define GUARD_KEPT_MAX  3 /* descriptors of one job that are held for its next daemon */
 
 /* The flags of clone(2) by which a guard starts a job: a filter may allow these and no others. */
 #define GUARD_CLONE (CLONE_VM | CLONE_PIDFD | CLONE_CHILD_CLEARTID | SIGCHLD)
@@ -47,13 +51,27 @@ enum guard_order_type {
 	 */
 	GUARD_SIGNAL,
 	GUARD_END, /* ends */
+	/* One descriptor, the second socket. At most once, on the first one; not answered. */
+	GUARD_KEEP,
+	/*
+	 * One descriptor: the control socket from now on, in place of any that there was. On the second socket only.
+	 * Answered on the new one by GUARD_READY, and GUARD_KEPT for each job that has kept descriptors.
+	 */
+	GUARD_ADOPT,
 };
 
 /*
  * GUARD_LISTENER comes first, from the process that becomes the guard: the descriptor with which
  * refused system calls are answered, where the profile's filter has one. GUARD_READY follows.
  */
-enum guard_reply_type { GUARD_LISTENER = 1, GUARD_READY, GUARD_STARTED, GUARD_EXITED };
+enum guard_reply_type {
+	GUARD_LISTENER = 1,
+	GUARD_READY,
+	GUARD_STARTED,
+	GUARD_EXITED,
+	/* A job of an earlier daemon: what that had kept, and a pidfd unless GUARD_EXITED follows at once. */
+	GUARD_KEPT,
+};
 
 struct guard_limit {
 	uint32_t resource; /* RLIMIT_*; soft and hard */
@@ -68,6 +86,7 @@ struct guard_order {
 	uint32_t whole;
 	struct guard_limit limits[GUARD_LIMITS];
 	uint32_t argc, envc;
+	uint32_t kept; /* GUARD_START: the last so many descriptors are not the job's, but held */
 	uint32_t text_used; /* GUARD_START only */
 	char text[GUARD_TEXT_MAX];
 };
@@ -83,7 +102,7 @@ struct guard_reply {
 	uint64_t max_rss_bytes;
 	uint64_t minor_faults, major_faults, voluntary_switches, forced_switches;
 	uint32_t running; /* jobs that are left */
-	uint32_t reserved;
+	uint32_t kept;    /* GUARD_KEPT: descriptors that had been kept; they come first */
 };
 
 static inline size_t guard_order_size(const struct guard_order *order)

@@ -37,11 +37,15 @@ static bool form_is_right(const struct guard *g, size_t size)
 		return false;
 	if (order->type == GUARD_START)
 		return order->job && order->argc && order->argc <= GUARD_WORDS_MAX &&
-		       order->envc <= GUARD_WORDS_MAX - order->argc;
+		       order->envc <= GUARD_WORDS_MAX - order->argc &&
+		       order->kept <= GUARD_KEPT_MAX && order->kept <= g->nfds &&
+		       (g->is_kept || !order->kept);
+	if (order->type == GUARD_KEEP || order->type == GUARD_ADOPT)
+		return g->nfds == 1 && !order->text_used;
 	return !g->nfds && !order->text_used;
 }
 
-bool guard_receive(struct guard *g)
+bool guard_receive(struct guard *g, int socket)
 {
 	union {
 		struct cmsghdr head; /* for alignment */
@@ -53,45 +57,57 @@ bool guard_receive(struct guard *g)
 				  .msg_control = &control,
 				  .msg_controllen = sizeof control };
 	/* Without close-on-exec: these are the job's. */
-	long size = SYS_3(SYS_recvmsg, GUARD_CTL_MOVED, &message, 0);
+	long size = SYS_3(SYS_recvmsg, socket, &message, 0);
 
 	return size > 0 && !(message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) &&
 	       take_descriptors(g, &message) && form_is_right(g, (size_t)size);
 }
 
-/* Waits a little for room; ends if nobody is left to make any. */
-static void wait_for_room(void)
+/* Waits a little for room, unless nobody is left to make any. */
+static void wait_for_room(struct guard *g)
 {
 	struct pollfd control = { .fd = GUARD_CTL_MOVED };
 	struct timespec time = { 0, RETRY_NS };
 
 	if (SYS_5(SYS_ppoll, &control, 1, &time, NULL, 0) > 0)
-		sys_exit(0);
+		guard_lose(g);
 }
 
-void guard_reply(const struct guard_reply *reply, int fd)
+void guard_lose(struct guard *g)
+{
+	if (!g->is_kept)
+		sys_exit(0);
+	if (!g->is_deaf)
+		SYS_1(SYS_close, GUARD_CTL_MOVED);
+	g->is_deaf = true;
+}
+
+void guard_reply(struct guard *g, const struct guard_reply *reply, const int *fds, unsigned nfds)
 {
 	union {
 		struct cmsghdr head;
-		char bytes[CMSG_SPACE(sizeof(int))];
+		char bytes[CMSG_SPACE((GUARD_KEPT_MAX + 1) * sizeof(int))];
 	} control;
 	struct iovec piece = { (void *)(uintptr_t)reply, sizeof *reply };
 	struct msghdr message = { .msg_iov = &piece, .msg_iovlen = 1 };
 
-	if (fd >= 0) {
+	if (nfds) {
 		message.msg_control = &control;
-		message.msg_controllen = CMSG_LEN(sizeof(int));
-		control.head = (struct cmsghdr){ CMSG_LEN(sizeof(int)), SOL_SOCKET, SCM_RIGHTS };
-		*(int *)(void *)CMSG_DATA(&control.head) = fd;
+		message.msg_controllen = CMSG_LEN(nfds * sizeof(int));
+		control.head =
+			(struct cmsghdr){ CMSG_LEN(nfds * sizeof(int)), SOL_SOCKET, SCM_RIGHTS };
+		for (unsigned i = 0; i < nfds; i++)
+			((int *)(void *)CMSG_DATA(&control.head))[i] = fds[i];
 	}
-	for (;;) {
+	while (!g->is_deaf) {
 		long err = SYS_3(SYS_sendmsg, GUARD_CTL_MOVED, &message, MSG_NOSIGNAL);
 		if (err >= 0)
 			return;
 		/* Too many descriptors under way, or no memory now: the other end has to read first. */
 		if (err != -ETOOMANYREFS && err != -ENOBUFS && err != -ENOMEM && err != -EAGAIN &&
 		    err != -EINTR)
-			sys_exit(0);
-		wait_for_room();
+			guard_lose(g);
+		else
+			wait_for_room(g);
 	}
 }

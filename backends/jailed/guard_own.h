@@ -19,6 +19,8 @@
  * by themselves, as the job shall have them.
  */
 #define GUARD_CTL_MOVED (GUARD_FDS_MAX + 8)
+#define GUARD_KEEP_MOVED (GUARD_CTL_MOVED + 1) /* the second socket */
+#define GUARD_KEPT_FD(place, i) (GUARD_CTL_MOVED + 2 + GUARD_KEPT_MAX * (int)(place) + (int)(i))
 #define GUARD_SCAN_MS   50
 #define GUARD_LATE_MS   1 /* what GUARD_STARTED may come late where it may */
 
@@ -26,6 +28,8 @@ struct guard_job {
 	uint32_t job; /* 0: this place is free */
 	pid_t pid;
 	bool untold; /* that it has started */
+	bool over;   /* it has ended while nobody listened: see ends */
+	uint8_t kept; /* descriptors */
 };
 
 /*
@@ -45,6 +49,8 @@ struct guard {
 	bool saw_others;       /* there was another process in this namespace */
 	bool childless;        /* none was left at the last look; else their end is a signal */
 	bool has_untold;   /* a job is untold, or was */
+	bool is_kept;      /* there is a second socket */
+	bool is_deaf;      /* and the first one is gone */
 	uint32_t running;      /* jobs */
 	uint32_t nfds;         /* came with the order at hand: 0 .. nfds - 1 */
 	uint32_t shared;       /* the child that is being spawned still uses this memory */
@@ -54,14 +60,22 @@ struct guard {
 	struct guard_job jobs[GUARD_JOBS_MAX];
 	struct guard_order order;
 	char words_room[(GUARD_WORDS_MAX + 3) * sizeof(char *)];
+	struct guard_reply ends[GUARD_JOBS_MAX]; /* of jobs that are over, by their places */
 } __attribute__((aligned(4096)));
 
 _Noreturn void guard_main(long *stack);
 
-/* The order that waits; false: the other end is closed, or does not speak as it should. */
-bool guard_receive(struct guard *g);
-/* With a descriptor unless that is -1. Ends the guard where nobody listens. */
-void guard_reply(const struct guard_reply *reply, int fd);
+/* The order that waits on that socket; false: the other end is closed, or does not speak as it should. */
+bool guard_receive(struct guard *g, int socket);
+/* With so many descriptors. Where nobody listens a guard ends, or becomes deaf if it is kept. */
+void guard_reply(struct guard *g, const struct guard_reply *reply, const int *fds, unsigned nfds);
+/* The control socket is gone, or of no use: ends the guard unless it is kept. */
+void guard_lose(struct guard *g);
+
+/* guard_keep.c: orders, each false if it is none. */
+bool guard_keep(struct guard *g);
+bool guard_adopt(struct guard *g);
+void guard_let_go(struct guard *g, const struct guard_job *job); /* what is held for it */
 
 /* Runs the order that was received; false: it is none. */
 bool guard_start(struct guard *g);

@@ -223,6 +223,20 @@ static void forget_order(struct guard *g)
 		SYS_3(SYS_madvise, begin, (end - begin + PAGE - 1) & -PAGE, MADV_DONTNEED);
 }
 
+/* The last descriptors go where no job sees them. */
+static int hold(struct guard *g, const struct guard_job *place)
+{
+	uint32_t kept = g->order.kept, first = g->nfds - kept;
+
+	for (uint32_t i = 0; i < kept; i++) {
+		int to = GUARD_KEPT_FD(place - g->jobs, i);
+		if (SYS_3(SYS_dup3, first + i, to, O_CLOEXEC) != to)
+			return -EMFILE;
+		SYS_1(SYS_close, first + i);
+	}
+	return 0;
+}
+
 bool guard_start(struct guard *g)
 {
 	struct guard_reply reply = { .type = GUARD_STARTED, .job = g->order.job, .err = -EAGAIN };
@@ -233,21 +247,30 @@ bool guard_start(struct guard *g)
 	if (!g->directory || is_known(g, g->order.job))
 		return false;
 	if (place) {
-		long pid = spawn(g, &pidfd);
+		place->kept = (uint8_t)g->order.kept;
+		long pid = hold(g, place);
+		pid = pid ?: spawn(g, &pidfd);
 		reply.err = pid < 0 ? (int32_t)pid : 0;
 		reply.pid = pid < 0 ? 0 : (int32_t)pid;
 	}
 	if (!reply.err) {
-		*place = (struct guard_job){ g->order.job, reply.pid, g->order.whole };
+		*place = (struct guard_job){ .job = g->order.job,
+					     .pid = reply.pid,
+					     .untold = g->order.whole,
+					     .kept = (uint8_t)g->order.kept };
 		g->running++;
 		g->saw_others = true;
 		g->childless = false;
+	}
+	if (reply.err && place) {
+		guard_let_go(g, place);
+		place->kept = 0;
 	}
 	reply.running = g->running;
 	if (!reply.err && g->order.whole)
 		g->has_untold = true;
 	else
-		guard_reply(&reply, reply.err ? -1 : pidfd);
+		guard_reply(g, &reply, &pidfd, !reply.err);
 	SYS_3(SYS_close_range, 0, GUARD_CTL_MOVED - 1, 0);
 	forget_order(g);
 	return true;
@@ -271,7 +294,7 @@ void guard_tell_started(struct guard *g)
 		reply.job = job->job;
 		reply.pid = job->pid;
 		reply.running = g->running;
-		guard_reply(&reply, pidfd);
+		guard_reply(g, &reply, &pidfd, 1);
 		SYS_1(SYS_close, pidfd);
 	}
 }

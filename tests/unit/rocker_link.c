@@ -13,7 +13,11 @@ struct lie {
 
 static const struct lie lies[] = {
 	{ "no type", { .type = 0 }, .early = true },
-	{ "an unknown type", { .type = 5 }, .early = true },
+	{ "an unknown type", { .type = 99 }, .early = true },
+	{ "a job kept with nothing", { .type = GUARD_KEPT, .job = 2 }, .early = true },
+	{ "a job kept with a record that is none", { .type = GUARD_KEPT, .job = 2, .kept = 1 }, .file = true },
+	{ "a job kept with less than it says", { .type = GUARD_KEPT, .job = 2, .kept = 2 }, .file = true },
+	{ "a job kept with wild numbers", { .type = GUARD_KEPT, .job = 2, .kept = UINT32_MAX }, .pidfd = true },
 	{ "ready again", { .type = GUARD_READY }, .early = false },
 	{ "a listener late", { .type = GUARD_LISTENER }, .pidfd = true },
 	{ "started without a descriptor", { .type = GUARD_STARTED, .job = 1 }, .early = true },
