@@ -11,13 +11,15 @@
 
 #define SLOTS  65536u /* open files of everybody together */
 #define STAGED 1024u  /* names that are remembered: of more, the last ones are not */
+#define BURIED 4096u  /* removed directories that the kernel has not forgotten; likewise */
+#define PROBES 16u
 
 struct slot {
 	atomic_uint used; /* 1: all below is valid */
 	uint32_t generation;
 	atomic_uint written, saved;
 	atomic_uint_fast64_t polled; /* by this number the kernel knows who waits in poll(2) */
-	int refused; /* by the daemon that serves now */
+	int refused;                 /* by the daemon that serves now */
 	struct ledger_open open;
 };
 
@@ -37,6 +39,7 @@ struct ledger {
 	unsigned char init[LEDGER_INIT_MAX];
 	atomic_uint top; /* no slot from here on has been used */
 	struct staged staged[STAGED];
+	atomic_uint_fast64_t buried[BURIED]; /* ids; 0: none */
 	struct slot slots[SLOTS];
 };
 
@@ -68,6 +71,8 @@ void ledger_clear(void)
 		atomic_store(&ledger->slots[i].used, 0);
 	for (i = 0; i < STAGED; i++)
 		atomic_store(&ledger->staged[i].state, NOTHING);
+	for (i = 0; i < BURIED; i++)
+		atomic_store(&ledger->buried[i], 0);
 	atomic_store(&ledger->init_size, 0);
 }
 
@@ -79,6 +84,44 @@ void ledger_count_replacement(void)
 uint64_t ledger_replacements(void)
 {
 	return ledger ? atomic_load(&ledger->replacements) : 0;
+}
+
+/* ---- removed directories ---------------------------------------------------------------------- */
+
+static atomic_uint_fast64_t *place_of(uint64_t id, uint64_t wanted)
+{
+	unsigned i;
+
+	for (i = 0; ledger && i < PROBES; i++) {
+		atomic_uint_fast64_t *place = &ledger->buried[((id ^ id >> 32) + i) % BURIED];
+
+		if (atomic_load(place) == wanted)
+			return place;
+	}
+	return NULL;
+}
+
+void ledger_bury(uint64_t id)
+{
+	atomic_uint_fast64_t *place = place_of(id, id) ?: place_of(id, 0);
+
+	if (!place && ledger)
+		place = &ledger->buried[(id ^ id >> 32) % BURIED];
+	if (place)
+		atomic_store(place, id);
+}
+
+void ledger_unbury(uint64_t id)
+{
+	atomic_uint_fast64_t *place = place_of(id, id);
+
+	if (place)
+		atomic_store(place, 0);
+}
+
+bool ledger_buried(uint64_t id)
+{
+	return place_of(id, id);
 }
 
 /* ---- a daemon begins -------------------------------------------------------------------------- */
@@ -216,8 +259,7 @@ uint64_t ledger_asked_by(uint64_t number)
 	uint32_t i, top = atomic_load(&ledger->top);
 
 	for (i = 0; i < top; i++)
-		if (atomic_load(&ledger->slots[i].used) &&
-		    ledger->slots[i].open.asked_by == number)
+		if (atomic_load(&ledger->slots[i].used) && ledger->slots[i].open.asked_by == number)
 			return fh_of(i);
 	return 0;
 }

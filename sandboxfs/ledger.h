@@ -81,6 +81,14 @@ bool ledger_lost(uint64_t dir, const char *name, const struct sfs_cred *who);
 /* He hears of it otherwise. */
 void ledger_lost_is_told(uint64_t dir, const char *name, const struct sfs_cred *who);
 
+/*
+ * The id of a directory that was removed while the kernel perhaps still knows it, until it forgets it: to the kernel it
+ * is a dead one, and a new one that a successor made under that id would be dead from its birth. Under tree_lock.
+ */
+void ledger_bury(uint64_t id);
+void ledger_unbury(uint64_t id);
+bool ledger_buried(uint64_t id);
+
 /* Somebody waits in poll(2) for that file; what a successor has to wake. */
 void ledger_poll(uint64_t fh, uint64_t number);
 void ledger_each_polled(void (*each)(uint64_t number, void *arg), void *arg);

@@ -83,7 +83,8 @@ void node_number(struct node *node, const char *name)
 	/* An id is taken for as long as the kernel may know the object that had the name before. */
 	do
 		node->id = node->dir ? id_of(dir, hash_name(name), salt++) : NODE_ROOT_ID;
-	while (id_find(node->id) && node->dir);
+	while (node->dir &&
+	       (id_find(node->id) || (node->kind == NODE_DIR && ledger_buried(node->id))));
 	node->ino = node->id;
 	node->generation = 1;
 	id_insert(node);
@@ -187,6 +188,8 @@ void node_forget(uint64_t id, uint64_t n)
 		node->lookups -= n < node->lookups ? n : node->lookups;
 		last = !node->lookups;
 	}
+	if (!node || (last && !node->linked))
+		ledger_unbury(id);
 	pthread_mutex_unlock(&tree_lock);
 	if (last)
 		node_put(node);

@@ -204,6 +204,9 @@ static bool unlink_locked(struct node *node)
 	i = child_after(dir, node->cookie) - 1;
 	memmove(dir->children + i, dir->children + i + 1,
 		(--dir->nchildren - i) * sizeof(*dir->children));
+	/* What the kernel knew from a daemon before this one, nobody counted here. */
+	if (node->kind == NODE_DIR && (node->lookups || ledger_replacements()))
+		ledger_bury(node->id);
 	if (node->kind == NODE_DIR)
 		dir->ndirs--;
 	else

@@ -110,7 +110,7 @@ def gentle():
     for i in range(MANY):
         make_and_use(f"left{i}", i)
     sfs.ok(f"{MANY} rockers are there", len([n for n in os.listdir(cells.ROCKERS) if n.startswith("left")]) == MANY)
-    sfs.ok("and jobs run in them", len(jobs()) == MANY // 2, len(jobs()))
+    sfs.ok("and jobs run in them", sfs.wait_for(lambda: len(jobs()) == MANY // 2), len(jobs()))
     for i in range(MANY):
         os.rmdir(cells.path(f"left{i}"))
 
