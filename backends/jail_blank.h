@@ -113,6 +113,9 @@ int image_mount(int fd, const char **what_out); /* a detached mount, or -errno *
 int image_serve(int fd, int server, const char **what_out);
 #define IMAGE_SERVER_PATH "/usr/bin/squashfuse_ll"
 bool image_server_here(void);
-bool image_known(const char *filesystem);       /* does the kernel mount it? */
+bool image_known(const char *filesystem); /* does the kernel mount it? */
+
+/* The next plan, once it comes; valid until the one after. The end of the socket ends the process. */
+const struct opener_spec *opener_hear(int report);
 
 #endif

@@ -19,7 +19,6 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/vfs.h>
@@ -48,15 +47,7 @@ struct opener {
 	unsigned nlayers;
 };
 
-/* Of a plan that has come by message. */
-struct later {
-	struct opener_spec spec;
-	struct opener_order order;
-	struct rocker_plan plan;
-};
-
 static struct opener opener;
-static struct later later;
 
 static int result(long rc)
 {
@@ -397,6 +388,7 @@ static void begin(struct opener *o, const struct rocker_env *env, const struct o
 			      .plan = spec->plan,
 			      .control = spec->control,
 			      .report = spec->report,
+			      .server = -1,
 			      .capabilities = capabilities,
 			      .package = -1,
 			      .data = -1 };
@@ -430,56 +422,6 @@ static void let_go(struct opener *o)
 		_exit(1);
 }
 
-/* Where a blank's socket belongs, so that let_go() closes it; -1: none came. */
-static int take_control(struct msghdr *m)
-{
-	struct cmsghdr *c = CMSG_FIRSTHDR(m);
-	int fd;
-
-	if (!c || c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
-		return -1;
-	memcpy(&fd, CMSG_DATA(c), sizeof fd);
-	if (fd != BLANK_CONTROL_FD &&
-	    (dup3(fd, BLANK_CONTROL_FD, O_CLOEXEC) != BLANK_CONTROL_FD || close(fd)))
-		_exit(1);
-	return BLANK_CONTROL_FD;
-}
-
-/* The next plan; the end of the socket: there is none. */
-static void hear(int report)
-{
-	union {
-		char bytes[CMSG_SPACE(sizeof(int))];
-		struct cmsghdr align;
-	} space;
-	struct iovec parts[] = { { &later.order, sizeof later.order },
-				 { &later.plan, sizeof later.plan } };
-	struct msghdr m = { .msg_iov = parts,
-			    .msg_iovlen = 2,
-			    .msg_control = &space,
-			    .msg_controllen = sizeof space };
-	ssize_t n;
-
-	do
-		n = recvmsg(report, &m, MSG_CMSG_CLOEXEC);
-	while (n < 0 && errno == EINTR);
-	if (n <= 0)
-		_exit(0);
-	if (n < (ssize_t)sizeof later.order || m.msg_flags & (MSG_TRUNC | MSG_CTRUNC) ||
-	    !plan_ok(&later.plan, (size_t)n - sizeof later.order) ||
-	    later.order.opener >= later.plan.nopeners)
-		_exit(1);
-	int control = take_control(&m);
-	later.spec = (struct opener_spec){ .plan = &later.plan,
-					   .opener = later.order.opener,
-					   .job_uid = later.order.job_uid,
-					   .job_gid = later.order.job_gid,
-					   .control = control,
-					   .report = report,
-					   .check_only = control < 0,
-					   .resident = true };
-}
-
 static _Noreturn void open_and_send(const struct rocker_env *env, const struct opener_spec *spec)
 {
 	struct opener *o = &opener;
@@ -490,34 +432,13 @@ static _Noreturn void open_and_send(const struct rocker_env *env, const struct o
 	while (spec->resident) {
 		let_go(o);
 		blank_report(o->report, 0, "", 0);
-		hear(o->report);
-		if (!plan_same_opener(&user, &later.plan.openers[later.spec.opener]))
+		const struct opener_spec *next = opener_hear(o->report);
+		if (!plan_same_opener(&user, &next->plan->openers[next->opener]))
 			_exit(1);
-		begin(o, env, &later.spec);
+		begin(o, env, next);
 		take_steps(o, true);
 	}
 	_exit(0);
-}
-
-int opener_order(int report, const struct opener_spec *spec)
-{
-	const struct opener_order order = { spec->opener, spec->job_uid, spec->job_gid };
-	union {
-		char bytes[CMSG_SPACE(sizeof(int))];
-		struct cmsghdr align;
-	} space = { 0 };
-	struct iovec parts[] = { { (void *)&order, sizeof order },
-				 { (void *)spec->plan, plan_size(spec->plan) } };
-	struct msghdr m = { .msg_iov = parts, .msg_iovlen = 2 };
-
-	if (!spec->check_only) {
-		m.msg_control = &space;
-		m.msg_controllen = sizeof space;
-		struct cmsghdr *c = CMSG_FIRSTHDR(&m);
-		*c = (struct cmsghdr){ CMSG_LEN(sizeof(int)), SOL_SOCKET, SCM_RIGHTS };
-		memcpy(CMSG_DATA(c), &spec->control, sizeof(int));
-	}
-	return sendmsg(report, &m, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 ? -errno : 0;
 }
 
 pid_t opener_spawn(const struct rocker_env *env, const struct opener_spec *spec, int *pidfd_out)

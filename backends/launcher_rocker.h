@@ -50,7 +50,7 @@ void spares_reaped(pid_t pid);
 void spares_retry(void); /* groups of blanks that have died */
 void spares_stop(void);
 void spares_trust(void); /* a blank has become a rocker: those that failed say nothing any more */
-bool spares_left(void); /* processes of it */
+bool spares_left(void);  /* processes of it */
 
 /* ---- namespaces kept: launcher_rocker_ns.c ------------------------------------------------------ */
 
@@ -67,15 +67,7 @@ void ns_stop(void);
 /* ---- which children and deadlines there are: launcher_rocker_index.c ------------------------------ */
 
 /* What a child is to us, with the number of its ward, check or place in the pool. */
-enum kin {
-	KIN_NONE,
-	KIN_GUARD,
-	KIN_OPENER,
-	KIN_SERVER,
-	KIN_POOLED,
-	KIN_MEASURE,
-	KIN_RESIDENT
-};
+enum kin { KIN_NONE, KIN_GUARD, KIN_OPENER, KIN_SERVER, KIN_POOLED, KIN_MEASURE, KIN_RESIDENT };
 
 bool kin_known(pid_t pid);
 void kin_add(pid_t pid, enum kin what, uint32_t number);
@@ -116,7 +108,7 @@ struct opening {
 	pid_t pid;       /* of one that runs, 0: none */
 	int report;      /* our end */
 	bool check_only;
-	int control; /* borrowed */
+	int control;       /* borrowed */
 	struct ward *ward; /* borrowed; NULL: a check */
 	uint32_t job_uid, job_gid;
 };
@@ -166,17 +158,17 @@ struct measure {
 struct ward {
 	enum ward_state state;
 	uint32_t index, owner;
-	bool dropped;             /* LM_ROCKER_GONE is owed */
-	bool answered;            /* LM_ROCKER_READY has been sent */
-	bool is_kept;             /* and left to the next launcher if this one ends */
-	uint64_t persist;         /* the plan's; 0: it ends with us */
+	bool dropped;                          /* LM_ROCKER_GONE is owed */
+	bool answered;                         /* LM_ROCKER_READY has been sent */
+	bool is_kept;                          /* and left to the next launcher if this one ends */
+	uint64_t persist;                      /* the plan's; 0: it ends with us */
 	int guard_slot, job_slot, server_slot; /* of the id table; -1: none */
 	uint32_t guard_uid, guard_gid, uid, gid;
 	struct blank blank;
 	struct opening opening;
 	struct measure measure;
-	bool packaged; /* perhaps by a server */
-	pid_t server;  /* of its image; 0: none, or reaped */
+	bool packaged;       /* perhaps by a server */
+	pid_t server;        /* of its image; 0: none, or reaped */
 	const char *warning; /* a limit that this machine does not have; NULL */
 	char name[ROCKER_NAME_SIZE];
 };
@@ -194,10 +186,15 @@ int ward_kill(uint32_t index);
 int ward_check(const struct lm_rocker_check *order);
 int ward_measure(uint32_t index, uint64_t limit_bytes);
 
+/* launcher_rocker_id.c: finds its ids; false: refused. And "rk" with a number that no other guard has. */
+bool ward_identify(struct ward *ward);
+void ward_new_name(char out[ROCKER_NAME_SIZE]);
+
 void ward_reported(uint32_t index); /* its report pipe is readable or closed */
 void ward_opened(uint32_t index);   /* what its opener says can be heard */
 void ward_late(struct ward *ward);
-void ward_ended(struct ward *ward, const siginfo_t *how); /* its guard; how: 0 what nobody can tell */
+void ward_ended(struct ward *ward,
+		const siginfo_t *how); /* its guard; how: 0 what nobody can tell */
 void ward_adopted_ended(uint32_t index);
 void ward_end(struct ward *ward); /* everything in it */
 /* It cannot be made, or shall not be: says so, if that was not answered yet, and ends it. */

@@ -39,7 +39,8 @@ void wards_groups(void)
  * Libraries of which no child calls anything: their pages would be copied by each fork, and let go of while
  * somebody waits for the guard's exec. (All of our symbols are bound at the start, so nobody searches them.)
  */
-static const char *const ours_alone[] = { "/libpfm.", "/libfuse3.", "/libseccomp.", "/libinih.", "/libm." };
+static const char *const ours_alone[] = { "/libpfm.", "/libfuse3.", "/libseccomp.", "/libinih.",
+					  "/libm." };
 
 static int keep_from_children(struct dl_phdr_info *info, size_t size, void *arg)
 {

@@ -9,7 +9,7 @@
 struct check {
 	bool used; /* until its last opener is reaped */
 	bool answered;
-	uint32_t id; /* the daemon's */
+	uint32_t id;  /* the daemon's */
 	uint32_t uid; /* of its first opener */
 	struct opening opening;
 };

@@ -73,3 +73,50 @@ int rocker_check_idle(struct rocker *rocker, const char *what)
 			       rocker->name, uses, uses == 1 ? "job runs" : "jobs run")
 		    : 0;
 }
+
+/* ---- while it lives --------------------------------------------------------------------------- */
+
+/* A guard whose socket has ended is dead, also where the launcher has not told that yet. */
+bool rocker_is_live(const struct rocker *rocker)
+{
+	return rocker->state != ROCKER_BUILDING && rocker->state != ROCKER_DEAD &&
+	       rocker_link_alive(rocker->link);
+}
+
+struct launch_rocker *rocker_lock_launch(struct rocker *rocker, int *rc_out)
+{
+	pthread_mutex_lock(&rocker->lock);
+	*rc_out = 0;
+	if (rocker_is_live(rocker))
+		return rocker->launch;
+	pthread_mutex_unlock(&rocker->lock);
+	*rc_out =
+		sfs_fail(-ESRCH, "rocker '%s' is not there: its next use builds it", rocker->name);
+	return NULL;
+}
+
+void rocker_unlock(struct rocker *rocker)
+{
+	pthread_mutex_unlock(&rocker->lock);
+}
+
+void rocker_count(struct rocker *rocker, enum rocker_count which, uint64_t n)
+{
+	atomic_fetch_add(&rocker->counts[which], n);
+	pthread_mutex_lock(&rocker->lock);
+	if (rocker->dir)
+		sfs_changed(rocker->dir, "activity");
+	pthread_mutex_unlock(&rocker->lock);
+}
+
+void rocker_jobs_changed(struct rocker *rocker)
+{
+	pthread_mutex_lock(&rocker->lock);
+	if (rocker->dir)
+		sfs_changed(rocker->dir, "state");
+	if (rocker->dir)
+		sfs_changed(rocker->dir, "activity");
+	if (rocker->dir)
+		sfs_changed(rocker->dir, "procs");
+	pthread_mutex_unlock(&rocker->lock);
+}

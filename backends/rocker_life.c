@@ -48,13 +48,6 @@ static void set_state(struct rocker *rocker, enum rocker_state state)
 	changed(rocker, "activity");
 }
 
-/* A guard whose socket has ended is dead, also where the launcher has not told that yet. */
-static bool is_live(const struct rocker *rocker)
-{
-	return rocker->state != ROCKER_BUILDING && rocker->state != ROCKER_DEAD &&
-	       rocker_link_alive(rocker->link);
-}
-
 static struct rocker_wait *take_waiting(struct rocker *rocker)
 {
 	struct rocker_wait *waiting = rocker->waiting;
@@ -383,7 +376,8 @@ static int ask(struct rocker *rocker, struct leaving *out)
 		return sfs_fail(-EBUSY, "rocker '%s' is frozen", rocker->name);
 	if (rocker->state == ROCKER_BUILDING)
 		return SFS_LATER;
-	if (is_live(rocker) && (rocker->uses || rocker_spec_same(rocker->spec, rocker->built)))
+	if (rocker_is_live(rocker) &&
+	    (rocker->uses || rocker_spec_same(rocker->spec, rocker->built)))
 		return use(rocker);
 	detach(rocker, out);
 	return order_new(rocker) ?: SFS_LATER;
@@ -442,7 +436,7 @@ void rocker_build(struct rocker *rocker)
 
 	pthread_mutex_lock(&rocker->lock);
 	if (!rocker->gone && !rocker->uses && !rocker->frozen &&
-	    !(is_live(rocker) && rocker_spec_same(rocker->spec, rocker->built))) {
+	    !(rocker_is_live(rocker) && rocker_spec_same(rocker->spec, rocker->built))) {
 		detach(rocker, &leaving);
 		rc = order_new(rocker);
 		if (rc)
@@ -478,40 +472,4 @@ void rocker_remove(struct rocker *rocker)
 	rocker_jobs_end(rocker->jobs);
 	let_go(&leaving);
 	sfs_put_obj(dir);
-}
-
-/* ---- for others -------------------------------------------------------------------------------- */
-
-struct launch_rocker *rocker_lock_launch(struct rocker *rocker, int *rc_out)
-{
-	pthread_mutex_lock(&rocker->lock);
-	*rc_out = 0;
-	if (is_live(rocker))
-		return rocker->launch;
-	pthread_mutex_unlock(&rocker->lock);
-	*rc_out =
-		sfs_fail(-ESRCH, "rocker '%s' is not there: its next use builds it", rocker->name);
-	return NULL;
-}
-
-void rocker_unlock(struct rocker *rocker)
-{
-	pthread_mutex_unlock(&rocker->lock);
-}
-
-void rocker_count(struct rocker *rocker, enum rocker_count which, uint64_t n)
-{
-	atomic_fetch_add(&rocker->counts[which], n);
-	pthread_mutex_lock(&rocker->lock);
-	changed(rocker, "activity");
-	pthread_mutex_unlock(&rocker->lock);
-}
-
-void rocker_jobs_changed(struct rocker *rocker)
-{
-	pthread_mutex_lock(&rocker->lock);
-	changed(rocker, "state");
-	changed(rocker, "activity");
-	changed(rocker, "procs");
-	pthread_mutex_unlock(&rocker->lock);
 }

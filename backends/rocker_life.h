@@ -20,6 +20,8 @@ void rocker_build(struct rocker *rocker);
 void rocker_adopt(struct rocker *rocker);
 /* Its directory goes: ends all of it, answers who waits. May be repeated. */
 void rocker_remove(struct rocker *rocker);
+/* Its guard is there, and can be spoken to. Under its lock. */
+bool rocker_is_live(const struct rocker *rocker);
 /* Refuses with -EBUSY what would end what runs. what: a word for the sentence. */
 int rocker_check_idle(struct rocker *rocker, const char *what);
 /*
