@@ -479,7 +479,7 @@ void rocker_links_stop(void)
 
 int rocker_link_enlist(struct rocker_link *link)
 {
-	int rc = -ESHUTDOWN;
+	int rc = -EAGAIN; /* the daemon ends */
 
 	pthread_mutex_lock(&all.lock);
 	if (all.running && !all.stopping) {

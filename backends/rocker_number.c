@@ -23,12 +23,22 @@
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static uint64_t next, reserved; /* under lock, like all below */
-static int file = -1;
+
+/* Not kept open: a disk that is to be remounted read-only must have no writer. -1: errno. */
+static int open_file(int flags)
+{
+	char path[sizeof(sfs_config()->state_dir) + 16];
+
+	snprintf(path, sizeof(path), "%s/job_number", sfs_config()->state_dir);
+	return open(path, flags | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
+}
 
 /* What is wrong stands in /status; numbers are given all the same. */
 static void save(uint64_t number)
 {
 	char text[LINE_SIZE + 1];
+
+	int file = open_file(O_WRONLY | O_CREAT);
 
 	snprintf(text, sizeof(text), "%020llu\n", (unsigned long long)number);
 	if (file >= 0 && pwrite(file, text, LINE_SIZE, 0) == LINE_SIZE)
@@ -36,14 +46,19 @@ static void save(uint64_t number)
 	else
 		sfs_status("job numbers", "numbers of jobs in rockers may come again: %s",
 			   strerror(errno));
+	if (file >= 0)
+		close(file);
 }
 
 static uint64_t load(void)
 {
 	char text[LINE_SIZE + 1] = "", *end = text;
+	int file = open_file(O_RDONLY);
 	ssize_t got = file >= 0 ? pread(file, text, LINE_SIZE, 0) : 0;
 	uint64_t number = 0;
 
+	if (file >= 0)
+		close(file);
 	if (!got)
 		return 1;
 	if (got == LINE_SIZE)
@@ -56,11 +71,7 @@ static uint64_t load(void)
 
 void rocker_number_start(void)
 {
-	char path[sizeof(sfs_config()->state_dir) + 16];
-
-	snprintf(path, sizeof(path), "%s/job_number", sfs_config()->state_dir);
 	pthread_mutex_lock(&lock);
-	file = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
 	next = load();
 	reserved = next;
 	pthread_mutex_unlock(&lock);
@@ -71,9 +82,6 @@ void rocker_number_stop(void)
 	pthread_mutex_lock(&lock);
 	if (reserved != next)
 		save(next);
-	if (file >= 0)
-		close(file);
-	file = -1;
 	pthread_mutex_unlock(&lock);
 }
 

@@ -26,7 +26,7 @@ CASES = (
     ("n=1 n=2", errno.EINVAL, "n"), ("n=99999999999999", None, ""), ("reps=0", errno.ERANGE, "reps"),
     ("reps=99999999", errno.ERANGE, "reps"), ("timeout_ms=0", errno.ERANGE, "timeout_ms"),
     ("cpu=4096", errno.ERANGE, "cpu"), ("cache=cold", errno.EINVAL, "cold"), ("cache=l2", errno.EOPNOTSUPP, "l2"),
-    ("check=maybe", errno.EINVAL, "maybe"), ("rocker=a", errno.EOPNOTSUPP, "rocker"),
+    ("check=maybe", errno.EINVAL, "maybe"), ("rocker=a", errno.ENOENT, "rocker"),
     ("events=nonsense", errno.EINVAL, "nonsense"), ("events=tsc,tsc", errno.EINVAL, "tsc"),
     ("codelet=nothere.o", errno.ENOENT, "nothere.o"), ("symbol=missing_symbol", errno.ENOENT, "missing_symbol"),
     ("symbol=missing_symbol codelet=dot.o", errno.ENOENT, "missing_symbol"),

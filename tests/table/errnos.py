@@ -10,7 +10,11 @@ import refusals, sfs
 TOP = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
 # Errno, the files that may name it, and why no user meets it.
 INSIDE = (
-    ("EPROTO", r"backends/launcher\.c", "the launcher about a message that it cannot be served with: it ends"),
+    ("EPROTO", r"backends/(launcher\w*|launch_wire)\.c", "launcher or daemon about a message that it cannot be served with: it ends"),
+    # What an exec, a path of the host or a process that is asked may answer, told as one of the table.
+    *((name, r"backends/(launch_rocker_wire|jail_image|jail_disk|rocker_disk|rocker_link_guard)\.c", "told as another one") for name in (
+        "EBADF", "ECONNABORTED", "ECONNRESET", "EFAULT", "EHOSTDOWN", "ELIBBAD", "ELOOP", "ENFILE", "ENOTCONN", "ENXIO", "EPIPE", "EROFS",
+        "ETXTBSY")),
     ("EWOULDBLOCK", r"backends/store_db\.c", "of flock(2), told as EBUSY"),
     ("ENODATA", r"backends/(expr|kernelspec_params)\.c", "a default that waits for a parameter: asked again when there are words"),
 )

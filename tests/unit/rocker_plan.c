@@ -92,7 +92,6 @@ static void counts_that_are_too_large(void)
 	REFUSED(openers[0].ngroups, PLAN_GROUPS_MAX + 1);
 	REFUSED(limits.ndevices, PLAN_DEVICES_MAX + 1);
 	REFUSED(network, PLAN_NET_HOST + 1);
-	REFUSED(persist, 2);
 	REFUSED(leave_empty, 2);
 	REFUSED(binds[0].writable, 2);
 }
