@@ -2,10 +2,9 @@
 # SPDX-License-Identifier: MIT
 # deadline: 300
 """Packages that the kernel must not read are served by squashfuse in a jail: what is in them, and what they cannot do."""
-import os, random, shlex, shutil, signal, subprocess, sys, time
+import contextlib, os, random, shlex, shutil, signal, subprocess, sys, time
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))
 import cells
-import onetest
 import sfs
 
 ROOT, USER = sfs.ROLE == "root", 1000
