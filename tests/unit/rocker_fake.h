@@ -126,6 +126,7 @@ int sfs_add_dir(struct sfs_obj *parent, const char *name, const struct sfs_dirty
 		gid_t gid, mode_t mode)
 {
 	struct sfs_obj *dir = calloc(1, sizeof(*dir));
+	bool gone;
 
 	(void)uid;
 	(void)gid;
@@ -136,13 +137,13 @@ int sfs_add_dir(struct sfs_obj *parent, const char *name, const struct sfs_dirty
 	dir->priv = priv;
 	dir->parent = sfs_get(parent);
 	pthread_mutex_lock(&fake_tree);
-	dir->gone = parent->gone;
-	if (!dir->gone) {
+	gone = dir->gone = parent->gone;
+	if (!gone) {
 		dir->next = parent->children;
 		parent->children = dir;
 	}
-	pthread_mutex_unlock(&fake_tree);
-	if (!dir->gone)
+	pthread_mutex_unlock(&fake_tree); /* whoever finds it may let it go */
+	if (!gone)
 		return 0;
 	sfs_put_obj(dir);
 	return sfs_fail(-ENODEV, "it is gone");
