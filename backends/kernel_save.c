@@ -354,7 +354,7 @@ static bool restore_made(struct sfs_obj *parent, const char *name, const struct 
 
 int kernel_load_all(struct sfs_obj *parent)
 {
-	DIR *dir = fdopendir(dup(folder));
+	DIR *dir = fdopendir(fcntl(folder, F_DUPFD_CLOEXEC, 0));
 	char *text = malloc(FILE_MAX + 1);
 	struct dirent *entry;
 

@@ -430,7 +430,7 @@ static bool restore_made(struct sfs_obj *parent, const char *name, const struct 
 
 int rocker_load_all(struct sfs_obj *parent)
 {
-	DIR *dir = fdopendir(dup(folder));
+	DIR *dir = fdopendir(fcntl(folder, F_DUPFD_CLOEXEC, 0));
 	struct dirent *entry;
 
 	while (dir && (entry = readdir(dir))) {
