@@ -48,6 +48,13 @@ void launcher_close(int *fd)
 	*fd = -1;
 }
 
+void launcher_unwatch(int *fd)
+{
+	if (*fd >= 0)
+		(void)epoll_ctl(launcher.epoll, EPOLL_CTL_DEL, *fd, NULL);
+	launcher_close(fd);
+}
+
 int launcher_watch(int fd, enum watch what, uint32_t index, uint32_t events)
 {
 	struct epoll_event e = { .events = events, .data.u64 = (uint64_t)index << 8 | what };

@@ -105,8 +105,8 @@ void cell_fail(struct cell *cell, int err, const char *format, ...)
 		(void)kill(cell->zygote, SIGKILL);
 	if (!cell->init && cell->process_group) /* no init of its own takes the runs along */
 		(void)kill(-cell->process_group, SIGKILL);
-	launcher_close(&cell->control);
-	launcher_close(&cell->report);
+	launcher_unwatch(&cell->control);
+	launcher_unwatch(&cell->report);
 	launcher_close(&cell->init_control);
 	launcher_close(&cell->zygote_pidfd);
 	notify_mute(cell); /* what waits for an answer waits until it is killed */
@@ -313,7 +313,7 @@ void cell_reported(struct cell *cell)
 
 	if (n < 0)
 		return;
-	launcher_close(&cell->report);
+	launcher_unwatch(&cell->report);
 	if (n == (ssize_t)sizeof report) {
 		report.step[sizeof report.step - 1] = '\0';
 		cell_fail(cell, report.err, "jail: %s: %s", report.step, strerror(-report.err));
@@ -436,8 +436,7 @@ bool cell_heard(struct cell *cell)
 		 * Its end closes the socket a moment before the wait tells how it ended, which is
 		 * the better sentence.
 		 */
-		(void)epoll_ctl(launcher.epoll, EPOLL_CTL_DEL, cell->control, NULL);
-		launcher_close(&cell->control);
+		launcher_unwatch(&cell->control);
 		return false;
 	}
 	if (cell->state == CELL_ZYGOTE &&

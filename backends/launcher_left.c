@@ -362,9 +362,7 @@ void ward_unwatch(struct ward *ward)
 {
 	if (!ward->blank.is_adopted || ward->blank.watched < 0)
 		return;
-	/* Others have what it leads to: to close ours does not end the watch. */
-	(void)epoll_ctl(launcher.epoll, EPOLL_CTL_DEL, ward->blank.watched, NULL);
-	launcher_close(&ward->blank.watched);
+	launcher_unwatch(&ward->blank.watched);
 }
 
 /* ---- the end ----------------------------------------------------------------------------------- */

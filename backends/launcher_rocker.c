@@ -286,7 +286,7 @@ void ward_reported(uint32_t index)
 	ssize_t n = read(ward->blank.report, &report, sizeof report);
 	if (n < 0)
 		return;
-	launcher_close(&ward->blank.report);
+	launcher_unwatch(&ward->blank.report);
 	if (n == (ssize_t)sizeof report) {
 		report_judge(ward->opening.plan, &report, &why);
 		ward_refuse(ward, why.err, "%s", why.sentence);

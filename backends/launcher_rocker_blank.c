@@ -99,7 +99,7 @@ void spare_close(struct blank *blank)
 {
 	launcher_close(&blank->pidfd);
 	launcher_close(&blank->control);
-	launcher_close(&blank->report);
+	launcher_unwatch(&blank->report);
 }
 
 /*

@@ -34,14 +34,6 @@ int opening_start(struct opening *opening, const struct rocker_plan *plan, uint3
 	return 0;
 }
 
-/* A child that has just been forked may still have it open, and then it would still be watched. */
-static void close_report(struct opening *opening)
-{
-	if (opening->report >= 0)
-		(void)epoll_ctl(launcher.epoll, EPOLL_CTL_DEL, opening->report, NULL);
-	launcher_close(&opening->report);
-}
-
 static const struct plan_opener *user_of(const struct opening *opening, unsigned opener)
 {
 	return &opening->plan->openers[opener];
@@ -194,7 +186,7 @@ int opening_reaped(struct opening *opening, const siginfo_t *how, struct verdict
 	if (!opening->plan)
 		return 0;
 	ssize_t n = recv(opening->report, &report, sizeof report, MSG_DONTWAIT);
-	close_report(opening);
+	launcher_unwatch(&opening->report);
 	why->err = 0;
 	if (n == (ssize_t)sizeof report && report.err)
 		report_judge(opening->plan, &report, why);
@@ -222,5 +214,5 @@ void opening_end(struct opening *opening)
 	if (opening->plan)
 		(void)munmap(opening->plan, opening->size);
 	opening->plan = NULL;
-	close_report(opening);
+	launcher_unwatch(&opening->report);
 }

@@ -139,6 +139,11 @@ enum watch {
 int launcher_watch(int fd, enum watch what, uint32_t index, uint32_t events);
 uint64_t launcher_now(void);  /* CLOCK_MONOTONIC, ns */
 void launcher_close(int *fd); /* and sets it to -1 */
+/*
+ * The same for what is watched: a child that has just been forked may still have it open, and what only was
+ * closed would be told of, without an end, until that child has closed it too.
+ */
+void launcher_unwatch(int *fd);
 
 /* launcher_order.c */
 /* to the daemon, within a second or the launcher ends */
