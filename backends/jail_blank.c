@@ -180,6 +180,12 @@ static void fitter_failed(const char *step)
 	_exit(127);
 }
 
+static bool keep_two(void)
+{
+	return !syscall(SYS_close_range, 0, BLANK_CONTROL_FD - 1, 0) &&
+	       !syscall(SYS_close_range, FITTER_KEPT_FDS, ~0u, 0);
+}
+
 /* What is sent to others by the launcher's end of its socket comes here: so nothing else of the launcher's stays. */
 static void fitter_begin(pid_t launcher, int control)
 {
@@ -188,15 +194,13 @@ static void fitter_begin(pid_t launcher, int control)
 
 	home = home < 0 ? home : fcntl(home, F_DUPFD_CLOEXEC, FITTER_SPARE_FD);
 	if (home < 0 || high < 0 || dup3(high, BLANK_CONTROL_FD, O_CLOEXEC) < 0 ||
-	    dup3(home, FITTER_HOME_FD, O_CLOEXEC) < 0 ||
-	    syscall(SYS_close_range, 0, BLANK_CONTROL_FD - 1, 0) ||
-	    syscall(SYS_close_range, FITTER_KEPT_FDS, ~0u, 0))
+	    dup3(home, FITTER_HOME_FD, O_CLOEXEC) < 0 || !keep_two())
 		_exit(127);
 	blank.control = blank.report = BLANK_CONTROL_FD;
-	(void)umask(022);
 	if (jail_own_session(NULL) || prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) ||
 	    getppid() != launcher)
 		_exit(127);
+	(void)umask(022); /* of mount points that are made */
 }
 
 static void enter_rocker(int guard)
@@ -215,8 +219,7 @@ static void enter_rocker(int guard)
 /* Nothing of the rocker is kept alive by who has furnished it. */
 static void leave_rocker(void)
 {
-	if (setns(FITTER_HOME_FD, FITTER_NAMESPACES) || chdir("/") ||
-	    syscall(SYS_close_range, FITTER_KEPT_FDS, ~0u, 0))
+	if (setns(FITTER_HOME_FD, FITTER_NAMESPACES) || chdir("/") || !keep_two())
 		fitter_failed("namespaces of the launcher");
 }
 
