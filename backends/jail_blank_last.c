@@ -59,14 +59,13 @@ bool blank_own_leaf(const struct blank *b)
 	return !b->env->jail->root && b->env->jail->limits_processes && !has_group(b, GROUP_PIDS);
 }
 
-static char *put_map(char *text, unsigned long id)
+static void put_map(char *text, unsigned long inside, unsigned long id)
 {
-	char *p = jail_put_number(text, id);
+	char *p = jail_put_number(text, inside);
 
 	*p++ = ' ';
 	p = jail_put_number(p, id);
 	memcpy(p, " 1", 3);
-	return text;
 }
 
 /* The right to set groups is forbidden in the launcher's namespace already, and with it here. */
@@ -80,8 +79,10 @@ static int make_leaf(struct blank *b)
 	if (unshare(CLONE_NEWUSER))
 		return -errno;
 	b->what = "maps of the user namespace";
-	int err = jail_write_proc(&env, "self/gid_map", put_map(text, gid));
-	err = err ?: jail_write_proc(&env, "self/uid_map", put_map(text, uid));
+	put_map(text, plan_inside_gid(&b->plan), gid);
+	int err = jail_write_proc(&env, "self/gid_map", text);
+	put_map(text, plan_inside_uid(&b->plan), uid);
+	err = err ?: jail_write_proc(&env, "self/uid_map", text);
 	return err ?: jail_no_more_namespaces(&child);
 }
 
@@ -199,8 +200,8 @@ static int run_guard(struct blank *b)
 			       b->order.name,   NULL };
 	char *const envp[] = { NULL };
 
-	*jail_put_number(ids[0], b->plan.uid) = '\0';
-	*jail_put_number(ids[1], b->plan.gid) = '\0';
+	*jail_put_number(ids[0], plan_inside_uid(&b->plan)) = '\0';
+	*jail_put_number(ids[1], plan_inside_gid(&b->plan)) = '\0';
 	(void)syscall(SYS_execveat, b->guard, "", argv, envp, AT_EMPTY_PATH);
 	return -errno;
 }

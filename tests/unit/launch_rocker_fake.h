@@ -117,11 +117,10 @@ int blank_build(int control, const struct blank_order *order)
 	return send(control, &fake, sizeof fake, MSG_NOSIGNAL) == (ssize_t)sizeof fake ? 0 : -errno;
 }
 
-int leaf_make(const struct jail_env *env, const uint32_t uids[2], const uint32_t gids[2])
+int leaf_make(const struct jail_env *env, const struct leaf_ids *ids)
 {
 	(void)env;
-	(void)uids;
-	(void)gids;
+	(void)ids;
 	return open("/dev/null", O_RDONLY | O_CLOEXEC);
 }
 

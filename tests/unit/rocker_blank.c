@@ -227,14 +227,23 @@ static void test_launcher_dies(void)
 
 static void test_leaf_of_root(void)
 {
-	const uint32_t ids[2] = { guard_id(), 0 }, good[2] = { guard_id(), job_id() };
+	const struct leaf_ids good = { guard_id(), guard_id(), job_id(), job_id(), 0, 0 };
+	uint32_t of_host[4] = { good.guard_uid, good.guard_gid, good.uid, good.gid };
 
 	if (!jail.root) {
 		check_skip("an ordinary user's has one id");
 		return;
 	}
-	CHECK(leaf_make(&jail, ids, good) == -EPERM);
-	CHECK(leaf_make(&jail, good, ids) == -EPERM);
+	for (int i = 0; i < 4; i++) {
+		uint32_t *id = &of_host[i], was = *id;
+		*id = 0;
+		const struct leaf_ids bad = { of_host[0], of_host[1], of_host[2], of_host[3], 0, 0 };
+		CHECK_INT(leaf_make(&jail, &bad), -EPERM);
+		*id = was;
+	}
+	int fd = leaf_make(&jail, &good);
+	CHECK(fd >= 0);
+	close(fd);
 }
 
 /* Here there is no control group. */
