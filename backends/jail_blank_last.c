@@ -91,10 +91,11 @@ static int enter_leaf(struct blank *b)
 	return blank_own_leaf(b) ? make_leaf(b) : result(setns(b->user_ns, CLONE_NEWUSER));
 }
 
-static int bound_capabilities(uint64_t kept)
+/* What is ambient by then passes an exec all the same. */
+static int bound_capabilities(void)
 {
 	for (unsigned long cap = 0; cap < 64; cap++)
-		if (!(kept & BIT(cap)) && prctl(PR_CAPBSET_DROP, cap, 0, 0, 0)) {
+		if (prctl(PR_CAPBSET_DROP, cap, 0, 0, 0)) {
 			if (errno != EINVAL)
 				return -errno;
 			break; /* the kernel's last one */
@@ -109,11 +110,11 @@ static int few_capabilities(struct blank *b)
 
 	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0))
 		return -errno;
-	int err = bound_capabilities(kept);
-	err = err ?: jail_set_capabilities(kept | BIT(CAP_SETPCAP), kept | BIT(CAP_SETPCAP), kept);
+	int err = jail_set_capabilities(kept | BIT(CAP_SETPCAP), kept | BIT(CAP_SETPCAP), kept);
 	for (unsigned long cap = 0; cap < 64 && !err; cap++)
 		if (kept & BIT(cap))
 			err = result(prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, cap, 0, 0));
+	err = err ?: bound_capabilities();
 	err = err ?: result(prctl(PR_SET_SECUREBITS, GUARD_BITS, 0, 0, 0));
 	err = err ?: jail_set_capabilities(kept, kept, kept);
 	return err ?: result(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));

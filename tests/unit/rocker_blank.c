@@ -43,9 +43,10 @@ static void test_identity(void)
 	ASK(&one, 0, "core");
 	CHECK_STR(told, "1 1");
 	ASK(&one, 0, "read /proc/self/status");
+	/* Not in the bounding set: no exec of the jobs can bring them back. */
 	const char *caps = jail.root ? "00000000000000e0" : "0000000000000000";
 	for (const char *const *set = (const char *const[]){ "CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb", NULL }; *set; set++) {
-		snprintf(want, sizeof want, "%s:\t%s\n", *set, caps);
+		snprintf(want, sizeof want, "%s:\t%s\n", *set, strcmp(*set, "CapBnd") ? caps : "0000000000000000");
 		CHECK_MSG(strstr(told, want), "%s is not there: %.900s", want, told);
 	}
 	CHECK(strstr(told, "NoNewPrivs:\t1\n"));
