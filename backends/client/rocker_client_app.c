@@ -10,7 +10,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/securebits.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,6 +23,7 @@
 #include "rocker_client.h"
 
 #define CAPS_MAX 64
+#define NO_ROOT  3 /* SECBIT_NOROOT and its lock: a libc may not come with the kernel's headers */
 
 /* In the order of entering: the user namespace last, since with it goes the right to enter the others. */
 const char *const client_space_names[CLIENT_SPACES] = { "cgroup", "ipc", "uts", "net", "pid", "mnt", "user" };
@@ -89,7 +89,7 @@ static int no_root(const struct client_entry *entry)
 	(void)entry;
 	long bits = prctl(PR_GET_SECUREBITS, 0, 0, 0, 0);
 
-	return bits < 0 ? -1 : prctl(PR_SET_SECUREBITS, bits | SECBIT_NOROOT | SECBIT_NOROOT_LOCKED, 0, 0, 0);
+	return bits < 0 ? -1 : prctl(PR_SET_SECUREBITS, bits | NO_ROOT, 0, 0, 0);
 }
 
 /*

@@ -247,6 +247,36 @@ static void test_leaf_of_root(void)
 	close(fd);
 }
 
+/* Jobs are called root; the guard is called as on the host, or as the jobs where it is the same user. */
+static void test_root_inside(void)
+{
+	struct one one;
+	struct leaf_ids ids = { guard_id(), guard_id(), job_id(), job_id(), 0, 0 };
+	int usual = leaf;
+	char want[128];
+
+	leaf = leaf_make(&jail, &ids);
+	REQUIRE(leaf >= 0);
+	plain();
+	plan.inside_uid = plan.inside_gid = 0;
+	begin(&one);
+	CHECK_MSG(build(&one, &plan), "%s: %s", one.said.step, strerror(-one.said.err));
+	ASK(&one, 0, "args");
+	CHECK_STR(told, "[guard][0][0][][guard-of-test]");
+	/* An ordinary user's would else be its jobs' to write to. */
+	ASK(&one, jail.root ? 0 : EACCES, "read /proc/1/status");
+	for (const char *const *map = (const char *const[]){ "uid_map", "gid_map", NULL }; *map && jail.root; map++) {
+		ASK(&one, 0, "read /proc/self/%s", *map);
+		snprintf(want, sizeof want, "%10u %10u %10u\n", 0, job_id(), 1);
+		CHECK_MSG(strstr(told, want), "%s is not there: %s", want, told);
+		snprintf(want, sizeof want, "%10u %10u %10u\n", guard_id(), guard_id(), 1);
+		CHECK(strstr(told, want));
+	}
+	end(&one);
+	close(leaf);
+	leaf = usual;
+}
+
 /* Here there is no control group. */
 static void test_limits_by_rlimit(void)
 {
@@ -344,6 +374,7 @@ static void all(void)
 	RUN_AS_ROLE(test_given_networks);
 	RUN_AS_ROLE(test_launcher_dies);
 	RUN_AS_ROLE(test_leaf_of_root);
+	RUN_AS_ROLE(test_root_inside);
 	RUN_AS_ROLE(test_limits_by_rlimit);
 	RUN_AS_ROLE(test_limits_are_apart);
 	RUN_AS_ROLE(test_facts);
