@@ -105,6 +105,7 @@ def check_facts(app, uid=UID):
     for key in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"):
         sfs.ok(f"its {key} is empty", int(facts.get(key, "1"), 16) == 0, facts.get(key))
     sfs.ok("it has no_new_privs", facts.get("no_new_privs") == "1", facts)
+    sfs.ok("it is no root to an exec", int(facts.get("securebits", "0")) & 3 == 3, facts)
     sfs.ok("it cannot become root", not uid or facts.get("setuid") != "possible", facts)
     sfs.ok("no descriptor of the caller's is open", facts.get("fds") == "0", facts)
     sfs.ok("its environment is empty", facts.get("environment") == "0", facts)
