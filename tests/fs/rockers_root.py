@@ -373,6 +373,14 @@ def main():
     seen = said("mine", "owner /proc/1/oom_score_adj")
     ok("the guard's files in /proc are not its own", seen == ("65534 65534\ndone" if ROOT else "EACCES") and
        said("mine", "oom /proc/1/oom_score_adj") == "EACCES", seen)
+    cells.put("mine", "gid", "auto")
+    gid = str(max(ids))
+    ok("either id is set by itself", keyed(said("mine", "status")).get("ids") == ["0", "0", gid, gid], said("mine", "status"))
+    cells.put("mine", "uid", "auto")
+    cells.put("mine", "gid", "0")
+    ok("the other, too", keyed(said("mine", "status")).get("ids") == [str(min(ids))] * 2 + ["0"] * 2, said("mine", "status"))
+    cells.put("mine", "uid", "0")
+    ok("and both", keyed(said("mine", "status")).get("ids") == ["0"] * 4, said("mine", "status"))
     if ROOT:
         entered()
         of_root()
