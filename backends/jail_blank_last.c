@@ -59,14 +59,13 @@ bool blank_own_leaf(const struct blank *b)
 	return !b->env->jail->root && b->env->jail->limits_processes && !has_group(b, GROUP_PIDS);
 }
 
-static char *put_map(char *text, unsigned long id)
+static void put_map(char *text, unsigned long inside, unsigned long id)
 {
-	char *p = jail_put_number(text, id);
+	char *p = jail_put_number(text, inside);
 
 	*p++ = ' ';
 	p = jail_put_number(p, id);
 	memcpy(p, " 1", 3);
-	return text;
 }
 
 /* The right to set groups is forbidden in the launcher's namespace already, and with it here. */
@@ -80,8 +79,10 @@ static int make_leaf(struct blank *b)
 	if (unshare(CLONE_NEWUSER))
 		return -errno;
 	b->what = "maps of the user namespace";
-	int err = jail_write_proc(&env, "self/gid_map", put_map(text, gid));
-	err = err ?: jail_write_proc(&env, "self/uid_map", put_map(text, uid));
+	put_map(text, plan_inside_gid(&b->plan), gid);
+	int err = jail_write_proc(&env, "self/gid_map", text);
+	put_map(text, plan_inside_uid(&b->plan), uid);
+	err = err ?: jail_write_proc(&env, "self/uid_map", text);
 	return err ?: jail_no_more_namespaces(&child);
 }
 
@@ -90,10 +91,11 @@ static int enter_leaf(struct blank *b)
 	return blank_own_leaf(b) ? make_leaf(b) : result(setns(b->user_ns, CLONE_NEWUSER));
 }
 
-static int bound_capabilities(uint64_t kept)
+/* What is ambient by then passes an exec all the same. */
+static int bound_capabilities(void)
 {
 	for (unsigned long cap = 0; cap < 64; cap++)
-		if (!(kept & BIT(cap)) && prctl(PR_CAPBSET_DROP, cap, 0, 0, 0)) {
+		if (prctl(PR_CAPBSET_DROP, cap, 0, 0, 0)) {
 			if (errno != EINVAL)
 				return -errno;
 			break; /* the kernel's last one */
@@ -108,11 +110,11 @@ static int few_capabilities(struct blank *b)
 
 	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0))
 		return -errno;
-	int err = bound_capabilities(kept);
-	err = err ?: jail_set_capabilities(kept | BIT(CAP_SETPCAP), kept | BIT(CAP_SETPCAP), kept);
+	int err = jail_set_capabilities(kept | BIT(CAP_SETPCAP), kept | BIT(CAP_SETPCAP), kept);
 	for (unsigned long cap = 0; cap < 64 && !err; cap++)
 		if (kept & BIT(cap))
 			err = result(prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, cap, 0, 0));
+	err = err ?: bound_capabilities();
 	err = err ?: result(prctl(PR_SET_SECUREBITS, GUARD_BITS, 0, 0, 0));
 	err = err ?: jail_set_capabilities(kept, kept, kept);
 	return err ?: result(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
@@ -199,8 +201,8 @@ static int run_guard(struct blank *b)
 			       b->order.name,   NULL };
 	char *const envp[] = { NULL };
 
-	*jail_put_number(ids[0], b->plan.uid) = '\0';
-	*jail_put_number(ids[1], b->plan.gid) = '\0';
+	*jail_put_number(ids[0], plan_inside_uid(&b->plan)) = '\0';
+	*jail_put_number(ids[1], plan_inside_gid(&b->plan)) = '\0';
 	(void)syscall(SYS_execveat, b->guard, "", argv, envp, AT_EMPTY_PATH);
 	return -errno;
 }

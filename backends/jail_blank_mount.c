@@ -373,6 +373,20 @@ static int seal_root(struct blank *b)
 	return result(syscall(SYS_mount_setattr, b->root, "", AT_EMPTY_PATH, &attr, sizeof attr));
 }
 
+/*
+ * What /proc has of an undumpable process belongs to the root of the user namespace that its memory is of. That is
+ * nobody where root's daemon made it, since the guard's program is closed to all ids inside; an ordinary user owns it,
+ * and called root he would own the guard's files.
+ */
+static int hide_guard(struct blank *b)
+{
+	const unsigned long flags = MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC;
+
+	if (b->env->jail->root || plan_inside_uid(&b->plan))
+		return 0;
+	return result(mount("guard", "/proc/1", "tmpfs", flags, "size=4096,nr_inodes=1,mode=0"));
+}
+
 const struct blank_step blank_mount_steps[] = {
 	{ "size of the root", limit_disk },
 	{ "data directory", place_data },
@@ -383,6 +397,7 @@ const struct blank_step blank_mount_steps[] = {
 	{ "names", set_names },
 	{ "network", enter_network },
 	{ "read-only root", seal_root },
+	{ "the guard's files", hide_guard },
 	{ 0 },
 };
 

@@ -89,10 +89,19 @@ int fitter_order(int control, const struct rocker_plan *plan, int guard);
 bool fitter_can(const struct rocker_plan *plan);
 
 /*
- * A user namespace below the launcher's own in which only these ids exist (a guard's and its jobs';
- * one for an ordinary user), and no further namespace can be made. A descriptor, or -errno.
+ * Who there is in a leaf user namespace, by the ids of the host: a guard and its jobs, for an ordinary user the same;
+ * and what the jobs are called inside. The guard, where it is another, is called there as it is on the host.
  */
-int leaf_make(const struct jail_env *env, const uint32_t uids[2], const uint32_t gids[2]);
+struct leaf_ids {
+	uint32_t guard_uid, guard_gid;
+	uint32_t uid, gid;
+	uint32_t inside_uid, inside_gid;
+};
+/*
+ * A user namespace below the launcher's own in which only these ids exist, and no further namespace can be made. A
+ * descriptor, or -errno.
+ */
+int leaf_make(const struct jail_env *env, const struct leaf_ids *ids);
 
 /*
  * control: the launcher's end of the blank's socket, report: a write end, server: our end of the socket of the

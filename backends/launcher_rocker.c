@@ -151,8 +151,7 @@ static void build(struct ward *ward)
 		ward_refuse(ward, order.netns, "network: %s", strerror(-order.netns));
 		return;
 	}
-	order.user_ns = ns_leaf((const uint32_t[2]){ ward->guard_uid, ward->uid },
-				(const uint32_t[2]){ ward->guard_gid, ward->gid });
+	order.user_ns = ward_leaf(ward);
 	if (order.user_ns < 0) {
 		ward_refuse(ward, order.user_ns, "user namespace: %s", strerror(-order.user_ns));
 		return;

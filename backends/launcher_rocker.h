@@ -91,10 +91,10 @@ bool fitters_left(void);
 #define NS_NOBODY UINT32_MAX    /* of blanks that have no owner yet: nothing runs there */
 int ns_network(uint32_t owner); /* of all of this owner's rockers that have no other */
 int ns_host_network(void);
-int ns_leaf(const uint32_t uids[2], const uint32_t gids[2]);
 /* Which one a rocker with that network joins; -1: it stays in the blank's own. And what kind of blank that has. */
 int ns_join(uint32_t owner, enum plan_network network);
 enum blank_kind ns_blank(enum plan_network network);
+int ns_leaf(const struct leaf_ids *ids);
 void ns_stop(void);
 
 /* ---- which children and deadlines there are: launcher_rocker_index.c ------------------------------ */
@@ -233,6 +233,7 @@ int ward_measure(uint32_t index, uint64_t limit_bytes);
 
 /* launcher_rocker_id.c: finds its ids; false: refused. And "rk" with a number that no other guard has. */
 bool ward_identify(struct ward *ward);
+int ward_leaf(const struct ward *ward); /* ns_leaf() of those */
 void ward_new_name(char out[ROCKER_NAME_SIZE]);
 
 void ward_reported(uint32_t index); /* its report pipe is readable or closed */

@@ -104,6 +104,21 @@ bool ward_identify(struct ward *ward)
 	return true;
 }
 
+int ward_leaf(const struct ward *ward)
+{
+	const struct rocker_plan *plan = ward->opening.plan;
+	const struct leaf_ids ids = {
+		.guard_uid = ward->guard_uid,
+		.guard_gid = ward->guard_gid,
+		.uid = ward->uid,
+		.gid = ward->gid,
+		.inside_uid = plan_inside_uid(plan),
+		.inside_gid = plan_inside_gid(plan),
+	};
+
+	return ns_leaf(&ids);
+}
+
 /* "rk" and a number in base 36 that began with the time: no two guards have had the same. */
 void ward_new_name(char out[ROCKER_NAME_SIZE])
 {

@@ -23,7 +23,8 @@
 /* What cannot be changed any more once the guard runs. Compared as bytes. */
 struct likeness {
 	uint32_t owner, guard_uid, guard_gid;
-	uint32_t uid, gid, network, profile, leave_empty;
+	uint32_t uid, gid, inside_uid, inside_gid;
+	uint32_t network, profile, leave_empty;
 	struct plan_limits limits;
 };
 
@@ -66,6 +67,8 @@ static bool describe(const struct ward *ward, struct likeness *like)
 	like->guard_gid = ward->guard_gid;
 	like->uid = plan->uid;
 	like->gid = plan->gid;
+	like->inside_uid = plan->inside_uid;
+	like->inside_gid = plan->inside_gid;
 	like->network = plan->network;
 	like->profile = plan->profile;
 	like->leave_empty = plan->leave_empty;
@@ -260,6 +263,19 @@ static int take_ids(struct made *m)
 	return id_uid(m->guard_slot) == m->like.guard_uid ? 0 : -ESTALE;
 }
 
+static void plan_like(const struct likeness *like, struct rocker_plan *plan)
+{
+	plan_init(plan);
+	plan->uid = like->uid;
+	plan->gid = like->gid;
+	plan->inside_uid = like->inside_uid;
+	plan->inside_gid = like->inside_gid;
+	plan->network = like->network;
+	plan->profile = like->profile;
+	plan->leave_empty = like->leave_empty;
+	plan->limits = like->limits;
+}
+
 static int order_guard(struct made *m)
 {
 	static struct rocker_plan plan;
@@ -270,17 +286,16 @@ static int order_guard(struct made *m)
 				     .netns = ns_join(like->owner, like->network),
 				     .name = m->name };
 
-	plan_init(&plan);
-	plan.uid = like->uid;
-	plan.gid = like->gid;
-	plan.network = like->network;
-	plan.profile = like->profile;
-	plan.leave_empty = like->leave_empty;
-	plan.limits = like->limits;
+	plan_like(like, &plan);
+	const struct leaf_ids ids = { .guard_uid = like->guard_uid,
+				      .guard_gid = like->guard_gid,
+				      .uid = like->uid,
+				      .gid = like->gid,
+				      .inside_uid = plan_inside_uid(&plan),
+				      .inside_gid = plan_inside_gid(&plan) };
 	if (order.netns < -1)
 		return order.netns;
-	order.user_ns = ns_leaf((const uint32_t[2]){ like->guard_uid, like->uid },
-				(const uint32_t[2]){ like->guard_gid, like->gid });
+	order.user_ns = ns_leaf(&ids);
 	if (order.user_ns < 0)
 		return order.user_ns;
 	ward_new_name(m->name);

@@ -15,7 +15,7 @@
 #include "launcher_rocker.h"
 
 #define KEPT_MAX 64 /* of each kind */
-#define IDS      4
+#define IDS      6
 
 struct kept {
 	bool used;
@@ -118,13 +118,14 @@ int ns_host_network(void)
 	return host_network;
 }
 
-int ns_leaf(const uint32_t uids[2], const uint32_t gids[2])
+int ns_leaf(const struct leaf_ids *of)
 {
-	const uint32_t ids[IDS] = { uids[0], uids[1], gids[0], gids[1] };
+	const uint32_t ids[IDS] = { of->guard_uid, of->guard_gid,  of->uid,
+				    of->gid,       of->inside_uid, of->inside_gid };
 	struct kept *k = look_up(leaves, ids);
 
 	k->turn = ++turns;
-	return is_it(k, ids) ? k->fd : keep(k, ids, leaf_make(&launcher.env, uids, gids));
+	return is_it(k, ids) ? k->fd : keep(k, ids, leaf_make(&launcher.env, of));
 }
 
 int ns_join(uint32_t owner, enum plan_network network)

@@ -181,6 +181,7 @@ bool rocker_spec_check_plan(const struct rocker_spec *spec, enum rocker_key key,
 
 /* Reads [rockers] ids and host_network. 0 or -errno with sfs_fail. */
 int rocker_rules_start(void);
+/* 0 may be everybody's: it is a name inside. */
 bool rocker_may_uid(const struct plan_opener *by, uint64_t uid);
 bool rocker_may_gid(const struct plan_opener *by, uint64_t gid);
 bool rocker_may_host_network(const struct plan_opener *by);

@@ -81,21 +81,13 @@ static int judge_name(struct rocker_line *line, struct sfs_buf *out)
 	return 0;
 }
 
-/*
- * 0 is nobody's, not even root's to give: without any capability such a job still owns what it writes to the host,
- * and can set the set-user-ID bit there for whoever waits for that.
- */
+/* 0 is what jobs are called inside, and on the host never theirs: see rocker_spec_plan(). */
 static int judge_id_rule(const struct rocker_line *line, const struct rocker_word *word,
 			 uint64_t id)
 {
 	const struct plan_opener *by = line->judge->by;
 	bool may = line->key == KEY_UID ? rocker_may_uid(by, id) : rocker_may_gid(by, id);
 
-	if (!id)
-		return rocker_refuse(line->judge, -EPERM, word,
-				     "%s of a rocker's jobs is never 0: a program that they leave in a data "
-				     "directory could be root's on the host",
-				     rocker_key_name(line->key));
 	if (may)
 		return 0;
 	return rocker_refuse(

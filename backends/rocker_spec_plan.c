@@ -162,13 +162,32 @@ static void add_host_paths(struct planning *p, enum rocker_key key)
 
 /* ---- the whole ------------------------------------------------------------------------------- */
 
-static uint32_t id_of(const struct rocker_spec *spec, enum rocker_key key, uint32_t own, bool root)
+/*
+ * 0 is root's name inside, and on the host the id that there is by default: not even root gives his own away, since
+ * a job without any capability would still own what it writes to a data directory, set-user-ID programs too.
+ */
+static bool is_root_inside(const struct rocker_spec *spec, enum rocker_key key)
+{
+	return spec->values[key] && !strcmp(spec->values[key], "0");
+}
+
+static uint32_t host_id(const struct rocker_spec *spec, enum rocker_key key, uint32_t own,
+			bool root)
 {
 	const char *text = spec->values[key];
 
-	if (text)
+	if (text && !is_root_inside(spec, key))
 		return (uint32_t)strtoul(text, NULL, 10);
 	return root ? ROCKER_ANY_ID : own;
+}
+
+static void set_ids(const struct rocker_spec *spec, const struct rocker_whose *whose,
+		    struct rocker_plan *plan)
+{
+	plan->uid = host_id(spec, KEY_UID, whose->uid, !whose->uid);
+	plan->gid = host_id(spec, KEY_GID, whose->gid, !whose->uid);
+	plan->inside_uid = is_root_inside(spec, KEY_UID) ? 0 : PLAN_AS_HOST;
+	plan->inside_gid = is_root_inside(spec, KEY_GID) ? 0 : PLAN_AS_HOST;
 }
 
 static bool is_yes(const struct rocker_spec *spec, enum rocker_key key)
@@ -209,8 +228,7 @@ int rocker_spec_plan(const struct rocker_spec *spec, const struct rocker_whose *
 	if (number < 0)
 		return sfs_fail(-ENOENT, "no system call profile '%.64s'", profile_of(spec));
 	plan_init(plan);
-	plan->uid = id_of(spec, KEY_UID, whose->uid, !whose->uid);
-	plan->gid = id_of(spec, KEY_GID, whose->gid, !whose->uid);
+	set_ids(spec, whose, plan);
 	plan->network = network_of(spec);
 	plan->profile = (uint32_t)number;
 	plan->leave_empty = is_yes(spec, KEY_LEAVE_EMPTY);

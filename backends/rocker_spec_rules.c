@@ -124,12 +124,12 @@ static bool in_group(const struct plan_opener *by, uint64_t gid)
 
 bool rocker_may_uid(const struct plan_opener *by, uint64_t uid)
 {
-	return !by->uid || (uid && (by->uid == uid || in_range(uid)));
+	return !by->uid || !uid || by->uid == uid || in_range(uid);
 }
 
 bool rocker_may_gid(const struct plan_opener *by, uint64_t gid)
 {
-	return !by->uid || (gid && (in_group(by, gid) || in_range(gid)));
+	return !by->uid || !gid || in_group(by, gid) || in_range(gid);
 }
 
 bool rocker_may_host_network(const struct plan_opener *by)

@@ -10,6 +10,7 @@ void plan_init(struct rocker_plan *plan)
 	memset(plan, 0, offsetof(struct rocker_plan, text) + 1);
 	plan->text_used = 1;
 	plan->asker = -1;
+	plan->inside_uid = plan->inside_gid = PLAN_AS_HOST;
 	plan->limits.memory_bytes = plan->limits.pids = plan->limits.disk_bytes = PLAN_NO_LIMIT;
 	plan->limits.cpu_quota_us = PLAN_NO_LIMIT;
 	plan->limits.cpu_period_us = 100000;
@@ -42,6 +43,8 @@ uint64_t plan_number(const struct rocker_plan *plan, const char *name, uint32_t 
 				  gid,
 				  plan->uid,
 				  plan->gid,
+				  plan->inside_uid,
+				  plan->inside_gid,
 				  plan->network,
 				  plan->profile,
 				  plan->leave_empty,
@@ -90,11 +93,18 @@ static bool path_ok(const struct rocker_plan *plan, uint32_t offset, uint32_t op
 	return text_ok(plan, offset) && (!offset || opener < plan->nopeners);
 }
 
+/* Of ids inside there is root's, and no other that is not the host's. */
+static bool inside_ok(uint32_t id)
+{
+	return !id || id == PLAN_AS_HOST;
+}
+
 static bool counts_ok(const struct rocker_plan *plan)
 {
 	if (plan->noverlays > PLAN_OVERLAYS_MAX || plan->nbinds > PLAN_BINDS_MAX ||
 	    plan->nopeners > PLAN_OPENERS_MAX || plan->limits.ndevices > PLAN_DEVICES_MAX ||
-	    plan->network > PLAN_NET_HOST || plan->leave_empty > 1)
+	    plan->network > PLAN_NET_HOST || plan->leave_empty > 1 ||
+	    !inside_ok(plan->inside_uid) || !inside_ok(plan->inside_gid))
 		return false;
 	for (uint32_t i = 0; i < plan->nopeners; i++)
 		if (plan->openers[i].ngroups > PLAN_GROUPS_MAX)

@@ -23,6 +23,7 @@
 #define PLAN_DEVICES_MAX  8
 #define PLAN_TEXT_MAX     32768 /* with the NULs; path names are below 4096 bytes each */
 #define PLAN_NO_LIMIT     UINT64_MAX
+#define PLAN_AS_HOST      UINT32_MAX
 
 /*
  * With whose rights host paths are opened: those of who wrote them (of a template: of its file's
@@ -63,7 +64,12 @@ struct plan_bind {
 };
 
 struct rocker_plan {
-	uint32_t uid, gid;    /* of its jobs, on the host and inside */
+	uint32_t uid, gid; /* of its jobs, on the host: never 0 */
+	/*
+	 * What they are called inside: 0, which is no more than a name there, or PLAN_AS_HOST. All four together are
+	 * the jobs' identity.
+	 */
+	uint32_t inside_uid, inside_gid;
 	uint32_t network;     /* enum plan_network */
 	uint32_t profile;     /* number of the seccomp profile */
 	/*
@@ -101,7 +107,17 @@ static inline const char *plan_text(const struct rocker_plan *plan, uint32_t off
 	return plan->text + offset;
 }
 
-/* Empty, with no limits. */
+static inline uint32_t plan_inside_uid(const struct rocker_plan *plan)
+{
+	return plan->inside_uid == PLAN_AS_HOST ? plan->uid : plan->inside_uid;
+}
+
+static inline uint32_t plan_inside_gid(const struct rocker_plan *plan)
+{
+	return plan->inside_gid == PLAN_AS_HOST ? plan->gid : plan->inside_gid;
+}
+
+/* Empty, with no limits, and ids inside as they are on the host. */
 void plan_init(struct rocker_plan *plan);
 /* Appends len bytes and a NUL; the offset, or 0: there is no room (an empty text is 0 too). */
 uint32_t plan_add(struct rocker_plan *plan, const char *text, size_t len);

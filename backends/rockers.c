@@ -318,7 +318,7 @@ const struct sfs_attr rocker_rows[] = {
 	  .show = uid_show,
 	  .store = uid_store,
 	  .help = "user id of its jobs; auto: the maker's own, of root's rockers one of the jail's "
-		  "range" },
+		  "range; 0: the same, called root inside" },
 	{ .name = "gid",
 	  .mode = 0644,
 	  .show = gid_show,

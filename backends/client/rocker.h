@@ -75,12 +75,12 @@ typedef struct {
 } RockerResult;
 
 /*
- * What the rocker shall be. The ids and the three paths are mandatory, ids above 0, paths absolute; in
+ * What the rocker shall be. The ids and the three paths are mandatory, app_id above 0, paths absolute; in
  * app_overlay_dirs NULL and "" are empty places. Nothing is kept after the call.
  */
 typedef struct {
 	int app_id;
-	int uid; /* of the app's process, and of what it writes */
+	int uid; /* of the app's process, and of what it writes; 0: root inside, without any right, another on the host */
 	int gid;
 
 	char *app_pkg_path;         /* a squashfs or erofs image */

@@ -23,6 +23,7 @@
 #include "rocker_client.h"
 
 #define CAPS_MAX 64
+#define NO_ROOT  3 /* SECBIT_NOROOT and its lock: a libc may not come with the kernel's headers */
 
 /* In the order of entering: the user namespace last, since with it goes the right to enter the others. */
 const char *const client_space_names[CLIENT_SPACES] = { "cgroup", "ipc", "uts", "net", "pid", "mnt", "user" };
@@ -80,6 +81,15 @@ static int bounding_set(const struct client_entry *entry)
 		if (prctl(PR_CAPBSET_DROP, cap, 0, 0, 0))
 			return errno == EINVAL && cap ? 0 : -1;
 	return 0;
+}
+
+/* In the rocker's user namespace 0 may be an id of the app: it shall not be one that gets capabilities by an exec. */
+static int no_root(const struct client_entry *entry)
+{
+	(void)entry;
+	long bits = prctl(PR_GET_SECUREBITS, 0, 0, 0, 0);
+
+	return bits < 0 ? -1 : prctl(PR_SET_SECUREBITS, bits | NO_ROOT, 0, 0, 0);
 }
 
 /*
@@ -183,6 +193,7 @@ static const struct {
 	{ "setsid", own_session },
 	{ "no_new_privs", no_new_privileges },
 	{ "bounding set", bounding_set },
+	{ "securebits", no_root },
 	{ "ids", ids },
 	{ "capabilities", no_capabilities },
 	{ "descriptors", descriptors },

@@ -38,8 +38,8 @@ static ROCKER_ERR check(const RockerRequest *req)
 	struct stat st;
 	ROCKER_ERR err;
 
-	if (req->app_id <= 0 || req->uid <= 0 || req->gid <= 0)
-		return client_fail(ROCKER_ERR_build_rocker_failed, "app_id, uid and gid must be above 0");
+	if (req->app_id <= 0 || req->uid < 0 || req->gid < 0)
+		return client_fail(ROCKER_ERR_build_rocker_failed, "app_id must be above 0, uid and gid must not be below 0");
 	err = check_path("app_pkg_path", req->app_pkg_path);
 	err = err ?: check_path("app_exec_dir", req->app_exec_dir);
 	err = err ?: check_path("app_data_dir", req->app_data_dir);

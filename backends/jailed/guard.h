@@ -6,7 +6,7 @@
  * under a user id of its own that no job has, with no capability but CAP_SETUID, CAP_SETGID and
  * CAP_KILL over its leaf user namespace (an ordinary user's has none, and the one id of its jobs),
  * with the filter of the rocker's profile installed, and with nothing open but GUARD_CTL_FD, a
- * SOCK_SEQPACKET. argv: "guard", uid and gid of the jobs in decimal, flags (letters: "e" ends when the
+ * SOCK_SEQPACKET. argv: "guard", uid and gid of the jobs in decimal as they are inside, flags (letters: "e" ends when the
  * last other process has ended), the guard's unique name. The other end of the socket is the
  * daemon's; when that is closed the guard ends at once, and the kernel ends all else with it. A guard that
  * was given a second socket by GUARD_KEEP outlives the first one: it ends with the second, from which

@@ -127,8 +127,8 @@ int main(int argc, char **argv)
 		list();
 		return 0;
 	}
-	if (argc > 1 && !strcmp(argv[1], "powers"))
-		return powers();
+	if (argc > 3 && !strcmp(argv[1], "powers"))
+		return powers(argv[2], argv[3]);
 	if (argc > 1 && !strncmp(argv[1], "bomb-", 5))
 		return bomb(argv[1] + 5);
 	if (!a) {

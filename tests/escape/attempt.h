@@ -68,6 +68,6 @@ int try_write(const char *path, const char *text);
 
 int bomb(const char *name);
 /* 42: it has an effective id of root's or a capability; else 0. */
-int powers(void);
+int powers(const char *uid, const char *gid);
 
 #endif

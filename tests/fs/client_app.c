@@ -60,6 +60,7 @@ static int app(void *arg)
 	say_error("package_write", open(path, O_WRONLY));
 	say_error("hidden", access(hidden, F_OK));
 	say_error("setuid", setuid(0));
+	dprintf(1, "securebits %d\n", prctl(PR_GET_SECUREBITS, 0, 0, 0, 0));
 	dprintf(1, "told\n");
 	while (read(0, text, sizeof(text)) > 0)
 		;
@@ -69,6 +70,12 @@ static int app(void *arg)
 static int become_id(void *arg)
 {
 	execl("/usr/bin/id", (char *)arg, (char *)NULL);
+	return 127;
+}
+
+static int become_grep(void *arg)
+{
+	execl("/usr/bin/grep", (char *)arg, "Cap", "/proc/self/status", (char *)NULL);
 	return 127;
 }
 
@@ -84,9 +91,14 @@ int main(int argc, char **argv)
 	hidden = req.app_pkg_path = argv[1];
 	exec_dir = req.app_exec_dir = argv[2];
 	req.app_data_dir = argv[3];
-	req.app_id = req.uid = req.gid = atoi(argv[4]);
+	req.app_id = 1;
+	req.uid = req.gid = atoi(argv[4]);
 	req.app_overlay_dirs[0] = (char *)"/usr";
-	res = ROCKER_enter_rocker(&req, argc > 5 && !strcmp(argv[5], "exec") ? become_id : app, word);
+	res = ROCKER_enter_rocker(&req,
+				  argc > 5 && !strcmp(argv[5], "exec")   ? become_id
+				  : argc > 5 && !strcmp(argv[5], "caps") ? become_grep
+									 : app,
+				  word);
 	dprintf(1, "result %d %d %d %.16s\n", (int)res.err_no, res.app_pid, res.guard_pid, res.guard_pname);
 	if (res.err_no) {
 		dprintf(1, "sentence %s\n", ROCKER_error());

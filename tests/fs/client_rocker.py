@@ -97,15 +97,16 @@ class App:
         return dict(line.split(" ", 1) for line in out.splitlines() if " " in line)
 
 
-def check_facts(app):
+def check_facts(app, uid=UID):
     facts = app.facts
-    for key, wanted in (("Uid", UID), ("Gid", UID)):
+    for key, wanted in (("Uid", uid), ("Gid", uid)):
         sfs.ok(f"the app's {key} is that of the request", facts.get(key, "").split() == [str(wanted)] * 4, facts.get(key))
     sfs.ok("it has no supplementary group", facts.get("Groups") == "", facts.get("Groups"))
     for key in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"):
         sfs.ok(f"its {key} is empty", int(facts.get(key, "1"), 16) == 0, facts.get(key))
     sfs.ok("it has no_new_privs", facts.get("no_new_privs") == "1", facts)
-    sfs.ok("it cannot become root", facts.get("setuid") != "possible", facts)
+    sfs.ok("it is no root to an exec", int(facts.get("securebits", "0")) & 3 == 3, facts)
+    sfs.ok("it cannot become root", not uid or facts.get("setuid") != "possible", facts)
     sfs.ok("no descriptor of the caller's is open", facts.get("fds") == "0", facts)
     sfs.ok("its environment is empty", facts.get("environment") == "0", facts)
     sfs.ok("its argument has arrived", facts.get("arg") == "argument", facts)
@@ -182,6 +183,24 @@ def a_program_is_executed(program):
     app = App(program, os.path.join(sfs.TMP, "data"), more=["exec"])
     app.end()
     sfs.ok("what the app executes is no more than it was", app.facts.get(f"uid={UID}") == f"gid={UID} groups={UID}", app.facts)
+
+
+def root_inside(program):
+    """It is called so, and has no right of root's, neither there nor on the host."""
+    data = os.path.join(sfs.TMP, "data0")
+    app = App(program, data, uid=0, more=["remove"])
+    if not sfs.ok("an app that is called root enters", app.err == 0, app.facts):
+        return
+    check_facts(app, 0)
+    ids = {x for line in proc(app.app, "status").splitlines() if line.startswith(("Uid:", "Gid:")) for x in line.split()[1:]}
+    sfs.ok("on the host it is another", len(ids) == 1 and "0" not in ids, ids)
+    app.end()
+    st = os.stat(os.path.join(data, ".upperdir____usr", "a_fake_file"))
+    sfs.ok("and so is who has written its files", {str(st.st_uid), str(st.st_gid)} == ids, (st.st_uid, st.st_gid, ids))
+    app = App(program, data, uid=0, more=["caps"])
+    app.end(by_itself=True)
+    caps = {key: value for key, value in app.facts.items() if key.startswith("Cap")}
+    sfs.ok("what it executes has no capability", len(caps) == 5 and not any(int(x, 16) for x in caps.values()), app.facts)
 
 
 def who_is_not_root_is_told(program):
@@ -262,6 +281,7 @@ def main():
     a_rocker_is_removed(app)
     variants()
     a_program_is_executed(app)
+    root_inside(app)
     who_is_not_root_is_told(app)
     refusals(app)
     finds_the_mount(app)

@@ -168,9 +168,12 @@ def same_rocker(what, was, job, pid):
 def jobs_go_on():
     make("a")
     make("plain", "no")
+    make("called_root", more="uid = 0\ngid = 0\n")
     sfs.ok("a rocker that persists is used", used("a"), sfs.read("errors"))
     job, flood, reader = (cells.start("a", f"/t/do {what}") for what in ("tick", "flood", "read"))
     cells.start("plain", "/t/do wait")
+    named = cells.start("called_root", "/t/do wait")
+    root = guard("called_root"), read("called_root", "jobs", str(named), "pid")
     was, pid = guard("a"), read("a", "jobs", str(job), "pid").strip()
     other = int(guard("plain")["pid"])
     ended = ""
@@ -179,6 +182,9 @@ def jobs_go_on():
         same_rocker(f"after a {name}", was, job, pid)
         if not ended:  # the next daemon knows no more of it
             ended = cells.job_ended("a", reader) and read("a", "jobs", str(reader), "exit")
+    sfs.ok("what is called root inside persists, too", is_now("called_root", "running") and
+           (guard("called_root"), read("called_root", "jobs", str(named), "pid")) == root and is_alive(int(root[1])), (root, cells.state("called_root")))
+    os.rmdir(cells.path("called_root"))
     sfs.ok("what does not persist has ended", cells.state("plain") == "dead" and not is_alive(other), cells.state("plain"))
     sfs.ok("what filled its pipe was not ended by that", read("a", "jobs", str(flood), "state").strip() == "running")
     sfs.ok("what reads has come to the end of it, and how is told", "7" in ended, ended)

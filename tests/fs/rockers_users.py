@@ -127,10 +127,15 @@ sfs.ok("guards of two users have ids of their own", len({0, A, B, *ids}) == 5, i
 shared = [ns for ns in NAMESPACES if len({os.readlink(f"/proc/{pid}/ns/{ns}") for pid in (os.getpid(), *guards.values())}) != 3]
 sfs.ok("two users share no namespace", not shared, shared)
 sfs.ok("a guard gains nothing by an exec", [status(name, "NoNewPrivs") for name in "ab"] == ["1", "1"])
-for file, text, wanted in (("uid", "0", "EPERM"), ("uid", str(A), "EPERM"), ("gid", str(A), "EPERM"), ("gid", "0", "EPERM"), ("network", "host", "EPERM"),
+for file, text, wanted in (("uid", str(A), "EPERM"), ("gid", str(A), "EPERM"), ("network", "host", "EPERM"), ("uid", f"0 {A}", "EINVAL"),
                            ("uid", "2000001", "EPERM"), ("uid", str(ids[0]), "EPERM")):
     got = refused(B, sfs.write, f"rockers/b/{file}", text + "\n")
     sfs.ok(f"{file} {text} is not his", got == wanted, got)
+got = as_user(B, lambda: [sfs.write(f"rockers/b/{file}", "0\n") for file in ("uid", "gid")] and rockers.run("b", "ids"))
+sfs.ok("he may call himself root", got == "(0, '0 0 0\\n')", got)
+guards["b"] = int(sfs.flat("rockers/b/guard")["pid"])
+sfs.ok("which is the same guard's id", int(status("b", "Uid")) == ids[1], (status("b", "Uid"), ids))
+as_user(B, lambda: [sfs.write(f"rockers/b/{file}", "auto\n") for file in ("uid", "gid")])
 
 # ---- files of the other
 

@@ -196,7 +196,7 @@ static void odd_requests_are_build(void)
 		char *package, *exec, *data, *overlay;
 		int uid;
 	} odd[] = {
-		{ "above 0", package, exec_dir, data, "/usr", 0 },
+		{ "below 0", package, exec_dir, data, "/usr", -1 },
 		{ "missing", "", exec_dir, data, "/usr", 1 },
 		{ "missing", package, NULL, data, "/usr", 1 },
 		{ "slash", package, "opt/app", data, "/usr", 1 },

@@ -113,6 +113,7 @@ static void identities(void)
 	for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
 		plan->uid = wrong[i][0];
 		plan->gid = wrong[i][1];
+		plan->inside_uid = plan->inside_gid = i % 2 ? 0 : PLAN_AS_HOST; /* a name inside gives nothing */
 		REQUIRE(life_new(&l, plan, an_owner()));
 		CHECK_INT(l.rc, -EPERM);
 		CHECK_HAS(l.sentence, "must not run as");

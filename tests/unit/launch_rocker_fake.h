@@ -163,11 +163,10 @@ int fitter_order(int control, const struct rocker_plan *plan, int guard)
 	return blank_build(control, &order);
 }
 
-int leaf_make(const struct jail_env *env, const uint32_t uids[2], const uint32_t gids[2])
+int leaf_make(const struct jail_env *env, const struct leaf_ids *ids)
 {
 	(void)env;
-	(void)uids;
-	(void)gids;
+	(void)ids;
 	return open("/dev/null", O_RDONLY | O_CLOEXEC);
 }
 

@@ -160,6 +160,12 @@ static void others(void)
 	plan->gid = 5;
 	cannot_take("gid", plan, 1234);
 	plan = plan_like("ok", NULL);
+	plan->inside_uid = 0;
+	cannot_take("uid inside", plan, 1234);
+	plan = plan_like("ok", NULL);
+	plan->inside_gid = 0;
+	cannot_take("gid inside", plan, 1234);
+	plan = plan_like("ok", NULL);
 	plan->limits.pids = 7;
 	cannot_take("limits", plan, 1234);
 	plan = plan_like("ok", NULL);

@@ -43,9 +43,10 @@ static void test_identity(void)
 	ASK(&one, 0, "core");
 	CHECK_STR(told, "1 1");
 	ASK(&one, 0, "read /proc/self/status");
+	/* Not in the bounding set: no exec of the jobs can bring them back. */
 	const char *caps = jail.root ? "00000000000000e0" : "0000000000000000";
 	for (const char *const *set = (const char *const[]){ "CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb", NULL }; *set; set++) {
-		snprintf(want, sizeof want, "%s:\t%s\n", *set, caps);
+		snprintf(want, sizeof want, "%s:\t%s\n", *set, strcmp(*set, "CapBnd") ? caps : "0000000000000000");
 		CHECK_MSG(strstr(told, want), "%s is not there: %.900s", want, told);
 	}
 	CHECK(strstr(told, "NoNewPrivs:\t1\n"));
@@ -227,14 +228,53 @@ static void test_launcher_dies(void)
 
 static void test_leaf_of_root(void)
 {
-	const uint32_t ids[2] = { guard_id(), 0 }, good[2] = { guard_id(), job_id() };
+	const struct leaf_ids good = { guard_id(), guard_id(), job_id(), job_id(), 0, 0 };
+	uint32_t of_host[4] = { good.guard_uid, good.guard_gid, good.uid, good.gid };
 
 	if (!jail.root) {
 		check_skip("an ordinary user's has one id");
 		return;
 	}
-	CHECK(leaf_make(&jail, ids, good) == -EPERM);
-	CHECK(leaf_make(&jail, good, ids) == -EPERM);
+	for (int i = 0; i < 4; i++) {
+		uint32_t *id = &of_host[i], was = *id;
+		*id = 0;
+		const struct leaf_ids bad = { of_host[0], of_host[1], of_host[2], of_host[3], 0, 0 };
+		CHECK_INT(leaf_make(&jail, &bad), -EPERM);
+		*id = was;
+	}
+	int fd = leaf_make(&jail, &good);
+	CHECK(fd >= 0);
+	close(fd);
+}
+
+/* Jobs are called root; the guard is called as on the host, or as the jobs where it is the same user. */
+static void test_root_inside(void)
+{
+	struct one one;
+	struct leaf_ids ids = { guard_id(), guard_id(), job_id(), job_id(), 0, 0 };
+	int usual = leaf;
+	char want[128];
+
+	leaf = leaf_make(&jail, &ids);
+	REQUIRE(leaf >= 0);
+	plain();
+	plan.inside_uid = plan.inside_gid = 0;
+	begin(&one);
+	CHECK_MSG(build(&one, &plan), "%s: %s", one.said.step, strerror(-one.said.err));
+	ASK(&one, 0, "args");
+	CHECK_STR(told, "[guard][0][0][][guard-of-test]");
+	/* An ordinary user's would else be its jobs' to write to. */
+	ASK(&one, jail.root ? 0 : EACCES, "read /proc/1/status");
+	for (const char *const *map = (const char *const[]){ "uid_map", "gid_map", NULL }; *map && jail.root; map++) {
+		ASK(&one, 0, "read /proc/self/%s", *map);
+		snprintf(want, sizeof want, "%10u %10u %10u\n", 0, job_id(), 1);
+		CHECK_MSG(strstr(told, want), "%s is not there: %s", want, told);
+		snprintf(want, sizeof want, "%10u %10u %10u\n", guard_id(), guard_id(), 1);
+		CHECK(strstr(told, want));
+	}
+	end(&one);
+	close(leaf);
+	leaf = usual;
 }
 
 /* Here there is no control group. */
@@ -334,6 +374,7 @@ static void all(void)
 	RUN_AS_ROLE(test_given_networks);
 	RUN_AS_ROLE(test_launcher_dies);
 	RUN_AS_ROLE(test_leaf_of_root);
+	RUN_AS_ROLE(test_root_inside);
 	RUN_AS_ROLE(test_limits_by_rlimit);
 	RUN_AS_ROLE(test_limits_are_apart);
 	RUN_AS_ROLE(test_facts);

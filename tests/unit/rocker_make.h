@@ -306,8 +306,8 @@ static int in_role(const char *name, void (*tests)(void))
 	int err = jail_start(&jail, none);
 	err = err ?: rocker_env_start(&env, &jail, &probe, "");
 	if (!err) {
-		const uint32_t all[2] = { guard_id(), job_id() };
-		leaf = leaf_make(&jail, all, all);
+		const struct leaf_ids ids = { guard_id(), guard_id(), job_id(), job_id(), job_id(), job_id() };
+		leaf = leaf_make(&jail, &ids);
 		err = leaf < 0 ? leaf : 0;
 	}
 	if (err) {

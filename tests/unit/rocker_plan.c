@@ -93,7 +93,26 @@ static void counts_that_are_too_large(void)
 	REFUSED(limits.ndevices, PLAN_DEVICES_MAX + 1);
 	REFUSED(network, PLAN_NET_HOST + 1);
 	REFUSED(leave_empty, 2);
+	REFUSED(inside_uid, 1);
+	REFUSED(inside_gid, PLAN_AS_HOST - 1);
 	REFUSED(binds[0].writable, 2);
+}
+
+/* Four ids are who the jobs are; and who is called root differs from who is not. */
+static void identities(void)
+{
+	plan_init(&plan);
+	plan.uid = 5;
+	plan.gid = 6;
+	CHECK_INT(plan_inside_uid(&plan), 5);
+	CHECK_INT(plan_inside_gid(&plan), 6);
+	uint64_t before = plan_number(&plan, "a", 5, 6);
+	plan.inside_uid = 0;
+	uint64_t uid_only = plan_number(&plan, "a", 5, 6);
+	plan.inside_gid = 0;
+	CHECK(is_ok());
+	CHECK(!plan_inside_uid(&plan) && !plan_inside_gid(&plan) && plan.uid == 5 && plan.gid == 6);
+	CHECK(before != uid_only && uid_only != plan_number(&plan, "a", 5, 6));
 }
 
 static void offsets_that_name_no_text(void)
@@ -148,6 +167,7 @@ int main(void)
 {
 	RUN(one_that_is_whole);
 	RUN(sizes_that_are_wrong);
+	RUN(identities);
 	RUN(counts_that_are_too_large);
 	RUN(offsets_that_name_no_text);
 	RUN(no_more_than_there_is_room_for);

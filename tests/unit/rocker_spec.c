@@ -124,12 +124,10 @@ static const struct {
 	{ "memory.max", "max", -EDQUOT, "memory_max_bytes" },
 	{ "pids.max", "4097", -EDQUOT, "pids_max allows: 4096" },
 	{ "pids.max", "max", -EDQUOT, "pids_max" },
-	{ "uid", "0", -EPERM, "never 0" },
 	{ "uid", "1001", -EPERM, "not uid 1000's to give" },
 	{ "uid", "-1", -ERANGE, "-1 is not between" },
 	{ "uid", "4294967295", -ERANGE, "is not between" },
 	{ "uid", "root", -EINVAL, "'root' is no number" },
-	{ "gid", "0", -EPERM, "never 0" },
 	{ "gid", "28", -EPERM, "not uid 1000's" },
 	{ "package", "app", -EINVAL, "does not begin with '/'" },
 	{ "package", "/a/../b", -EINVAL, "'..' in" },
@@ -198,18 +196,15 @@ static void root_may(void)
 	int rc;
 
 	CHECK_STR(value_of(&judge, "uid", "33", NULL, &rc), "33");
-	(void)value_of(&judge, "uid", "0", NULL, &rc);
-	CHECK_INT(rc, -EPERM);
-	(void)value_of(&judge, "gid", "0", NULL, &rc);
-	CHECK_INT(rc, -EPERM);
+	CHECK_STR(value_of(&judge, "uid", "0", NULL, &rc), "0");
+	CHECK_STR(value_of(&judge, "gid", "000", NULL, &rc), "0");
 	CHECK_STR(value_of(&judge, "memory.max", "max", NULL, &rc), "max");
 	CHECK_STR(value_of(&judge, "pids.max", "max", NULL, &rc), "max");
 	CHECK_STR(value_of(&judge, "memory.max", "16G", NULL, &rc), "17179869184");
 	CHECK_STR(value_of(&judge, "gid", "1234", NULL, &rc), "1234");
 	CHECK_STR(value_of(&judge, "network", "host", NULL, &rc), "host");
 	judge.whose = (struct rocker_whose){ "a", 1000, 1000 };
-	(void)value_of(&judge, "uid", "0", NULL, &rc);
-	CHECK_INT(rc, -EPERM);
+	CHECK_STR(value_of(&judge, "uid", "0", NULL, &rc), "0");
 	CHECK_STR(value_of(&judge, "uid", "5", NULL, &rc), "5");
 }
 
@@ -328,7 +323,7 @@ static const struct {
 	{ "[rocker]\n\n\nuid = 1000\nuid = 1000\n", -EINVAL, "line 5: 'uid' is given twice" },
 	{ "[rocker]\nbinds = /a /b ro\nbinds = /c /b ro\n", -EINVAL, "line 3: '/b' stands there twice" },
 	{ "[rocker]\nmemory.max = 1\n", -ERANGE, "line 2: 1 is not between" },
-	{ "[rocker]\nuid = 0\n", -EPERM, "line 2: uid of a rocker's jobs is never 0" },
+	{ "[rocker]\nuid = 1\n", -EPERM, "line 2: uid 1 is not uid 1000's to give" },
 	{ "[rocker]\npackage = '/x\n", -EINVAL, "line 2: package: a quote is not closed" },
 };
 
@@ -396,7 +391,43 @@ static void plans_of_defaults(void)
 	CHECK(!rocker_spec_check_plan(spec, ROCKER_KEYS, &plan));
 	CHECK_INT(rocker_spec_plan(spec, &roots, &plan), 0);
 	CHECK(plan.uid == ROCKER_ANY_ID && plan.gid == ROCKER_ANY_ID);
+	CHECK(plan.inside_uid == PLAN_AS_HOST && plan.inside_gid == PLAN_AS_HOST);
 	rocker_spec_put(spec);
+}
+
+/* Root inside is on the host who it would be without that; either id by itself. */
+static void plans_of_root_inside(void)
+{
+	static struct rocker_plan plan;
+	const struct {
+		const char *text;
+		uint32_t owner, uid, gid, inside_uid, inside_gid;
+	} rows[] = {
+		{ "uid = 0\ngid = 0\n", 1000, 1000, 1001, 0, 0 },
+		{ "uid = 0\n", 1000, 1000, 1001, 0, PLAN_AS_HOST },
+		{ "gid = 0\n", 1000, 1000, 1001, PLAN_AS_HOST, 0 },
+		{ "uid = 0\ngid = 0\n", 0, ROCKER_ANY_ID, ROCKER_ANY_ID, 0, 0 },
+		{ "uid = 0\ngid = 27\n", 0, ROCKER_ANY_ID, 27, 0, PLAN_AS_HOST },
+		{ "uid = 33\ngid = 0\n", 0, 33, ROCKER_ANY_ID, PLAN_AS_HOST, 0 },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		struct rocker_judge judge = judge_of(!rows[i].owner);
+		char text[64];
+		int rc;
+
+		judge.whose = (struct rocker_whose){ "a", rows[i].owner, rows[i].owner ? 1001 : 0 };
+		snprintf(text, sizeof(text), "[rocker]\n%s", rows[i].text);
+		struct rocker_spec *spec = rocker_spec_parse(&judge, text, strlen(text), &rc);
+		REQUIRE(spec);
+		CHECK_INT(rocker_spec_plan(spec, &judge.whose, &plan), 0);
+		CHECK(plan_ok(&plan, plan_size(&plan)));
+		CHECK_INT(plan.uid, rows[i].uid);
+		CHECK_INT(plan.gid, rows[i].gid);
+		CHECK_INT(plan.inside_uid, rows[i].inside_uid);
+		CHECK_INT(plan.inside_gid, rows[i].inside_gid);
+		rocker_spec_put(spec);
+	}
 }
 
 /* More text than a plan holds is refused, not cut. */
@@ -450,6 +481,7 @@ int main(void)
 	RUN(files_refused);
 	RUN(a_plan);
 	RUN(plans_of_defaults);
+	RUN(plans_of_root_inside);
 	RUN(too_long);
 	RUN(what_is_the_same);
 	return check_done();
