@@ -81,6 +81,25 @@ size_t client_kept_fds(const int **fds_out);
  */
 ROCKER_ERR client_groups(int guard, int fds[CLIENT_GROUPS_MAX], size_t *count_out);
 
+/* ---- rocker_client_rules.c: what a rocker forbids its processes -------------------------------- */
+
+/* As struct sock_filter and struct sock_fprog, whose header not every libc comes with. */
+struct client_instruction {
+	uint16_t code;
+	uint8_t yes, no;
+	uint32_t k;
+};
+
+struct client_rules {
+	unsigned short length;
+	struct client_instruction *filter; /* owned */
+	int landlock;                      /* the ABI version; below 1: none here */
+};
+
+/* Both or nothing. What it has made is for client_rules_free(). */
+ROCKER_ERR client_rules(const struct client_rocker *rocker, struct client_rules *out);
+void client_rules_free(struct client_rules *rules); /* may be repeated */
+
 /* ---- rocker_client_app.c: between fork and the app's function --------------------------------- */
 
 struct client_entry {
@@ -89,6 +108,7 @@ struct client_entry {
 	size_t ngroups;
 	const int *kept; /* in ascending order */
 	size_t nkept;
+	struct client_rules rules;
 	uid_t uid;
 	gid_t gid;
 	int (*app)(void *);

@@ -20,9 +20,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "../landlock_rules.h"
 #include "rocker_client.h"
 
-#define CAPS_MAX 64
+#define CAPS_MAX                64
+#define SECCOMP_SET_MODE_FILTER 1 /* <linux/seccomp.h>, which not every libc comes with */
 
 /* In the order of entering: the user namespace last, since with it goes the right to enter the others. */
 const char *const client_space_names[CLIENT_SPACES] = { "cgroup", "ipc", "uts", "net", "pid", "mnt", "user" };
@@ -167,11 +169,49 @@ static int environment(const struct client_entry *entry)
 	return chdir("/");
 }
 
-/* Undumpable since the helper began, so that nobody in the rocker could take what it still held. */
-static int own_again(const struct client_entry *entry)
+/* The guard has the same rules in a domain of its own, which nobody can join. */
+static int landlock(const struct client_entry *entry)
 {
-	if (prctl(PR_SET_DUMPABLE, 1, 0, 0, 0))
+	int root, rules, err;
+
+	if (entry->rules.landlock < LANDLOCK_WITH_REFER)
+		return 0;
+	root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (root < 0)
 		return -1;
+	rules = landlock_rocker_rules(entry->rules.landlock, root);
+	err = rules < 0 ? -rules : syscall(SYS_landlock_restrict_self, rules, 0) ? errno : 0;
+	close(root);
+	if (rules >= 0)
+		close(rules);
+	errno = err;
+	return err ? -1 : 0;
+}
+
+/*
+ * Every profile allows what comes after it, since it allows what a guard does. (The structure is that of
+ * struct sock_fprog.)
+ */
+static int seccomp(const struct client_entry *entry)
+{
+	struct {
+		unsigned short length;
+		struct client_instruction *filter;
+	} program = { entry->rules.length, entry->rules.filter };
+
+	return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) ? -1 : 0;
+}
+
+/* Undumpable since the helper began, so that nobody in the rocker could take what it still held. */
+static int dumpable(const struct client_entry *entry)
+{
+	(void)entry;
+	return prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
+}
+
+/* Handlers of the caller's are from here on the app's, under the filter. */
+static int signals(const struct client_entry *entry)
+{
 	return sigprocmask(SIG_SETMASK, &entry->signals, NULL);
 }
 
@@ -185,9 +225,12 @@ static const struct {
 	{ "bounding set", bounding_set },
 	{ "ids", ids },
 	{ "capabilities", no_capabilities },
+	{ "landlock", landlock },
 	{ "descriptors", descriptors },
 	{ "environment", environment },
-	{ "dumpable", own_again },
+	{ "seccomp", seccomp },
+	{ "dumpable", dumpable },
+	{ "signals", signals },
 	{ NULL, NULL },
 };
 

@@ -40,6 +40,7 @@ static void close_entry(struct client_entry *entry)
 		client_close(&entry->spaces[i]);
 	while (entry->ngroups)
 		client_close(&entry->groups[--entry->ngroups]);
+	client_rules_free(&entry->rules);
 }
 
 /* A rocker may be ready a moment before its guard has taken its name. A pidfd, or -errno. */
@@ -65,6 +66,7 @@ static ROCKER_ERR open_entry(const struct client_rocker *rocker, struct client_e
 	for (int i = 0; i < CLIENT_SPACES && !err; i++)
 		err = open_space(rocker, i, &entry->spaces[i]);
 	err = err ?: client_groups(rocker->guard, entry->groups, &entry->ngroups);
+	err = err ?: client_rules(rocker, &entry->rules);
 	if (!err) {
 		pidfd = find_guard(rocker);
 		if (pidfd < 0)

@@ -11,7 +11,7 @@
 /* What the app sees, in memory that it shares with the test. */
 struct facts {
 	uid_t ids[6];
-	int groups, pid, ppid, sid_is_pid, no_new_privs, bounding, fds, arg, keeps;
+	int refused, groups, pid, ppid, sid_is_pid, no_new_privs, bounding, fds, arg, keeps;
 	unsigned caps;
 	bool environment;
 	mode_t input;
@@ -42,6 +42,7 @@ static int app(void *arg)
 	struct stat st;
 
 	look_at_rights(f);
+	f->refused = syscall(SYS_getpriority, 0, 0) < 0 ? errno : 0;
 	f->arg = *(int *)arg;
 	f->pid = getpid();
 	f->ppid = getppid();
@@ -90,6 +91,7 @@ static void check_facts(const struct facts *f)
 	CHECK_INT(f->caps, 0);
 	CHECK_INT(f->bounding, 0);
 	CHECK_INT(f->no_new_privs, 1);
+	CHECK_INT(f->refused, EXDEV);
 	CHECK_INT(f->fds, 0);
 	CHECK(!f->environment);
 	CHECK_STR(f->cwd, "/");
@@ -411,6 +413,45 @@ static void abort_ends_the_app_by_signal(void)
 	CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
 }
 
+static int ask_for_death(void *arg)
+{
+	(void)arg;
+	(void)syscall(SYS_setpriority, 0, 0, 0);
+	return 0;
+}
+
+static void filter_kills(void)
+{
+	RockerRequest req = request();
+	RockerResult result;
+	int status;
+
+	if (!can_hold())
+		return;
+	fake_start();
+	result = ROCKER_enter_rocker(&req, ask_for_death, NULL);
+	REQUIRE(result.app_pid > 0);
+	status = status_of(result.app_pid);
+	CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS);
+}
+
+/* A mount that is older has none; and half of one is none. */
+static void no_app_without_its_filter(void)
+{
+	if (!can_hold())
+		return;
+	fake_start();
+	fake.filter_size = 0;
+	CHECK_ERR(enter(), ROCKER_ERR_enter_rocker_failed, "seccomp.bpf: No such file");
+	fake_start();
+	fake.filter_size = sizeof(fake_filter) - 1;
+	CHECK_ERR(enter(), ROCKER_ERR_unknown, "is no filter");
+	fake_start();
+	fake.filter_size = sizeof(fake_filter[0]); /* it does not end */
+	CHECK_ERR(enter(), ROCKER_ERR_app_exec_failed, "the app's seccomp: Invalid argument");
+	CHECK_INT(waitpid(-1, NULL, WNOHANG), 0);
+}
+
 int main(void)
 {
 	facts = mmap(NULL, sizeof(*facts), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -425,6 +466,8 @@ int main(void)
 	RUN(ways_that_are_barred_are_enter);
 	RUN(dead_processes_are_exec);
 	RUN(unmapped_ids_are_exec);
+	RUN(filter_kills);
+	RUN(no_app_without_its_filter);
 	RUN(dead_rockers_are_swept);
 	RUN(abort_ends_the_app_by_signal);
 	RUN(app_joins_the_guards_groups);
