@@ -14,6 +14,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/stat.h>
 #include <sys/types.h>
 
 #include "rocker.h"
@@ -30,6 +31,14 @@ void client_succeed(void);
 
 /* ---- rocker_client_file.c: small files --------------------------------------------------------- */
 
+/* As open(2), close-on-exec, and never in the place of a standard descriptor that the caller has closed. */
+int client_open(const char *path, int flags);
+int client_stat(const char *path, struct stat *out);
+/* What no signal may interrupt stands between these two; errno stays. */
+void client_hold_signals(sigset_t *was);
+void client_let_signals(const sigset_t *was);
+int client_mkdir(const char *path, mode_t mode);
+int client_rmdir(const char *path);
 /* The beginning of a file as text, at most size - 1 bytes. Its length, or -errno. */
 ssize_t client_read(const char *path, char *text, size_t size);
 /* A monotonic clock in ms. */

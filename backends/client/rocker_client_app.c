@@ -134,11 +134,20 @@ static int close_from(unsigned first, unsigned last)
 	return 0;
 }
 
-/* All but those kept and the pipe. 0 to 2 are kept unless they are directories: ".." in one leads out. */
+static bool is_directory(int fd)
+{
+	struct stat st;
+
+	return !fstat(fd, &st) && S_ISDIR(st.st_mode);
+}
+
+/*
+ * All but those kept and the pipe, and no directory: ".." in one leads out. A number that was kept may have become
+ * one since; of 0 to 2 something has to be there.
+ */
 static int descriptors(const struct client_entry *entry)
 {
 	unsigned next = 3, pipe = (unsigned)entry->report;
-	struct stat st;
 
 	for (size_t i = 0; i <= entry->nkept; i++) {
 		unsigned keep = i < entry->nkept ? (unsigned)entry->kept[i] : UINT_MAX;
@@ -154,8 +163,11 @@ static int descriptors(const struct client_entry *entry)
 			return -1;
 		next = keep == UINT_MAX ? keep : keep + 1;
 	}
+	for (size_t i = 0; i < entry->nkept; i++)
+		if (entry->kept[i] > 2 && is_directory(entry->kept[i]))
+			close(entry->kept[i]);
 	for (int fd = 0; fd < 3; fd++)
-		if (!fstat(fd, &st) && S_ISDIR(st.st_mode) && !close(fd))
+		if (is_directory(fd) && !close(fd))
 			(void)open("/dev/null", O_RDWR);
 	return 0;
 }

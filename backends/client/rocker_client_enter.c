@@ -23,7 +23,7 @@ static ROCKER_ERR open_space(const struct client_rocker *rocker, int i, int *fd_
 	int fd;
 
 	snprintf(path, sizeof(path), "%s/ns/%s", rocker->path, client_space_names[i]);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
+	fd = client_open(path, O_RDONLY);
 	if (fd < 0)
 		return client_fail(ROCKER_ERR_enter_rocker_failed, "%.200s: %s", path, strerror(errno));
 	snprintf(path, sizeof(path), "/proc/self/ns/%s", client_space_names[i]);
@@ -120,15 +120,20 @@ static ROCKER_ERR hear(int fd, int *pid_out)
 		else
 			ready = true;
 	}
-	if (!ready && !err)
+	/* A helper that was killed in between has not said which process it made: the rocker's end is its end. */
+	if ((!ready || !*pid_out) && !err)
 		err = client_fail(ROCKER_ERR_app_exec_failed, "the app's process did not get as far as its function");
 	return err;
 }
 
+/* A caller may wait for all of his children elsewhere: a number that is no child's any more is not touched. */
 static void reap(pid_t pid, bool first_kill)
 {
+	siginfo_t info;
 	int status;
 
+	if (waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT))
+		return;
 	if (first_kill)
 		kill(pid, SIGKILL);
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
@@ -137,20 +142,14 @@ static void reap(pid_t pid, bool first_kill)
 
 static pid_t fork_helper(struct client_entry *entry)
 {
-	sigset_t all;
 	pid_t pid;
 
 	/* What handlers of the caller do is not for the helper to do. */
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &entry->signals);
+	client_hold_signals(&entry->signals);
 	pid = fork();
 	if (!pid)
 		client_helper(entry);
-
-	int saved = errno;
-
-	pthread_sigmask(SIG_SETMASK, &entry->signals, NULL);
-	errno = saved;
+	client_let_signals(&entry->signals);
 	return pid;
 }
 

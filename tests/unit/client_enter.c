@@ -7,11 +7,12 @@
 #include <poll.h>
 
 #include "client_request.h"
+#include "landlock_rules.h"
 
 /* What the app sees, in memory that it shares with the test. */
 struct facts {
 	uid_t ids[6];
-	int refused, groups, pid, ppid, sid_is_pid, no_new_privs, bounding, fds, arg, keeps;
+	int refused, device, groups, pid, ppid, sid_is_pid, no_new_privs, bounding, fds, arg, keeps;
 	unsigned caps;
 	bool environment;
 	mode_t input;
@@ -20,6 +21,7 @@ struct facts {
 };
 
 static struct facts *facts;
+static char device[64]; /* a whiteout, which everybody may make whom Landlock lets */
 
 static void look_at_rights(struct facts *f)
 {
@@ -42,6 +44,7 @@ static int app(void *arg)
 	struct stat st;
 
 	look_at_rights(f);
+	f->device = mknod(device, S_IFCHR | 0600, 0) ? errno : 0;
 	f->refused = syscall(SYS_getpriority, 0, 0) < 0 ? errno : 0;
 	f->arg = *(int *)arg;
 	f->pid = getpid();
@@ -58,14 +61,6 @@ static int app(void *arg)
 	return 42;
 }
 
-static bool can_hold(void)
-{
-	if (geteuid() == 0 && fake.holder > 0)
-		return true;
-	check_skip("namespaces can be entered by root alone");
-	return false;
-}
-
 static void read_space(pid_t pid, const char *name, char out[64])
 {
 	char path[64];
@@ -73,14 +68,6 @@ static void read_space(pid_t pid, const char *name, char out[64])
 	snprintf(path, sizeof(path), "/proc/%d/ns/%s", (int)pid, name);
 	memset(out, 0, 64);
 	CHECK(readlink(path, out, 63) > 0);
-}
-
-static int status_of(pid_t pid)
-{
-	int status = -1;
-
-	CHECK_INT(waitpid(pid, &status, 0), pid);
-	return status;
 }
 
 static void check_facts(const struct facts *f)
@@ -92,6 +79,7 @@ static void check_facts(const struct facts *f)
 	CHECK_INT(f->bounding, 0);
 	CHECK_INT(f->no_new_privs, 1);
 	CHECK_INT(f->refused, EXDEV);
+	CHECK_INT(f->device, landlock_version() < LANDLOCK_WITH_REFER ? 0 : EACCES);
 	CHECK_INT(f->fds, 0);
 	CHECK(!f->environment);
 	CHECK_STR(f->cwd, "/");
@@ -456,6 +444,7 @@ int main(void)
 {
 	facts = mmap(NULL, sizeof(*facts), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	request_start();
+	snprintf(device, sizeof(device), "/tmp/sfs-client-device-%d", (int)getpid());
 	if (geteuid() == 0)
 		RUN(fake_hold);
 	RUN(guard_hears_of_the_briefest_app); /* before others: it counts */
@@ -472,6 +461,7 @@ int main(void)
 	RUN(abort_ends_the_app_by_signal);
 	RUN(app_joins_the_guards_groups);
 	fake_stop();
+	unlink(device);
 	remove_groups();
 	return check_done();
 }
