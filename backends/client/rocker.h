@@ -99,7 +99,7 @@ ROCKER_API RockerRequest ROCKER_request_new(void);
  * Builds a rocker and begins app(app_args) in it; what app returns is its exit status. Returns when the
  * process is about to call it, or after some seconds with ROCKER_ERR_recv_resp_failed. The app's process is
  * a child of the caller, who waits for it as for any other. The rocker ends when its last process has ended,
- * or its guard is killed.
+ * or its guard is killed. errno stays.
  */
 ROCKER_API RockerResult ROCKER_enter_rocker(RockerRequest *req, int (*app)(void *), void *app_args);
 

@@ -123,6 +123,7 @@ struct client_entry {
 	int (*app)(void *);
 	void *arg;
 	sigset_t signals; /* the app's mask */
+	bool dumpable;    /* so is the caller, whose memory it is */
 	int report;       /* write end of a pipe, above 2 */
 };
 

@@ -134,6 +134,16 @@ static int close_from(unsigned first, unsigned last)
 	return 0;
 }
 
+/* A number that was kept may have become one of these since. */
+static void close_ways_in(const struct client_entry *entry)
+{
+	for (int i = 0; i < CLIENT_SPACES; i++)
+		if (entry->spaces[i] >= 0)
+			close(entry->spaces[i]);
+	for (size_t i = 0; i < entry->ngroups; i++)
+		close(entry->groups[i]);
+}
+
 static bool is_directory(int fd)
 {
 	struct stat st;
@@ -148,6 +158,8 @@ static bool is_directory(int fd)
 static int descriptors(const struct client_entry *entry)
 {
 	unsigned next = 3, pipe = (unsigned)entry->report;
+
+	close_ways_in(entry);
 
 	for (size_t i = 0; i <= entry->nkept; i++) {
 		unsigned keep = i < entry->nkept ? (unsigned)entry->kept[i] : UINT_MAX;
@@ -217,8 +229,7 @@ static int seccomp(const struct client_entry *entry)
 /* Undumpable since the helper began, so that nobody in the rocker could take what it still held. */
 static int dumpable(const struct client_entry *entry)
 {
-	(void)entry;
-	return prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
+	return entry->dumpable ? prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) : 0;
 }
 
 /* Handlers of the caller's are from here on the app's, under the filter. */

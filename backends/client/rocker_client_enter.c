@@ -7,6 +7,7 @@
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -127,17 +128,29 @@ static ROCKER_ERR hear(int fd, int *pid_out)
 }
 
 /* A caller may wait for all of his children elsewhere: a number that is no child's any more is not touched. */
-static void reap(pid_t pid, bool first_kill)
+static bool is_child(pid_t pid)
 {
 	siginfo_t info;
+
+	return pid > 0 && !waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT);
+}
+
+static void wait_for(pid_t pid)
+{
 	int status;
 
-	if (waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT))
-		return;
-	if (first_kill)
-		kill(pid, SIGKILL);
-	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+	while (is_child(pid) && waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		;
+}
+
+/* The rocker goes before they are waited for: where it is frozen they cannot even die otherwise. */
+static void end_both(const struct client_rocker *rocker, pid_t helper, pid_t app)
+{
+	if (is_child(helper))
+		kill(helper, SIGKILL);
+	if (is_child(app))
+		kill(app, SIGKILL);
+	(void)client_rmdir(rocker->path);
 }
 
 static pid_t fork_helper(struct client_entry *entry)
@@ -146,6 +159,7 @@ static pid_t fork_helper(struct client_entry *entry)
 
 	/* What handlers of the caller do is not for the helper to do. */
 	client_hold_signals(&entry->signals);
+	entry->dumpable = prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) == 1;
 	pid = fork();
 	if (!pid)
 		client_helper(entry);
@@ -170,8 +184,10 @@ ROCKER_ERR client_enter(const struct client_rocker *rocker, struct client_entry 
 	if (err)
 		return err;
 	err = hear(report, pid_out);
-	reap(helper, err != ROCKER_ERR_success);
-	if (err && *pid_out > 0)
-		reap(*pid_out, true);
+	if (err)
+		end_both(rocker, helper, *pid_out);
+	wait_for(helper);
+	if (err)
+		wait_for(*pid_out);
 	return err;
 }

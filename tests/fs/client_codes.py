@@ -107,6 +107,8 @@ def removed_in_the_middle():
         # Where all is open already, the app may be as fast as the end of its rocker.
         allowed = {"5", "6", "7", "8", "9"} | ({"0"} if point == "fork" else set())
         sfs.ok(f"a rocker removed at {point} is an error", said.get("err") in allowed, said)
+    said = scenario("frozen", "fork")
+    sfs.ok("one that is frozen when it is entered is an error in the end", said.get("err") == "9", said)
     sfs.ok("no removed rocker is left", sfs.wait_for(lambda: not rockers()), rockers())
 
 

@@ -268,6 +268,26 @@ static void what_cannot_be_looked_at_is_not_removed(void)
 	CHECK_INT(fake_rockers(), 0);
 }
 
+static int look_at_dumpable(void *arg)
+{
+	*shared = prctl(PR_GET_DUMPABLE, 0, 0, 0, 0);
+	return arg != NULL;
+}
+
+/* It has the caller's memory: who may not look at the one may not look at the other. */
+static void secrets_stay_secret(void)
+{
+	if (!can_hold())
+		return;
+	fake_start();
+	enter_and_wait(look_at_dumpable);
+	CHECK_INT(*shared, 1);
+	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+	enter_and_wait(look_at_dumpable);
+	prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
+	CHECK(*shared != 1);
+}
+
 static void nothing_at_all(void)
 {
 	CHECK_INT(ROCKER_guard_pidfd(NULL), -1);
@@ -291,6 +311,7 @@ int main(void)
 	RUN(kept_number_becomes_a_directory);
 	RUN(signal_mask_is_the_callers);
 	RUN(interruptions_do_no_harm);
+	RUN(secrets_stay_secret);
 	RUN(errno_is_the_callers);
 	RUN(what_cannot_be_looked_at_is_not_removed);
 	RUN(nothing_is_left_of_many);
