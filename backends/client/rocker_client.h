@@ -14,6 +14,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/types.h>
 
@@ -22,6 +23,7 @@
 #define CLIENT_SPACES     7 /* namespaces of a rocker that are entered */
 #define CLIENT_GROUPS_MAX 32
 #define CLIENT_NAME_SIZE  16
+#define CLIENT_LIMITS     3
 
 /* ---- rocker_client_log.c: why something failed ------------------------------------------------- */
 
@@ -103,9 +105,12 @@ struct client_rules {
 	unsigned short length;
 	struct client_instruction *filter; /* owned */
 	int landlock;                      /* the ABI version; below 1: none here */
+	rlim_t limits[CLIENT_LIMITS];      /* of the guard: what stands in for control groups where there are none */
 };
 
-/* Both or nothing. What it has made is for client_rules_free(). */
+extern const int client_limit_numbers[CLIENT_LIMITS]; /* RLIMIT_* */
+
+/* All or nothing. What it has made is for client_rules_free(). */
 ROCKER_ERR client_rules(const struct client_rocker *rocker, struct client_rules *out);
 void client_rules_free(struct client_rules *rules); /* may be repeated */
 

@@ -193,6 +193,26 @@ static int environment(const struct client_entry *entry)
 	return chdir("/");
 }
 
+/* Both, so that none of them can be raised again. The caller's own stay where they are lower. */
+static int limits(const struct client_entry *entry)
+{
+	struct rlimit limit;
+
+	for (int i = 0; i < CLIENT_LIMITS; i++) {
+		int number = client_limit_numbers[i];
+
+		if (getrlimit(number, &limit))
+			return -1;
+		if (entry->rules.limits[i] < limit.rlim_max)
+			limit.rlim_max = entry->rules.limits[i];
+		if (limit.rlim_cur > limit.rlim_max)
+			limit.rlim_cur = limit.rlim_max;
+		if (setrlimit(number, &limit))
+			return -1;
+	}
+	return 0;
+}
+
 /* The guard has the same rules in a domain of its own, which nobody can join. */
 static int landlock(const struct client_entry *entry)
 {
@@ -248,6 +268,7 @@ static const struct {
 	{ "bounding set", bounding_set },
 	{ "ids", ids },
 	{ "capabilities", no_capabilities },
+	{ "limits", limits },
 	{ "landlock", landlock },
 	{ "descriptors", descriptors },
 	{ "environment", environment },

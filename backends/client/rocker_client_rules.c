@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What a rocker forbids its processes, for an app that is not its guard's child: the filter of system calls, which
- * sandboxfs gives as it is to be installed, and which version of the Landlock rules the kernel takes.
+ * sandboxfs gives as it is to be installed, which version of the Landlock rules the kernel takes, and the guard's
+ * resource limits.
  *
  * Where one of them cannot be had although the rocker has it, no app is begun.
  */
@@ -15,6 +16,11 @@
 
 #define INSTRUCTIONS_MAX 4096 /* the kernel's limit */
 #define MACHINE_MAX      16384
+#define LIMITS_MAX       4096
+
+const int client_limit_numbers[CLIENT_LIMITS] = { RLIMIT_CORE, RLIMIT_NPROC, RLIMIT_DATA };
+/* As /proc/PID/limits calls them, which more callers may read than may ask prlimit(2). */
+static const char *const limit_names[CLIENT_LIMITS] = { "Max core file size ", "Max processes ", "Max data size " };
 
 static ROCKER_ERR read_filter(const struct client_rocker *rocker, struct client_rules *rules)
 {
@@ -58,11 +64,36 @@ static ROCKER_ERR ask_landlock(const struct client_rocker *rocker, struct client
 	return client_fail(ROCKER_ERR_enter_rocker_failed, "the rocker has Landlock rules that this process cannot have");
 }
 
+/* The soft ones: a guard's hard limits are no higher. */
+static ROCKER_ERR read_limits(const struct client_rocker *rocker, struct client_rules *rules)
+{
+	char path[64], text[LIMITS_MAX], *end;
+	const char *line;
+	ssize_t len;
+
+	snprintf(path, sizeof(path), "/proc/%d/limits", rocker->guard);
+	len = client_read(path, text, sizeof(text));
+	if (len < 0)
+		return client_fail(ROCKER_ERR_enter_rocker_failed, "%s: %s", path, strerror((int)-len));
+	for (int i = 0; i < CLIENT_LIMITS; i++) {
+		line = strstr(text, limit_names[i]);
+		if (!line)
+			return client_fail(ROCKER_ERR_enter_rocker_failed, "%s has no '%s'", path, limit_names[i]);
+		line += strlen(limit_names[i]);
+		line += strspn(line, " ");
+		rules->limits[i] = strtoull(line, &end, 10);
+		if (end == line)
+			rules->limits[i] = RLIM_INFINITY;
+	}
+	return ROCKER_ERR_success;
+}
+
 ROCKER_ERR client_rules(const struct client_rocker *rocker, struct client_rules *out)
 {
 	ROCKER_ERR err = read_filter(rocker, out);
 
-	return err ?: ask_landlock(rocker, out);
+	err = err ?: ask_landlock(rocker, out);
+	return err ?: read_limits(rocker, out);
 }
 
 void client_rules_free(struct client_rules *rules)

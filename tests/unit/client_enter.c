@@ -14,6 +14,7 @@ struct facts {
 	uid_t ids[6];
 	int refused, device, groups, pid, ppid, sid_is_pid, no_new_privs, bounding, fds, arg, keeps;
 	unsigned caps;
+	rlim_t core, memory;
 	bool environment;
 	mode_t input;
 	char cwd[64];
@@ -22,6 +23,13 @@ struct facts {
 
 static struct facts *facts;
 static char device[64]; /* a whiteout, which everybody may make whom Landlock lets */
+
+static rlim_t hard_limit(int number)
+{
+	struct rlimit limit;
+
+	return getrlimit(number, &limit) ? 0 : limit.rlim_max;
+}
 
 static void look_at_rights(struct facts *f)
 {
@@ -44,6 +52,8 @@ static int app(void *arg)
 	struct stat st;
 
 	look_at_rights(f);
+	f->core = hard_limit(RLIMIT_CORE);
+	f->memory = hard_limit(RLIMIT_DATA);
 	f->device = mknod(device, S_IFCHR | 0600, 0) ? errno : 0;
 	f->refused = syscall(SYS_getpriority, 0, 0) < 0 ? errno : 0;
 	f->arg = *(int *)arg;
@@ -79,6 +89,8 @@ static void check_facts(const struct facts *f)
 	CHECK_INT(f->bounding, 0);
 	CHECK_INT(f->no_new_privs, 1);
 	CHECK_INT(f->refused, EXDEV);
+	CHECK(f->core <= 1);
+	CHECK_INT(f->memory, FAKE_DATA);
 	CHECK_INT(f->device, landlock_version() < LANDLOCK_WITH_REFER ? 0 : EACCES);
 	CHECK_INT(f->fds, 0);
 	CHECK(!f->environment);

@@ -21,6 +21,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -28,7 +29,8 @@
 
 #include "check.h"
 
-#define FAKE_UID 1000
+#define FAKE_UID  1000
+#define FAKE_DATA (1UL << 40) /* bytes */
 
 static const char *const fake_spaces[] = { "cgroup", "ipc", "uts", "net", "pid", "mnt", "user", NULL };
 
@@ -220,6 +222,8 @@ static _Noreturn void hold(int ready)
 {
 	prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
 	prctl(PR_SET_NAME, fake.holder_name);
+	setrlimit(RLIMIT_CORE, &(struct rlimit){ 1, 1 });
+	setrlimit(RLIMIT_DATA, &(struct rlimit){ FAKE_DATA, FAKE_DATA });
 	(void)!write(ready, "", 1);
 	for (;;) {
 		siginfo_t info;
