@@ -85,7 +85,6 @@ int jail_landlock_restrict(int ruleset);
  * sockets and signals stay inside where the kernel knows how; -1: not here.
  */
 int jail_landlock_rocker(int abi, int root);
-#define JAIL_LANDLOCK_SCOPES 6 /* the first ABI with which they do */
 
 /* The namespaces that a clone gets here, one bit each of CLONE_NEW*; tried by doing it. */
 unsigned jail_namespaces_work(void);

@@ -15,6 +15,8 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#include "landlock_rules.h"
+
 #define TARGET_SIZE 16
 
 /* Where /usr has been merged, programs are found by these; their targets are relative. */
@@ -96,7 +98,7 @@ int rocker_env_start(struct rocker_env *env, const struct jail_env *jail,
 	if (ruleset >= 0) {
 		(void)close(ruleset);
 		env->landlock = abi;
-		env->scopes = abi >= JAIL_LANDLOCK_SCOPES;
+		env->scopes = abi >= LANDLOCK_WITH_SCOPES;
 	}
 	env->times = !faccessat(jail->proc, "self/ns/time", F_OK, AT_SYMLINK_NOFOLLOW);
 	env->kernel_images = jail->root && (image_known("squashfs") || image_known("erofs"));

@@ -128,6 +128,13 @@ int rocker_set_owner(struct sfs_obj *dir, uid_t uid, gid_t gid, mode_t mode);
 void rocker_unkeep(struct rocker *rocker);
 int rocker_load_all(struct sfs_obj *parent); /* 0 or -errno with sfs_fail */
 
+/* ---- filters: rocker_filter.c ------------------------------------------------------------------ */
+
+int rocker_filters_start(void); /* 0 or -errno with sfs_fail */
+void rocker_filters_stop(void);
+/* The row seccomp.bpf. */
+struct sfs_blob *rocker_filter_blob(struct sfs_obj *dir, const struct sfs_cred *who);
+
 /* ---- directories: rockers.c ---------------------------------------------------------------------- */
 
 /* Adds the directory of a rocker, which is taken over, also on failure. 0 or -errno with sfs_fail. */

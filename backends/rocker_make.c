@@ -174,6 +174,7 @@ static int start(struct sfs_obj *dir)
 	rc = rc ?: rocker_links_start();
 	rc = rc ?: rocker_answers_start();
 	rc = rc ?: rocker_disks_start();
+	rc = rc ?: rocker_filters_start();
 	if (rc)
 		return rc;
 	rockers_dir = sfs_get(dir);
@@ -194,6 +195,7 @@ static void stop(void)
 	if (!rockers_dir)
 		return;
 	(void)sfs_each(rockers_dir, end_one, NULL);
+	rocker_filters_stop();
 	rocker_disks_stop();
 	rocker_answers_stop();
 	rocker_links_stop();

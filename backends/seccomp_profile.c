@@ -83,6 +83,25 @@ int seccomp_profile_build(unsigned number, struct sock_fprog *out)
 	return profile ? profile_compile(profile, out) : -EINVAL;
 }
 
+/* Puts that action in the place of the listener's answer. */
+static void answer_unheard(struct sock_filter *code, unsigned len, uint32_t action)
+{
+	for (unsigned i = 0; i < len; i++)
+		if (code[i].code == (BPF_RET | BPF_K) && code[i].k == SECCOMP_RET_USER_NOTIF)
+			code[i].k = action;
+}
+
+int seccomp_profile_build_unheard(unsigned number, struct sock_fprog *out)
+{
+	int err = seccomp_profile_build(number, out);
+
+	if (!err)
+		answer_unheard(out->filter, out->len,
+			       seccomp_profile_kills(number) ? SECCOMP_RET_KILL_PROCESS :
+							       SECCOMP_RET_ERRNO | EPERM);
+	return err;
+}
+
 /*
  * Without a listener the kernel would answer ENOSYS for what is to be reported; refused calls are EPERM
  * then. The copy lies on the stack, since this may run between a fork and an exec.
@@ -90,14 +109,12 @@ int seccomp_profile_build(unsigned number, struct sock_fprog *out)
 static int install_unheard(const struct sock_fprog *program)
 {
 	struct sock_filter code[BPF_MAXINSNS];
-	struct sock_fprog copy = { program->len, code };
+	const struct sock_fprog copy = { program->len, code };
 
 	if (program->len > BPF_MAXINSNS)
 		return -E2BIG;
 	memcpy(code, program->filter, program->len * sizeof *code);
-	for (unsigned i = 0; i < copy.len; i++)
-		if (code[i].code == (BPF_RET | BPF_K) && code[i].k == SECCOMP_RET_USER_NOTIF)
-			code[i].k = SECCOMP_RET_ERRNO | EPERM;
+	answer_unheard(code, copy.len, SECCOMP_RET_ERRNO | EPERM);
 	return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &copy) ? -errno : -1;
 }
 

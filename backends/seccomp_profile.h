@@ -30,6 +30,11 @@ bool seccomp_profile_kills(unsigned number);
 int seccomp_profile_errno(unsigned number, int nr);
 /* out->filter is owned by the caller for good. 0 or -errno with nothing made. */
 int seccomp_profile_build(unsigned number, struct sock_fprog *out);
+/*
+ * The same for a process whose calls nobody listens for: what is refused answers its errno at once, or kills the
+ * process where the profile kills.
+ */
+int seccomp_profile_build_unheard(unsigned number, struct sock_fprog *out);
 /* For the calling process; the listener's descriptor, -1: it has none, or -errno below -1. */
 int seccomp_profile_install(const struct sock_fprog *program, bool listener);
 

@@ -9,9 +9,8 @@
  *
  * What the function sees: the user and group id of the request and no others, no capability, no
  * environment, descriptors 0, 1 and 2 and those named to ROCKER_keep_fds(), the rocker's own root, and a
- * session of its own. It is in the rocker's control groups and namespaces; the rocker's system call profile
- * and Landlock rules hold for jobs that sandboxfs starts itself and not for it. Until it calls execve(2) it
- * has the caller's memory.
+ * session of its own. It is in the rocker's control groups and namespaces, under its system call profile
+ * and its Landlock rules. Until it calls execve(2) it has the caller's memory.
  */
 #ifndef ROCKER_H
 #define ROCKER_H
@@ -52,7 +51,7 @@ typedef enum {
 	/* the request cannot be fulfilled, or building the rocker failed */
 	ROCKER_ERR_build_rocker_failed = 7,
 #define ROCKER_ERR_build_rocker_failed ROCKER_ERR_build_rocker_failed
-	/* its namespaces or its control groups cannot be entered */
+	/* its namespaces or its control groups cannot be entered, or its rules not be had */
 	ROCKER_ERR_enter_rocker_failed = 8,
 #define ROCKER_ERR_enter_rocker_failed ROCKER_ERR_enter_rocker_failed
 	/* the app's process could not be made, or not be made harmless */
@@ -100,7 +99,7 @@ ROCKER_API RockerRequest ROCKER_request_new(void);
  * Builds a rocker and begins app(app_args) in it; what app returns is its exit status. Returns when the
  * process is about to call it, or after some seconds with ROCKER_ERR_recv_resp_failed. The app's process is
  * a child of the caller, who waits for it as for any other. The rocker ends when its last process has ended,
- * or its guard is killed.
+ * or its guard is killed. errno stays.
  */
 ROCKER_API RockerResult ROCKER_enter_rocker(RockerRequest *req, int (*app)(void *), void *app_args);
 

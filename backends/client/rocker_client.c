@@ -51,7 +51,7 @@ static ROCKER_ERR make_and_enter(const RockerRequest *req, struct client_entry *
 		return err;
 	err = client_enter(&rocker, entry, report, &pid);
 	if (err) {
-		(void)rmdir(rocker.path);
+		(void)client_rmdir(rocker.path);
 		return err;
 	}
 	client_entered(&rocker);
@@ -67,11 +67,16 @@ RockerResult ROCKER_enter_rocker(RockerRequest *req, int (*app)(void *), void *a
 	struct client_entry entry = { .app = app, .arg = app_args };
 	int ends[2] = { -1, -1 };
 
+	int saved = errno;
+
 	client_succeed();
 	if (!req || !app)
 		return result_of(client_fail(ROCKER_ERR_param_invalid, "no %s is given", req ? "function" : "request"));
-	if (make_pipe(ends))
-		return result_of(client_fail(ROCKER_ERR_sys, "no pipe: %s", strerror(errno)));
+	if (make_pipe(ends)) {
+		result = result_of(client_fail(ROCKER_ERR_sys, "no pipe: %s", strerror(errno)));
+		errno = saved;
+		return result;
+	}
 	entry.uid = (uid_t)req->uid;
 	entry.gid = (gid_t)req->gid;
 	entry.nkept = client_kept_fds(&entry.kept);
@@ -79,18 +84,20 @@ RockerResult ROCKER_enter_rocker(RockerRequest *req, int (*app)(void *), void *a
 	result.err_no = make_and_enter(req, &entry, ends[0], &result);
 	client_close(&ends[0]);
 	client_close(&entry.report);
+	errno = saved;
 	return result;
 }
 
 RockerResult ROCKER_get_guardname(int pid)
 {
 	RockerResult result = result_of(ROCKER_ERR_success);
-	int rc = client_process_name(pid, result.guard_pname);
+	int saved = errno, rc = client_process_name(pid, result.guard_pname);
 
 	client_succeed();
 	if (rc)
 		result.err_no = client_fail(ROCKER_ERR_get_guardname_failed, "process %d: %s", pid, strerror(-rc));
 	result.guard_pid = pid;
+	errno = saved;
 	return result;
 }
 

@@ -14,6 +14,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/types.h>
 
 #include "rocker.h"
@@ -21,6 +23,7 @@
 #define CLIENT_SPACES     7 /* namespaces of a rocker that are entered */
 #define CLIENT_GROUPS_MAX 32
 #define CLIENT_NAME_SIZE  16
+#define CLIENT_LIMITS     3
 
 /* ---- rocker_client_log.c: why something failed ------------------------------------------------- */
 
@@ -30,6 +33,14 @@ void client_succeed(void);
 
 /* ---- rocker_client_file.c: small files --------------------------------------------------------- */
 
+/* As open(2), close-on-exec, and never in the place of a standard descriptor that the caller has closed. */
+int client_open(const char *path, int flags);
+int client_stat(const char *path, struct stat *out);
+/* What no signal may interrupt stands between these two; errno stays. */
+void client_hold_signals(sigset_t *was);
+void client_let_signals(const sigset_t *was);
+int client_mkdir(const char *path, mode_t mode);
+int client_rmdir(const char *path);
 /* The beginning of a file as text, at most size - 1 bytes. Its length, or -errno. */
 ssize_t client_read(const char *path, char *text, size_t size);
 /* A monotonic clock in ms. */
@@ -81,6 +92,28 @@ size_t client_kept_fds(const int **fds_out);
  */
 ROCKER_ERR client_groups(int guard, int fds[CLIENT_GROUPS_MAX], size_t *count_out);
 
+/* ---- rocker_client_rules.c: what a rocker forbids its processes -------------------------------- */
+
+/* As struct sock_filter and struct sock_fprog, whose header not every libc comes with. */
+struct client_instruction {
+	uint16_t code;
+	uint8_t yes, no;
+	uint32_t k;
+};
+
+struct client_rules {
+	unsigned short length;
+	struct client_instruction *filter; /* owned */
+	int landlock;                      /* the ABI version; below 1: none here */
+	rlim_t limits[CLIENT_LIMITS];      /* of the guard: what stands in for control groups where there are none */
+};
+
+extern const int client_limit_numbers[CLIENT_LIMITS]; /* RLIMIT_* */
+
+/* All or nothing. What it has made is for client_rules_free(). */
+ROCKER_ERR client_rules(const struct client_rocker *rocker, struct client_rules *out);
+void client_rules_free(struct client_rules *rules); /* may be repeated */
+
 /* ---- rocker_client_app.c: between fork and the app's function --------------------------------- */
 
 struct client_entry {
@@ -89,11 +122,13 @@ struct client_entry {
 	size_t ngroups;
 	const int *kept; /* in ascending order */
 	size_t nkept;
+	struct client_rules rules;
 	uid_t uid;
 	gid_t gid;
 	int (*app)(void *);
 	void *arg;
 	sigset_t signals; /* the app's mask */
+	bool dumpable;    /* so is the caller, whose memory it is */
 	int report;       /* write end of a pipe, above 2 */
 };
 

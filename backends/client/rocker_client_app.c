@@ -20,10 +20,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "../landlock_rules.h"
 #include "rocker_client.h"
 
-#define CAPS_MAX 64
-#define NO_ROOT  3 /* SECBIT_NOROOT and its lock: a libc may not come with the kernel's headers */
+#define CAPS_MAX                64
+#define NO_ROOT                 3 /* SECBIT_NOROOT and its lock: a libc may not come with the kernel's headers */
+#define SECCOMP_SET_MODE_FILTER 1 /* <linux/seccomp.h>, likewise */
 
 /* In the order of entering: the user namespace last, since with it goes the right to enter the others. */
 const char *const client_space_names[CLIENT_SPACES] = { "cgroup", "ipc", "uts", "net", "pid", "mnt", "user" };
@@ -142,11 +144,32 @@ static int close_from(unsigned first, unsigned last)
 	return 0;
 }
 
-/* All but those kept and the pipe. 0 to 2 are kept unless they are directories: ".." in one leads out. */
+/* A number that was kept may have become one of these since. */
+static void close_ways_in(const struct client_entry *entry)
+{
+	for (int i = 0; i < CLIENT_SPACES; i++)
+		if (entry->spaces[i] >= 0)
+			close(entry->spaces[i]);
+	for (size_t i = 0; i < entry->ngroups; i++)
+		close(entry->groups[i]);
+}
+
+static bool is_directory(int fd)
+{
+	struct stat st;
+
+	return !fstat(fd, &st) && S_ISDIR(st.st_mode);
+}
+
+/*
+ * All but those kept and the pipe, and no directory: ".." in one leads out. A number that was kept may have become
+ * one since; of 0 to 2 something has to be there.
+ */
 static int descriptors(const struct client_entry *entry)
 {
 	unsigned next = 3, pipe = (unsigned)entry->report;
-	struct stat st;
+
+	close_ways_in(entry);
 
 	for (size_t i = 0; i <= entry->nkept; i++) {
 		unsigned keep = i < entry->nkept ? (unsigned)entry->kept[i] : UINT_MAX;
@@ -162,8 +185,11 @@ static int descriptors(const struct client_entry *entry)
 			return -1;
 		next = keep == UINT_MAX ? keep : keep + 1;
 	}
+	for (size_t i = 0; i < entry->nkept; i++)
+		if (entry->kept[i] > 2 && is_directory(entry->kept[i]))
+			close(entry->kept[i]);
 	for (int fd = 0; fd < 3; fd++)
-		if (!fstat(fd, &st) && S_ISDIR(st.st_mode) && !close(fd))
+		if (is_directory(fd) && !close(fd))
 			(void)open("/dev/null", O_RDWR);
 	return 0;
 }
@@ -177,11 +203,68 @@ static int environment(const struct client_entry *entry)
 	return chdir("/");
 }
 
-/* Undumpable since the helper began, so that nobody in the rocker could take what it still held. */
-static int own_again(const struct client_entry *entry)
+/* Both, so that none of them can be raised again. The caller's own stay where they are lower. */
+static int limits(const struct client_entry *entry)
 {
-	if (prctl(PR_SET_DUMPABLE, 1, 0, 0, 0))
+	struct rlimit limit;
+
+	for (int i = 0; i < CLIENT_LIMITS; i++) {
+		int number = client_limit_numbers[i];
+
+		if (getrlimit(number, &limit))
+			return -1;
+		if (entry->rules.limits[i] < limit.rlim_max)
+			limit.rlim_max = entry->rules.limits[i];
+		if (limit.rlim_cur > limit.rlim_max)
+			limit.rlim_cur = limit.rlim_max;
+		if (setrlimit(number, &limit))
+			return -1;
+	}
+	return 0;
+}
+
+/* The guard has the same rules in a domain of its own, which nobody can join. */
+static int landlock(const struct client_entry *entry)
+{
+	int root, rules, err;
+
+	if (entry->rules.landlock < LANDLOCK_WITH_REFER)
+		return 0;
+	root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (root < 0)
 		return -1;
+	rules = landlock_rocker_rules(entry->rules.landlock, root);
+	err = rules < 0 ? -rules : syscall(SYS_landlock_restrict_self, rules, 0) ? errno : 0;
+	close(root);
+	if (rules >= 0)
+		close(rules);
+	errno = err;
+	return err ? -1 : 0;
+}
+
+/*
+ * Every profile allows what comes after it, since it allows what a guard does. (The structure is that of
+ * struct sock_fprog.)
+ */
+static int seccomp(const struct client_entry *entry)
+{
+	struct {
+		unsigned short length;
+		struct client_instruction *filter;
+	} program = { entry->rules.length, entry->rules.filter };
+
+	return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) ? -1 : 0;
+}
+
+/* Undumpable since the helper began, so that nobody in the rocker could take what it still held. */
+static int dumpable(const struct client_entry *entry)
+{
+	return entry->dumpable ? prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) : 0;
+}
+
+/* Handlers of the caller's are from here on the app's, under the filter. */
+static int signals(const struct client_entry *entry)
+{
 	return sigprocmask(SIG_SETMASK, &entry->signals, NULL);
 }
 
@@ -196,9 +279,13 @@ static const struct {
 	{ "securebits", no_root },
 	{ "ids", ids },
 	{ "capabilities", no_capabilities },
+	{ "limits", limits },
+	{ "landlock", landlock },
 	{ "descriptors", descriptors },
 	{ "environment", environment },
-	{ "dumpable", own_again },
+	{ "seccomp", seccomp },
+	{ "dumpable", dumpable },
+	{ "signals", signals },
 	{ NULL, NULL },
 };
 

@@ -7,6 +7,7 @@
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -23,7 +24,7 @@ static ROCKER_ERR open_space(const struct client_rocker *rocker, int i, int *fd_
 	int fd;
 
 	snprintf(path, sizeof(path), "%s/ns/%s", rocker->path, client_space_names[i]);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
+	fd = client_open(path, O_RDONLY);
 	if (fd < 0)
 		return client_fail(ROCKER_ERR_enter_rocker_failed, "%.200s: %s", path, strerror(errno));
 	snprintf(path, sizeof(path), "/proc/self/ns/%s", client_space_names[i]);
@@ -40,6 +41,7 @@ static void close_entry(struct client_entry *entry)
 		client_close(&entry->spaces[i]);
 	while (entry->ngroups)
 		client_close(&entry->groups[--entry->ngroups]);
+	client_rules_free(&entry->rules);
 }
 
 /* A rocker may be ready a moment before its guard has taken its name. A pidfd, or -errno. */
@@ -65,6 +67,7 @@ static ROCKER_ERR open_entry(const struct client_rocker *rocker, struct client_e
 	for (int i = 0; i < CLIENT_SPACES && !err; i++)
 		err = open_space(rocker, i, &entry->spaces[i]);
 	err = err ?: client_groups(rocker->guard, entry->groups, &entry->ngroups);
+	err = err ?: client_rules(rocker, &entry->rules);
 	if (!err) {
 		pidfd = find_guard(rocker);
 		if (pidfd < 0)
@@ -118,37 +121,49 @@ static ROCKER_ERR hear(int fd, int *pid_out)
 		else
 			ready = true;
 	}
-	if (!ready && !err)
+	/* A helper that was killed in between has not said which process it made: the rocker's end is its end. */
+	if ((!ready || !*pid_out) && !err)
 		err = client_fail(ROCKER_ERR_app_exec_failed, "the app's process did not get as far as its function");
 	return err;
 }
 
-static void reap(pid_t pid, bool first_kill)
+/* A caller may wait for all of his children elsewhere: a number that is no child's any more is not touched. */
+static bool is_child(pid_t pid)
+{
+	siginfo_t info;
+
+	return pid > 0 && !waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT);
+}
+
+static void wait_for(pid_t pid)
 {
 	int status;
 
-	if (first_kill)
-		kill(pid, SIGKILL);
-	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+	while (is_child(pid) && waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		;
+}
+
+/* The rocker goes before they are waited for: where it is frozen they cannot even die otherwise. */
+static void end_both(const struct client_rocker *rocker, pid_t helper, pid_t app)
+{
+	if (is_child(helper))
+		kill(helper, SIGKILL);
+	if (is_child(app))
+		kill(app, SIGKILL);
+	(void)client_rmdir(rocker->path);
 }
 
 static pid_t fork_helper(struct client_entry *entry)
 {
-	sigset_t all;
 	pid_t pid;
 
 	/* What handlers of the caller do is not for the helper to do. */
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &entry->signals);
+	client_hold_signals(&entry->signals);
+	entry->dumpable = prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) == 1;
 	pid = fork();
 	if (!pid)
 		client_helper(entry);
-
-	int saved = errno;
-
-	pthread_sigmask(SIG_SETMASK, &entry->signals, NULL);
-	errno = saved;
+	client_let_signals(&entry->signals);
 	return pid;
 }
 
@@ -169,8 +184,10 @@ ROCKER_ERR client_enter(const struct client_rocker *rocker, struct client_entry 
 	if (err)
 		return err;
 	err = hear(report, pid_out);
-	reap(helper, err != ROCKER_ERR_success);
-	if (err && *pid_out > 0)
-		reap(*pid_out, true);
+	if (err)
+		end_both(rocker, helper, *pid_out);
+	wait_for(helper);
+	if (err)
+		wait_for(*pid_out);
 	return err;
 }

@@ -1,19 +1,85 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Small files, the clock and names of processes, for the rest of librocker_client.
+ *
+ * sandboxfs lets a signal end what waits for it. Reading begins again then; what changes something is not
+ * disturbed, since nobody could say afterwards whether it has been done.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "rocker_client.h"
 
+int client_open(const char *path, int flags)
+{
+	int low, fd;
+
+	do
+		low = open(path, flags | O_CLOEXEC);
+	while (low < 0 && errno == EINTR);
+	if (low < 0 || low > 2)
+		return low;
+	fd = fcntl(low, F_DUPFD_CLOEXEC, 3);
+	client_close(&low);
+	return fd;
+}
+
+int client_stat(const char *path, struct stat *out)
+{
+	int rc;
+
+	do
+		rc = stat(path, out);
+	while (rc && errno == EINTR);
+	return rc;
+}
+
+void client_hold_signals(sigset_t *was)
+{
+	sigset_t all;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, was);
+}
+
+void client_let_signals(const sigset_t *was)
+{
+	int saved = errno;
+
+	pthread_sigmask(SIG_SETMASK, was, NULL);
+	errno = saved;
+}
+
+int client_mkdir(const char *path, mode_t mode)
+{
+	sigset_t was;
+	int rc;
+
+	client_hold_signals(&was);
+	rc = mkdir(path, mode);
+	client_let_signals(&was);
+	return rc;
+}
+
+int client_rmdir(const char *path)
+{
+	sigset_t was;
+	int rc;
+
+	client_hold_signals(&was);
+	rc = rmdir(path);
+	client_let_signals(&was);
+	return rc;
+}
+
 ssize_t client_read(const char *path, char *text, size_t size)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	int fd = client_open(path, O_RDONLY);
 	size_t len = 0;
 	ssize_t got = 1;
 

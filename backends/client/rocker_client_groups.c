@@ -97,7 +97,7 @@ static int open_procs(const char *point, const char *below)
 	char path[2 * PATH_MAX];
 
 	snprintf(path, sizeof(path), "%.*s%.*s/cgroup.procs", PATH_MAX, point, PATH_MAX - 16, below);
-	return open(path, O_WRONLY | O_CLOEXEC);
+	return client_open(path, O_WRONLY);
 }
 
 /* -ENOENT: the hierarchy is not mounted here. */

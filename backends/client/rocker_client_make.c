@@ -64,10 +64,12 @@ static ROCKER_ERR make_directory(const char *mount, struct client_rocker *rocker
 		rocker->number = atomic_fetch_add(&last_number, 1) + 1;
 		snprintf(rocker->path, sizeof(rocker->path), "%.*s/rockers/lib-%d-%u", (int)(sizeof(rocker->path) - 64), mount,
 			 (int)getpid(), rocker->number);
-		err = mkdir(rocker->path, 0755) ? errno : 0;
+		err = client_mkdir(rocker->path, 0755) ? errno : 0;
 	}
 	if (!err)
 		return ROCKER_ERR_success;
+	if (err == ETIMEDOUT || err == EINTR)
+		(void)client_rmdir(rocker->path); /* it may have come nevertheless */
 	if (lost(err))
 		return client_fail(ROCKER_ERR_send_req_failed, "mkdir %.200s: %s", rocker->path, strerror(err));
 	return client_fail(ROCKER_ERR_gen_local_addr_failed, "mkdir %.200s: %s", rocker->path, strerror(err));
@@ -77,11 +79,13 @@ static ROCKER_ERR make_directory(const char *mount, struct client_rocker *rocker
 static int write_spec(const char *path, const char *spec)
 {
 	size_t len = strlen(spec);
-	int fd = open(path, O_WRONLY | O_TRUNC | O_CLOEXEC), err = 0;
+	int fd = client_open(path, O_WRONLY | O_TRUNC), err = 0;
+	sigset_t was;
 	ssize_t done;
 
 	if (fd < 0)
 		return errno;
+	client_hold_signals(&was);
 	done = write(fd, spec, len);
 	if (done < 0)
 		err = errno;
@@ -89,6 +93,7 @@ static int write_spec(const char *path, const char *spec)
 		err = EIO;
 	if (close(fd) && !err)
 		err = errno;
+	client_let_signals(&was);
 	return err;
 }
 
@@ -194,7 +199,7 @@ ROCKER_ERR client_make(const char *mount, const RockerRequest *req, struct clien
 		err = err ?: wait_ready(&rocker, deadline);
 		err = err ?: read_guard(&rocker);
 		if (err)
-			(void)rmdir(rocker.path);
+			(void)client_rmdir(rocker.path);
 		else
 			*out = rocker;
 	}
@@ -241,27 +246,45 @@ static bool abandoned(int pid, unsigned number)
 	return pid == getpid() ? was_entered(number) : kill(pid, 0) && errno == ESRCH;
 }
 
-/* Calls what for each rocker that this library made for this user, until it returns false. */
-static void each_rocker(const char *mount, bool (*what)(const struct client_rocker *, int pid, void *), void *arg)
+static struct dirent *next_entry(DIR *folder, int *err)
+{
+	struct dirent *entry;
+
+	do {
+		errno = 0;
+		entry = readdir(folder);
+	} while (!entry && errno == EINTR);
+	*err = errno;
+	return entry;
+}
+
+/* Calls what for each rocker that this library made for this user, until it returns false. 0, or errno: not all are known. */
+static int each_rocker(const char *mount, bool (*what)(const struct client_rocker *, int pid, void *), void *arg)
 {
 	struct client_rocker rocker = { .guard = 0 };
 	struct dirent *entry;
 	struct stat st;
 	DIR *folder;
 	bool more = true;
-	int pid, end;
+	int pid, end, fd, err = 0;
 
 	snprintf(rocker.path, sizeof(rocker.path), "%.*s/rockers", (int)(sizeof(rocker.path) - 64), mount);
-	folder = opendir(rocker.path);
-	while (folder && more && (entry = readdir(folder))) {
+	fd = client_open(rocker.path, O_RDONLY | O_DIRECTORY);
+	folder = fd < 0 ? NULL : fdopendir(fd);
+	if (!folder) {
+		err = errno;
+		client_close(&fd);
+		return err;
+	}
+	while (more && (entry = next_entry(folder, &err))) {
 		if (sscanf(entry->d_name, "lib-%9d-%9u%n", &pid, &rocker.number, &end) != 2 || entry->d_name[end])
 			continue;
 		snprintf(rocker.path, sizeof(rocker.path), "%.*s/rockers/%.48s", (int)(sizeof(rocker.path) - 64), mount, entry->d_name);
-		if (!stat(rocker.path, &st) && st.st_uid == geteuid())
+		if (!client_stat(rocker.path, &st) && st.st_uid == geteuid())
 			more = what(&rocker, pid, arg);
 	}
-	if (folder)
-		closedir(folder);
+	closedir(folder);
+	return err;
 }
 
 static bool sweep_one(const struct client_rocker *rocker, int pid, void *arg)
@@ -270,19 +293,20 @@ static bool sweep_one(const struct client_rocker *rocker, int pid, void *arg)
 
 	(void)arg;
 	if (abandoned(pid, rocker->number) && read_file(rocker, "state", state, sizeof(state)) > 0 && !strcmp(state, "dead") &&
-	    !rmdir(rocker->path) && pid == getpid())
+	    !client_rmdir(rocker->path) && pid == getpid())
 		forget(rocker->number);
 	return true;
 }
 
 void client_sweep(const char *mount)
 {
-	each_rocker(mount, sweep_one, NULL);
+	(void)each_rocker(mount, sweep_one, NULL);
 }
 
 struct removal {
 	const RockerResult *of;
-	int err; /* ESRCH: not found */
+	bool found;
+	int err; /* of the one that was found, or of one that may have been it */
 };
 
 static bool remove_one(const struct client_rocker *found, int pid, void *arg)
@@ -290,11 +314,14 @@ static bool remove_one(const struct client_rocker *found, int pid, void *arg)
 	struct client_rocker rocker = *found;
 	struct removal *removal = arg;
 	char text[TEXT_SIZE], name[CLIENT_NAME_SIZE];
+	ssize_t len = read_file(&rocker, "guard", text, sizeof(text));
 
-	if (read_file(&rocker, "guard", text, sizeof(text)) <= 0 || !value_of(text, "name", name, sizeof(name)) ||
-	    memcmp(name, removal->of->guard_pname, sizeof(name)) != 0)
+	if (len < 0 && len != -ENOENT && len != -ENODEV && len != -ESTALE)
+		removal->err = (int)-len;
+	if (len <= 0 || !value_of(text, "name", name, sizeof(name)) || memcmp(name, removal->of->guard_pname, sizeof(name)) != 0)
 		return true;
-	removal->err = rmdir(rocker.path) ? errno : 0;
+	removal->found = true;
+	removal->err = client_rmdir(rocker.path) && errno != ENOENT ? errno : 0;
 	if (!removal->err && pid == getpid())
 		forget(rocker.number);
 	return false;
@@ -303,9 +330,11 @@ static bool remove_one(const struct client_rocker *found, int pid, void *arg)
 /* One whose guard has ended does not show its name any more: it is swept. */
 int ROCKER_remove(const RockerResult *result)
 {
-	struct removal removal = { .of = result, .err = ESRCH };
+	struct removal removal = { .of = result };
 	char mount[PATH_MAX];
+	int err;
 
+	client_succeed();
 	if (!result || result->guard_pid <= 0) {
 		errno = EINVAL;
 		return -1;
@@ -314,13 +343,12 @@ int ROCKER_remove(const RockerResult *result)
 		errno = ENODEV;
 		return -1;
 	}
-	each_rocker(mount, remove_one, &removal);
+	err = each_rocker(mount, remove_one, &removal);
 	client_sweep(mount);
-	if (removal.err && removal.err != ESRCH && removal.err != ENOENT) {
-		(void)client_fail(ROCKER_ERR_sys, "rmdir of the rocker of guard %d: %s", result->guard_pid, strerror(removal.err));
-		errno = removal.err;
-		return -1;
-	}
-	client_succeed();
-	return 0;
+	err = removal.found ? removal.err : removal.err ?: err;
+	if (!err)
+		return 0;
+	(void)client_fail(ROCKER_ERR_sys, "the rocker of guard %d cannot be removed: %s", result->guard_pid, strerror(err));
+	errno = err;
+	return -1;
 }

@@ -57,7 +57,7 @@ ROCKER_ERR client_find_mount(char *path, size_t size)
 		return client_fail(ROCKER_ERR_send_req_failed, "no sandboxfs is mounted, and SANDBOXFS_MOUNT names none");
 	}
 	snprintf(rockers, sizeof(rockers), "%.*s/rockers", (int)(sizeof(rockers) - NAMES_ROOM), path);
-	if (stat(rockers, &st))
+	if (client_stat(rockers, &st))
 		return client_fail(ROCKER_ERR_send_req_failed, "no sandboxfs answers at %.200s: %s", rockers, strerror(errno));
 	if (!S_ISDIR(st.st_mode))
 		return client_fail(ROCKER_ERR_send_req_failed, "%.200s is not a directory", rockers);

@@ -42,7 +42,7 @@ sfs.ok("its guard is a process", os.path.exists(f"/proc/{guard['pid']}"))
 sfs.ok("procs is its guard alone", sfs.read("rockers/a/procs").split() in ([guard["pid"]], []), sfs.read("rockers/a/procs"))
 sfs.ok("activity", sfs.flat("rockers/a/activity").keys() ==
        {"populated", "starts", "exits", "oom_kills", "timeouts", "refused_syscalls"})
-sfs.ok("every row can be read", all(sfs.read(f"rockers/a/{n}") is not None for n in os.listdir(path("a"))
+sfs.ok("every row can be read", all(subprocess.run(["cat", path(f"a/{n}")], capture_output=True, check=False).returncode == 0 for n in os.listdir(path("a"))
                                     if n not in ("jobs", "ns", "root", "kill", "run", "start")))
 
 # ---- values

@@ -7,12 +7,14 @@
 #include <poll.h>
 
 #include "client_request.h"
+#include "landlock_rules.h"
 
 /* What the app sees, in memory that it shares with the test. */
 struct facts {
 	uid_t ids[6];
-	int groups, pid, ppid, sid_is_pid, no_new_privs, bounding, fds, arg, keeps;
+	int refused, device, groups, pid, ppid, sid_is_pid, no_new_privs, bounding, fds, arg, keeps;
 	unsigned caps;
+	rlim_t core, memory;
 	bool environment;
 	mode_t input;
 	char cwd[64];
@@ -20,6 +22,14 @@ struct facts {
 };
 
 static struct facts *facts;
+static char device[64]; /* a whiteout, which everybody may make whom Landlock lets */
+
+static rlim_t hard_limit(int number)
+{
+	struct rlimit limit;
+
+	return getrlimit(number, &limit) ? 0 : limit.rlim_max;
+}
 
 static void look_at_rights(struct facts *f)
 {
@@ -42,6 +52,10 @@ static int app(void *arg)
 	struct stat st;
 
 	look_at_rights(f);
+	f->core = hard_limit(RLIMIT_CORE);
+	f->memory = hard_limit(RLIMIT_DATA);
+	f->device = mknod(device, S_IFCHR | 0600, 0) ? errno : 0;
+	f->refused = syscall(SYS_getpriority, 0, 0) < 0 ? errno : 0;
 	f->arg = *(int *)arg;
 	f->pid = getpid();
 	f->ppid = getppid();
@@ -57,14 +71,6 @@ static int app(void *arg)
 	return 42;
 }
 
-static bool can_hold(void)
-{
-	if (geteuid() == 0 && fake.holder > 0)
-		return true;
-	check_skip("namespaces can be entered by root alone");
-	return false;
-}
-
 static void read_space(pid_t pid, const char *name, char out[64])
 {
 	char path[64];
@@ -72,14 +78,6 @@ static void read_space(pid_t pid, const char *name, char out[64])
 	snprintf(path, sizeof(path), "/proc/%d/ns/%s", (int)pid, name);
 	memset(out, 0, 64);
 	CHECK(readlink(path, out, 63) > 0);
-}
-
-static int status_of(pid_t pid)
-{
-	int status = -1;
-
-	CHECK_INT(waitpid(pid, &status, 0), pid);
-	return status;
 }
 
 static void check_facts(const struct facts *f)
@@ -90,6 +88,10 @@ static void check_facts(const struct facts *f)
 	CHECK_INT(f->caps, 0);
 	CHECK_INT(f->bounding, 0);
 	CHECK_INT(f->no_new_privs, 1);
+	CHECK_INT(f->refused, EXDEV);
+	CHECK(f->core <= 1);
+	CHECK_INT(f->memory, FAKE_DATA);
+	CHECK_INT(f->device, landlock_version() < LANDLOCK_WITH_REFER ? 0 : EACCES);
 	CHECK_INT(f->fds, 0);
 	CHECK(!f->environment);
 	CHECK_STR(f->cwd, "/");
@@ -411,10 +413,50 @@ static void abort_ends_the_app_by_signal(void)
 	CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
 }
 
+static int ask_for_death(void *arg)
+{
+	(void)arg;
+	(void)syscall(SYS_setpriority, 0, 0, 0);
+	return 0;
+}
+
+static void filter_kills(void)
+{
+	RockerRequest req = request();
+	RockerResult result;
+	int status;
+
+	if (!can_hold())
+		return;
+	fake_start();
+	result = ROCKER_enter_rocker(&req, ask_for_death, NULL);
+	REQUIRE(result.app_pid > 0);
+	status = status_of(result.app_pid);
+	CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS);
+}
+
+/* A mount that is older has none; and half of one is none. */
+static void no_app_without_its_filter(void)
+{
+	if (!can_hold())
+		return;
+	fake_start();
+	fake.filter_size = 0;
+	CHECK_ERR(enter(), ROCKER_ERR_enter_rocker_failed, "seccomp.bpf: No such file");
+	fake_start();
+	fake.filter_size = sizeof(fake_filter) - 1;
+	CHECK_ERR(enter(), ROCKER_ERR_unknown, "is no filter");
+	fake_start();
+	fake.filter_size = sizeof(fake_filter[0]); /* it does not end */
+	CHECK_ERR(enter(), ROCKER_ERR_app_exec_failed, "the app's seccomp: Invalid argument");
+	CHECK_INT(waitpid(-1, NULL, WNOHANG), 0);
+}
+
 int main(void)
 {
 	facts = mmap(NULL, sizeof(*facts), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	request_start();
+	snprintf(device, sizeof(device), "/tmp/sfs-client-device-%d", (int)getpid());
 	if (geteuid() == 0)
 		RUN(fake_hold);
 	RUN(guard_hears_of_the_briefest_app); /* before others: it counts */
@@ -425,10 +467,13 @@ int main(void)
 	RUN(ways_that_are_barred_are_enter);
 	RUN(dead_processes_are_exec);
 	RUN(unmapped_ids_are_exec);
+	RUN(filter_kills);
+	RUN(no_app_without_its_filter);
 	RUN(dead_rockers_are_swept);
 	RUN(abort_ends_the_app_by_signal);
 	RUN(app_joins_the_guards_groups);
 	fake_stop();
+	unlink(device);
 	remove_groups();
 	return check_done();
 }

@@ -12,12 +12,16 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <sched.h>
+#include <stddef.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -25,7 +29,8 @@
 
 #include "check.h"
 
-#define FAKE_UID 1000
+#define FAKE_UID  1000
+#define FAKE_DATA (1UL << 40) /* bytes */
 
 static const char *const fake_spaces[] = { "cgroup", "ipc", "uts", "net", "pid", "mnt", "user", NULL };
 
@@ -36,6 +41,7 @@ static struct {
 	const char *error;
 	const char *guard;       /* NULL: as its process says */
 	bool no_spec;            /* there is no such file */
+	size_t filter_size;      /* of fake_filter; 0: there is no file */
 	const char *broken;      /* namespace without a link */
 	const char *link;        /* where "pid" leads instead */
 	pid_t holder;            /* plays the guard */
@@ -44,18 +50,32 @@ static struct {
 	char spec[16384];        /* what was written to that of the one that was removed last */
 } fake;
 
-static void fake_file(const char *folder, const char *name, const char *text)
+/* Under it getpriority(2) is refused, and setpriority(2) kills. */
+static const struct sock_filter fake_filter[] = {
+	BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_getpriority, 2, 0),
+	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_setpriority, 2, 0),
+	BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EXDEV),
+	BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
+};
+
+static void fake_bytes(const char *folder, const char *name, const void *bytes, size_t size)
 {
 	char path[256];
 	int fd;
 
-	if (!text)
-		return;
 	snprintf(path, sizeof(path), "%s/%s", folder, name);
 	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-	if (fd < 0 || write(fd, text, strlen(text)) < 0)
+	if (fd < 0 || write(fd, bytes, size) < 0)
 		check_fail(__FILE__, __LINE__, "%s: %s", path, strerror(errno));
 	close(fd);
+}
+
+static void fake_file(const char *folder, const char *name, const char *text)
+{
+	if (text)
+		fake_bytes(folder, name, text, strlen(text));
 }
 
 static void fake_fill(const char *folder)
@@ -68,6 +88,8 @@ static void fake_fill(const char *folder)
 	fake_file(folder, "state", fake.state);
 	fake_file(folder, "error", fake.error ? fake.error : "ok\n");
 	fake_file(folder, "spec", fake.no_spec ? NULL : "");
+	if (fake.filter_size)
+		fake_bytes(folder, "seccomp.bpf", fake_filter, fake.filter_size);
 	snprintf(path, sizeof(path), "%s/ns", folder);
 	syscall(SYS_mkdirat, AT_FDCWD, path, 0755);
 	for (int i = 0; fake_spaces[i]; i++) {
@@ -158,6 +180,8 @@ static void fake_start(void)
 	fake.state = "ready\n";
 	fake.error = fake.guard = fake.broken = fake.link = NULL;
 	fake.no_spec = false;
+	fake.filter_size = sizeof(fake_filter);
+	fake_file(fake.mount, "machine", "kernel 1\nrocker_landlock devices\n");
 	fake.last[0] = '\0';
 	setenv("SANDBOXFS_MOUNT", fake.mount, 1);
 }
@@ -198,6 +222,8 @@ static _Noreturn void hold(int ready)
 {
 	prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
 	prctl(PR_SET_NAME, fake.holder_name);
+	setrlimit(RLIMIT_CORE, &(struct rlimit){ 1, 1 });
+	setrlimit(RLIMIT_DATA, &(struct rlimit){ FAKE_DATA, FAKE_DATA });
 	(void)!write(ready, "", 1);
 	for (;;) {
 		siginfo_t info;

@@ -39,6 +39,22 @@ __attribute__((unused)) static RockerResult enter(void)
 	return ROCKER_enter_rocker(&req, nothing, NULL);
 }
 
+__attribute__((unused)) static bool can_hold(void)
+{
+	if (geteuid() == 0 && fake.holder > 0)
+		return true;
+	check_skip("namespaces can be entered by root alone");
+	return false;
+}
+
+__attribute__((unused)) static int status_of(pid_t pid)
+{
+	int status = -1;
+
+	CHECK_INT(waitpid(pid, &status, 0), pid);
+	return status;
+}
+
 /* Such a failure, with a sentence, and pids that kill nobody. */
 #define CHECK_ERR(result, expected, part)                                                                              \
 	do {                                                                                                           \

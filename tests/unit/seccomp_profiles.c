@@ -332,6 +332,43 @@ static void without_listener(void)
 	}
 }
 
+/* 0: it says so at once; else the signal that ends it. */
+static int end_of_refused(unsigned number)
+{
+	struct sock_fprog program = { 0 };
+	int status = -1;
+
+	CHECK(!seccomp_profile_build_unheard(number, &program));
+	CHECK_INT(program.len, programs[number].len);
+	fflush(stdout);
+	pid_t pid = fork();
+	if (!pid) {
+		prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+		if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program))
+			syscall(SYS_exit_group, 1);
+		if (syscall(SYS_clone3, 0, 0) != -1 || errno != ENOSYS)
+			syscall(SYS_exit_group, 2);
+		if (syscall(SYS_keyctl, 0, 0) != -1 || errno != EPERM)
+			syscall(SYS_exit_group, 3);
+		syscall(SYS_exit_group, 0);
+	}
+	waitpid(pid, &status, 0);
+	free(program.filter);
+	CHECK(WIFSIGNALED(status) || !WEXITSTATUS(status));
+	return WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+}
+
+/* The filter that is given to others answers itself, or kills where its profile does. */
+static void unheard(void)
+{
+	struct sock_fprog none;
+
+	CHECK_INT(end_of_refused(DEFAULT), 0);
+	CHECK_INT(end_of_refused(OPEN), 0);
+	CHECK_INT(end_of_refused(STRICT), SIGSYS);
+	CHECK_INT(seccomp_profile_build_unheard(PROFILES, &none), -EINVAL);
+}
+
 int main(void)
 {
 	RUN(shipped);
@@ -340,6 +377,7 @@ int main(void)
 	RUN(open_profile);
 	RUN(strict_profile);
 	RUN(without_listener);
+	RUN(unheard);
 	for (int i = 0; i < PROFILES; i++)
 		free(programs[i].filter);
 	return check_done();
