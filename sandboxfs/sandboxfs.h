@@ -327,6 +327,12 @@ void sfs_req_on_cancel(struct sfs_req *req, void (*cancel)(void *arg), void *arg
 bool sfs_req_cancelled(const struct sfs_req *req);
 void sfs_req_done(struct sfs_req *req, int rc, struct sfs_blob *answer);
 
+/*
+ * Work that nobody waits for, of make() and unmake(): call(arg) is made by this thread once the caller has the
+ * answer, who is then in nobody's way; elsewhere at once. What must survive this daemon is done before that.
+ */
+void sfs_after(void (*call)(void *arg), void *arg);
+
 /* ---- the daemon at large --------------------------------------------------------------------- */
 
 /*

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "after.h"
 #include "rocker_life.h"
 
 /* The core, without any backend behind it. */
@@ -407,6 +408,89 @@ static void many_wait(void)
 	finish(rocker);
 }
 
+/* One that was made is built once its maker has been answered: who comes before that waits for it. */
+static void promised(void)
+{
+	struct rocker *rocker = fresh();
+	struct asked asked = { 0 };
+
+	after_begin();
+	rocker_promise(rocker);
+	CHECK_INT(rocker->state, ROCKER_BUILDING);
+	rocker_acquire(rocker, note, &asked);
+	CHECK_INT(asked.calls + (int)nbuilt, 0);
+	rocker_begin(rocker);
+	rocker_begin(rocker);
+	CHECK_INT(nbuilt, 1);
+	answer(0, 0);
+	CHECK(asked.calls == 1 && !asked.rc);
+	rocker_release(rocker);
+	rocker_begin(rocker);
+	CHECK_INT(nbuilt, 1);
+	rocker_remove(rocker);
+	CHECK(!built[0]->dropped); /* so is what is removed torn down */
+	rocker_acquire(rocker, note, &asked);
+	CHECK_INT(asked.rc, -ENODEV);
+	after_end();
+	CHECK(built[0]->dropped);
+	finish(rocker);
+}
+
+static void promised_in_vain(void)
+{
+	struct rocker *rocker = fresh(), *other = fresh();
+	struct asked asked = { 0 };
+
+	rocker_promise(rocker);
+	rocker_acquire(rocker, note, &asked);
+	refuse_new = true;
+	rocker_begin(rocker);
+	CHECK_INT(asked.rc, -EAGAIN);
+	CHECK_INT(rocker->state, ROCKER_DEAD);
+	refuse_new = false;
+	rocker_promise(other);
+	change(other, KEY_NETWORK, "loopback");
+	rocker_build(other);
+	rocker_begin(other);
+	CHECK_INT(nbuilt, 1);
+	CHECK_INT(built[0]->network, PLAN_NET_LOOPBACK);
+	finish(other);
+	rocker_promise(rocker);
+	rocker_acquire(rocker, note, &asked);
+	nbuilt = ngone = 0;
+	rocker_remove(rocker);
+	rocker_begin(rocker);
+	CHECK_INT(asked.rc, -ENODEV);
+	CHECK_INT(nbuilt, 0);
+	finish(rocker);
+}
+
+static unsigned afters;
+
+static void after(void *arg)
+{
+	afters = afters * 10 + *(const unsigned *)arg;
+}
+
+static void after_the_answer(void)
+{
+	const unsigned numbers[] = { 1, 2, 3, 4, 5 };
+
+	sfs_after(after, (void *)&numbers[0]);
+	CHECK_INT(afters, 1);
+	afters = 0;
+	after_begin();
+	for (int i = 0; i < 4; i++)
+		sfs_after(after, (void *)&numbers[i]);
+	CHECK_INT(afters, 0);
+	sfs_after(after, (void *)&numbers[4]); /* there is room for no more */
+	CHECK_INT(afters, 5);
+	after_end();
+	CHECK_INT(afters, 51234);
+	after_end();
+	CHECK_INT(afters, 51234);
+}
+
 /* What the launcher has been asked for is under way until it has answered, and then until nothing is left. */
 static void under_way(void)
 {
@@ -472,6 +556,9 @@ int main(void)
 	RUN(guard_ends);
 	RUN(removed_while_building);
 	RUN(many_wait);
+	RUN(promised);
+	RUN(promised_in_vain);
+	RUN(after_the_answer);
 	RUN(under_way);
 	return check_done();
 }
