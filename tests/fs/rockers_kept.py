@@ -73,6 +73,12 @@ template("bad.ini", "[rocker]\nhostname = web\nhost = all\n")
 template("open.ini", "[rocker]\n", 0o666)
 os.mkdir(path("web@1"), 0o711)
 sfs.ok("a template is taken", sfs.read("rockers/web@1/hostname") == "web\n" and settled("web@1") == "ready", sfs.read("log"))
+for hostname in ("wab", "wac"):
+    template("web.ini", f"[rocker]\nhostname = {hostname}\nnetwork = loopback\nbinds = /usr /usr ro\n")
+    os.mkdir(path("web@2"))
+    sfs.ok(f"and as it is now: {hostname}", sfs.read("rockers/web@2/hostname") == hostname + "\n", sfs.read("rockers/web@2/hostname"))
+    sfs.write("rockers/web@2/time.max_ms", "777\n")
+    os.rmdir(path("web@2"))
 sfs.ok("a bad one is refused with its line", sfs.error_of(os.mkdir, path("bad@1")) == errno.EINVAL and "line 3" in sfs.read("error"),
        sfs.read("error"))
 sfs.ok("and one that others can write", sfs.error_of(os.mkdir, path("open@1")) == errno.EACCES and "written by others" in sfs.read("error"),
@@ -101,18 +107,23 @@ os.rmdir(path("five"))
 os.rmdir(path("six"))
 shown = {n: sfs.read(f"rockers/{n}/spec") for n in ("plain", "chosen", "web@1", "moded")}
 sfs.ok("the daemon ends", stop(daemon) == 0)
-sfs.ok("only what differs has a file", kept() == {".made", "chosen", "web@1", "moded"}, kept())
+sfs.ok("only what differs has a file", kept() == {".made", ".texts", "chosen", "moded"}, kept())
 
 template("web.ini", "[rocker]\nhostname = other\n")
 with open(os.path.join(state, "rockers/damaged"), "w") as f:
     f.write("sandboxfs-rocker 1\nuid 0\ngid 0\nmode 755\nby binds 0 x\n\n[rocker]\n")
+with open(os.path.join(state, "rockers/.texts"), "r+b") as f:
+    lines = f.read()
+    sfs.ok("what templates said is kept in lines of one length", len(lines) % 1024 == 0 and lines.count(b"+ web@1 ") == 1 and b"web@2" not in lines.replace(b"- web@2", b""), lines)
+    f.write(b"%-127s\n" % b"+ torn 0 0 755" + b"sandboxfs-rocker 1\nuid 0\ngid 0\nmode 755\nby binds 0 x\n\n[rocker]\n".ljust(896, b"\0") + b"+ cut")
 daemon = start()
 names = set(os.listdir(os.path.join(mnt, "rockers")))
 sfs.ok("they are there again", names == {"plain", "chosen", "web@1", "moded"}, names)
 sfs.ok("as they were", all(sfs.read(f"rockers/{n}/spec") == text for n, text in shown.items()))
 sfs.ok("with their modes", [os.stat(path(n)).st_mode & 0o777 for n in ("chosen", "web@1", "moded")] == [0o700, 0o711, 0o750])
 sfs.ok("and groups", sfs.ROLE != "root" or os.stat(path("moded")).st_gid == 77)
-sfs.ok("a damaged one is reported", "damaged" in sfs.read("status") and sfs.read("status").count("\n") == 1, sfs.read("status"))
+sfs.ok("damaged ones are reported", all(f"rocker {n} is not loaded" in sfs.read("status") for n in ("damaged", "torn")) and sfs.read("status").count("\n") == 2,
+       sfs.read("status"))
 sfs.ok("not built before somebody uses it", sfs.read("rockers/chosen/state").strip() == "dead")
 sfs.error_of(sfs.write, "rockers/chosen/run", "/nope\n")
 sfs.ok("and then as its files say", settled("chosen") == "ready" and sfs.read("rockers/chosen/binds") == "/usr '/in side' ro\n",
@@ -135,6 +146,6 @@ sfs.ok("what was given up has changed nothing", sfs.read("rockers/chosen/data_di
 for name in names:
     os.rmdir(path(name))
 sfs.ok("the daemon ends again", stop(daemon) == 0)
-sfs.ok("nothing is left on disk", kept() == {".made", "damaged"}, kept())
+sfs.ok("nothing is left on disk", kept() == {".made", ".texts", "damaged"}, kept())
 subprocess.run(["rm", "-rf", top], check=False)
 sfs.done()
