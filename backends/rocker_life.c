@@ -19,6 +19,13 @@ static void set_state(struct rocker *rocker, enum rocker_state state)
 	rocker_changed(rocker, "activity");
 }
 
+/* Why it is DEAD, to whoever made or changed it: before anybody can see that it is. */
+static void tell_owner(struct rocker *rocker, int rc, const char *sentence)
+{
+	if (rocker->dir)
+		sfs_failed(rocker->dir, rocker->owner, sfs_fail(rc, "%s", sentence));
+}
+
 static const struct launch_rocker_calls calls;
 
 static int launch(struct rocker *rocker, const struct rocker_plan *plan, bool adopts)
@@ -183,6 +190,8 @@ static void settle(struct rocker *rocker, const struct rocker_order *ordered, in
 		*rc = order_new(rocker);
 		sentence = sfs_sentence();
 	} else {
+		if (*rc && ordered->unasked)
+			tell_owner(rocker, *rc, sentence);
 		set_state(rocker, ROCKER_DEAD);
 	}
 	if (*rc)
@@ -355,8 +364,12 @@ static void build_if(struct rocker *rocker, bool (*is_wanted)(const struct rocke
 	if (is_wanted(rocker)) {
 		rocker_detach(rocker, &leaving);
 		rc = order_new(rocker);
-		if (rc)
+		if (rc) {
 			rocker_fail_waiting(rocker, &leaving, rc, sfs_sentence());
+			tell_owner(rocker, rc, leaving.sentence);
+		} else {
+			rocker->order->unasked = true;
+		}
 	}
 	pthread_mutex_unlock(&rocker->lock);
 	if (rc)

@@ -69,6 +69,7 @@ struct rocker_order {
 	struct rocker *rocker; /* counted */
 	struct rocker_slow slow;
 	bool adopts; /* constant: it is not made, but was left by another daemon */
+	bool unasked; /* nobody's use of it: its owner is told why it did not come; the rocker's lock */
 };
 
 /* What is let go of, and told, once the lock has been given back. */

@@ -169,6 +169,12 @@ struct sfs_attr {
 /* The row "error" of an object: { "error", 0444, sfs_error_show, .flags = SFS_PER_UID, ... }. */
 int sfs_error_show(struct sfs_obj *dir, const struct sfs_cred *who, struct sfs_buf *out);
 
+/*
+ * What uid asked for in dir, and was answered as done, has failed since: noted in "error" of dir, /error and /errors as
+ * a refusal is, with this thread's sentence for err. Never waits.
+ */
+void sfs_failed(struct sfs_obj *dir, uid_t uid, int err);
+
 /* ---- a kind of directory --------------------------------------------------------------------- */
 
 /*

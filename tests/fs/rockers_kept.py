@@ -85,6 +85,19 @@ sfs.ok("and one that others can write", sfs.error_of(os.mkdir, path("open@1")) =
        sfs.read("error"))
 sfs.ok("and half a name", sfs.error_of(os.mkdir, path("web@")) == errno.EINVAL)
 
+template("gone.ini", "[rocker]\nbinds = /nope/x /x ro\n")
+os.mkdir(path("gone@1"))
+sfs.ok("one that cannot be built is dead", settled("gone@1") == "dead")
+words = sfs.read("rockers/gone@1/error").split(" ", 2)
+sfs.ok("and tells its maker why", words[:2] == ["rockers/gone@1", "ENOENT"] and "/nope/x" in words[2], words)
+sfs.ok("as /error and /errors do", sfs.read("error").split(" ", 2) == words and "gone@1 ENOENT" in sfs.read("errors"), sfs.read("error"))
+sfs.ok("looks do not wipe that away", sfs.read("rockers/gone@1/state").strip() == "dead" and sfs.read("rockers/gone@1/error").split(" ", 2) == words)
+os.mkdir(path("gone@2"))
+for name in ("gone@2", "gone@1"):
+    sfs.ok(f"a command that waits for it hears that: {name}", sfs.error_of(sfs.write, f"rockers/{name}/run", "/bin/true\n") == errno.ENOENT
+           and sfs.read(f"rockers/{name}/error").split(" ", 2) == [f"rockers/{name}/run", *words[1:]], sfs.read(f"rockers/{name}/error"))
+    os.rmdir(path(name))
+
 os.mkdir(path("plain"))
 os.mkdir(path("chosen"), 0o700)
 os.mkdir(path("removed"))
