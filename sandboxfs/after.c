@@ -33,11 +33,10 @@ void after_begin(void)
 	left.begun = true;
 }
 
-void after_end(void)
+void after_end(bool patient)
 {
 	left.begun = false;
-	/* On one processor the caller would wait for us, whom it does not need, though it has its answer. */
-	if (left.count)
+	if (left.count && patient)
 		(void)sched_yield();
 	for (unsigned i = 0; i < left.count; i++)
 		left.calls[i].call(left.calls[i].arg);

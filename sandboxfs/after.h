@@ -7,8 +7,13 @@
 #ifndef AFTER_H
 #define AFTER_H
 
+#include <stdbool.h>
+
 void after_begin(void);
-/* The caller has been answered: makes the calls, in their order. */
-void after_end(void);
+/*
+ * The caller has been answered: makes the calls, in their order. patient: nobody is going to wait for what they do, so
+ * that the caller goes first where both want one processor; it may then be a time slice until they are made.
+ */
+void after_end(bool patient);
 
 #endif

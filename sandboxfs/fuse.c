@@ -171,7 +171,7 @@ static void op_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t
 		    fuse_resent ? adopt_mkdir(&where, &who, &seen)
 				: dir_mkdir(&where, mode, &who, &seen),
 		    &seen);
-	after_end();
+	after_end(false);
 }
 
 static void op_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name)
@@ -181,7 +181,7 @@ static void op_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name)
 
 	after_begin();
 	fuse_answer(req, fuse_resent ? adopt_remove(&where, &who) : dir_rmdir(&where, &who));
-	after_end();
+	after_end(true);
 }
 
 static void op_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)

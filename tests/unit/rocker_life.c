@@ -431,7 +431,7 @@ static void promised(void)
 	CHECK(!built[0]->dropped); /* so is what is removed torn down */
 	rocker_acquire(rocker, note, &asked);
 	CHECK_INT(asked.rc, -ENODEV);
-	after_end();
+	after_end(false);
 	CHECK(built[0]->dropped);
 	finish(rocker);
 }
@@ -485,9 +485,9 @@ static void after_the_answer(void)
 	CHECK_INT(afters, 0);
 	sfs_after(after, (void *)&numbers[4]); /* there is room for no more */
 	CHECK_INT(afters, 5);
-	after_end();
+	after_end(true);
 	CHECK_INT(afters, 51234);
-	after_end();
+	after_end(false);
 	CHECK_INT(afters, 51234);
 }
 
