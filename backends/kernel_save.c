@@ -171,7 +171,7 @@ static int save_made(struct sfs_obj *dir)
 	if (!faccessat(folder, kernel->name, F_OK, AT_SYMLINK_NOFOLLOW))
 		return save(dir);
 	sfs_owner(dir, &owner.uid, &owner.gid, &owner.mode);
-	rc = made_keep(&lines, kernel->name, &owner, &kernel->made);
+	rc = made_keep(&lines, kernel->name, &owner, (struct made_text){ 0 }, &kernel->made);
 	if (rc == -ENOMEM)
 		return sfs_fail(rc, "no memory to keep kernel '%s'", kernel->name);
 	return disk_error(kernel, rc);
@@ -337,10 +337,11 @@ static bool restore_filed(struct sfs_obj *parent, const char *name, unsigned mad
 }
 
 static bool restore_made(struct sfs_obj *parent, const char *name, const struct sfs_owner *owner,
-			 unsigned made)
+			 struct made_text text, unsigned made)
 {
 	struct kernel *kernel;
 
+	(void)text; /* there are lines alone */
 	if (!faccessat(folder, name, F_OK, AT_SYMLINK_NOFOLLOW))
 		return restore_filed(parent, name, made);
 	kernel = kernel_new(name);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Objects that users made and gave nothing yet, all of a kind in one file: STATE/kernels/.made, STATE/rockers/.made
+ * Objects that users made and gave nothing yet, all of a kind in one file: STATE/kernels/.made, STATE/rockers/.made;
+ * and those that have been made by a template, with what that said: STATE/rockers/.texts
  *
  * To make and to remove a file costs more than all the rest of a mkdir and a rmdir: ext4 passes by
  * each inode that was freed in the last seconds before it finds one. Lines have one length and are
@@ -16,15 +17,23 @@
 #include <string.h>
 #include <unistd.h>
 
-#define FILE_NAME ".made" /* with a dot: no object has such a name */
-#define LINE      128     /* bytes; the longest name and the largest numbers need fewer */
+#define LINE      128 /* bytes; the longest name and the largest numbers need fewer */
 #define TAKEN     '+'
 #define FREE      '-'
 #define FREE_ROOM 64 /* numbers, at first */
+#define WHOLE_MAX (LINE + MADE_TEXT_MAX + 1)
 
-static off_t place_of(unsigned line)
+_Static_assert(!(WHOLE_MAX & (WHOLE_MAX - 1)), "none is cut by the end of a page");
+
+/* Of a line and its text. */
+static size_t size_of(const struct made *made)
 {
-	return (off_t)line * LINE;
+	return LINE + made->room_bytes;
+}
+
+static off_t place_of(const struct made *made, unsigned line)
+{
+	return (off_t)line * (off_t)size_of(made);
 }
 
 /* ---- lines ----------------------------------------------------------------------------------- */
@@ -32,16 +41,16 @@ static off_t place_of(unsigned line)
 /* Under the lock: room to give back each line there is, so that giving back cannot fail. */
 static bool make_room(struct made *made)
 {
-	size_t room = made->room ? 2 * made->room : FREE_ROOM;
+	size_t room = made->nroom ? 2 * made->nroom : FREE_ROOM;
 	unsigned *bigger;
 
-	if (made->lines < made->room)
+	if (made->lines < made->nroom)
 		return true;
 	bigger = reallocarray(made->free, room, sizeof(*bigger));
 	if (!bigger)
 		return false;
 	made->free = bigger;
-	made->room = room;
+	made->nroom = room;
 	return true;
 }
 
@@ -70,8 +79,9 @@ static void give_back(struct made *made, unsigned line)
 /* Opened each time: what is open for writing keeps a file system from being made read-only. */
 static int put(const struct made *made, const char *bytes, size_t size, unsigned line)
 {
-	int fd = openat(made->folder, FILE_NAME, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-	ssize_t n = fd < 0 ? -1 : pwrite(fd, bytes, size, place_of(line));
+	int fd =
+		openat(made->folder, made->file, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	ssize_t n = fd < 0 ? -1 : pwrite(fd, bytes, size, place_of(made, line));
 	int rc = n < 0 ? -errno : n < (ssize_t)size ? -ENOSPC : 0;
 
 	if (!rc && sfs_config()->store_durable && (fdatasync(fd) || fsync(made->folder)))
@@ -89,18 +99,21 @@ static int clear(const struct made *made, unsigned line)
 }
 
 int made_keep(struct made *made, const char *name, const struct sfs_owner *owner,
-	      unsigned *made_out)
+	      struct made_text text, unsigned *made_out)
 {
-	char text[LINE + 1], words[LINE];
+	char whole[WHOLE_MAX + 1], words[LINE];
 	unsigned line = 0;
-	int rc = take(made, &line);
+	int rc = text.size < made->room_bytes || !text.size ? take(made, &line) : -E2BIG;
 
 	if (rc)
 		return rc;
 	snprintf(words, sizeof(words), "%c %s %u %u %o", TAKEN, name, owner->uid, owner->gid,
 		 owner->mode & 07777);
-	snprintf(text, sizeof(text), "%-*s\n", LINE - 1, words);
-	rc = put(made, text, LINE, line);
+	snprintf(whole, sizeof(whole), "%-*s\n", LINE - 1, words);
+	memset(whole + LINE, 0, made->room_bytes);
+	if (text.size)
+		memcpy(whole + LINE, text.bytes, text.size);
+	rc = put(made, whole, size_of(made), line);
 	if (!rc) {
 		*made_out = line + 1;
 		return 0;
@@ -127,13 +140,15 @@ void made_drop(struct made *made, const char *name, unsigned *number)
 /* ---- reading back ---------------------------------------------------------------------------- */
 
 /* False: it is none of ours. */
-static bool parse(const char text[LINE + 1], char name_out[SFS_NAME_MAX + 1], struct sfs_owner *out)
+static bool parse(const char whole[WHOLE_MAX + 1], char name_out[SFS_NAME_MAX + 1],
+		  struct sfs_owner *out)
 {
-	char name[SFS_NAME_MAX + 1];
+	char name[SFS_NAME_MAX + 1], text[LINE + 1] = "";
 	unsigned uid, gid, mode;
 	int end = 0;
 
 	_Static_assert(SFS_NAME_MAX == 64, "the width in the format");
+	memcpy(text, whole, LINE);
 	if (text[LINE - 1] != '\n' ||
 	    sscanf(text, "+ %64[A-Za-z0-9._+@-] %u %u %o %n", name, &uid, &gid, &mode, &end) != 4 ||
 	    end != LINE || name[0] == '.')
@@ -143,38 +158,40 @@ static bool parse(const char text[LINE + 1], char name_out[SFS_NAME_MAX + 1], st
 	return true;
 }
 
-static void take_line(struct made *made, unsigned line, char text[LINE + 1], made_fn *each,
+static void take_line(struct made *made, unsigned line, char whole[WHOLE_MAX + 1], made_fn *each,
 		      struct sfs_obj *parent)
 {
+	struct made_text text = { whole + LINE, strnlen(whole + LINE, made->room_bytes) };
 	char name[SFS_NAME_MAX + 1];
 	struct sfs_owner owner;
 
-	if (text[0] == FREE || !text[0])
+	if (whole[0] == FREE || !whole[0])
 		give_back(made, line); /* zeros: it died before it came to this one */
-	else if (!parse(text, name, &owner))
-		sfs_status(made->where, "%s/" FILE_NAME " has a line that cannot be read",
-			   made->where);
-	else if (!each(parent, name, &owner, line + 1) && !clear(made, line))
+	else if (!parse(whole, name, &owner))
+		sfs_status(made->where, "%s/%s has a line that cannot be read", made->where,
+			   made->file);
+	else if (!each(parent, name, &owner, text, line + 1) && !clear(made, line))
 		give_back(made, line);
 }
 
 /* What is cut at its end, as by a full disk, is nobody's and is written over. */
 static int read_lines(struct made *made, int fd, made_fn *each, struct sfs_obj *parent)
 {
-	char text[LINE + 1] = "";
+	const size_t size = size_of(made);
+	char whole[WHOLE_MAX + 1] = "";
 	ssize_t n;
 
-	while ((n = pread(fd, text, LINE, place_of(made->lines))) == LINE) {
+	while ((n = pread(fd, whole, size, place_of(made, made->lines))) == (ssize_t)size) {
 		if (!make_room(made))
 			return -ENOMEM;
-		take_line(made, made->lines++, text, each, parent);
+		take_line(made, made->lines++, whole, each, parent);
 	}
 	return n < 0 ? -errno : 0;
 }
 
 int made_load(struct made *made, int folder, struct sfs_obj *parent, made_fn *each)
 {
-	int fd = openat(folder, FILE_NAME, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	int fd = openat(folder, made->file, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	int rc = fd < 0 && errno != ENOENT ? -errno : 0;
 
 	made->folder = folder;
@@ -182,7 +199,7 @@ int made_load(struct made *made, int folder, struct sfs_obj *parent, made_fn *ea
 		rc = read_lines(made, fd, each, parent);
 		close(fd);
 	}
-	return rc ? sfs_fail(-EIO, "%s/" FILE_NAME " cannot be read: %s", made->where,
+	return rc ? sfs_fail(-EIO, "%s/%s cannot be read: %s", made->where, made->file,
 			     strerror(-rc))
 		  : 0;
 }

@@ -16,6 +16,7 @@ static struct {
 	pthread_mutex_t lock;
 	pthread_cond_t work;
 	struct rocker_answer *first, **last; /* lock */
+	bool looks; /* by itself, before long; lock */
 	bool stopping;
 	pthread_t thread;
 } answers = { .lock = PTHREAD_MUTEX_INITIALIZER, .work = PTHREAD_COND_INITIALIZER };
@@ -77,14 +78,21 @@ static void wait_for_work(void)
 	}
 	clock_gettime(CLOCK_REALTIME, &until);
 	until.tv_sec++;
+	answers.looks = true;
 	(void)pthread_cond_timedwait(&answers.work, &answers.lock, &until);
+	answers.looks = false;
 }
 
+/* Not each time, where rockers come and go: it would run in the place of who makes them. */
 void rocker_answers_wake(void)
 {
+	bool looks;
+
 	pthread_mutex_lock(&answers.lock);
-	pthread_cond_signal(&answers.work);
+	looks = answers.looks;
 	pthread_mutex_unlock(&answers.lock);
+	if (!looks)
+		pthread_cond_signal(&answers.work);
 }
 
 static struct rocker_answer *next_answer(void)

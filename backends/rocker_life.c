@@ -8,81 +8,22 @@
 #include <string.h>
 #include <unistd.h>
 
-struct rocker_wait {
-	rocker_ready *ready;
-	void *arg;
-	struct rocker_wait *next;
-};
-
-/* One that the launcher was asked for, until nothing is left of it. */
-struct rocker_order {
-	struct rocker *rocker; /* counted */
-	struct rocker_slow slow;
-	bool adopts; /* constant: it is not made, but was left by another daemon */
-};
-
-/* What is let go of, and told, once the lock has been given back. */
-struct leaving {
-	struct rocker_link *link;
-	struct launch_rocker *launch;
-	struct rocker_order *order; /* that of launch */
-	struct rocker_spec *built;
-	int pidfd;
-	struct rocker_wait *waiting;
-	int rc; /* for those */
-	char sentence[SFS_SENTENCE_MAX];
-};
-
 /* ---- under the lock --------------------------------------------------------------------------- */
-
-static void changed(struct rocker *rocker, const char *attr)
-{
-	if (rocker->dir)
-		sfs_changed(rocker->dir, attr);
-}
 
 static void set_state(struct rocker *rocker, enum rocker_state state)
 {
+	if (rocker->state == state)
+		return;
 	rocker->state = state;
-	changed(rocker, "state");
-	changed(rocker, "activity");
+	rocker_changed(rocker, "state");
+	rocker_changed(rocker, "activity");
 }
 
-static struct rocker_wait *take_waiting(struct rocker *rocker)
+/* Why it is DEAD, to whoever made or changed it: before anybody can see that it is. */
+static void tell_owner(struct rocker *rocker, int rc, const char *sentence)
 {
-	struct rocker_wait *waiting = rocker->waiting;
-
-	rocker->waiting = NULL;
-	return waiting;
-}
-
-/* What is built is not this rocker's any more. */
-static void detach(struct rocker *rocker, struct leaving *out)
-{
-	out->link = rocker->link;
-	out->launch = rocker->launch;
-	out->order = rocker->order;
-	out->built = rocker->built;
-	out->pidfd = rocker->guard_pidfd;
-	rocker->link = NULL;
-	rocker->launch = NULL;
-	rocker->built = NULL;
-	rocker->guard_pidfd = -1;
-	rocker->guard = 0;
-	rocker_disk_begin(rocker);
-	if (rocker->frozen) {
-		rocker->frozen = false;
-		changed(rocker, "freeze");
-	}
-	changed(rocker, "guard");
-	changed(rocker, "procs");
-}
-
-static void fail_waiting(struct rocker *rocker, struct leaving *out, int rc, const char *sentence)
-{
-	out->waiting = take_waiting(rocker);
-	out->rc = rc;
-	snprintf(out->sentence, sizeof(out->sentence), "%s", sentence);
+	if (rocker->dir)
+		sfs_failed(rocker->dir, rocker->owner, sfs_fail(rc, "%s", sentence));
 }
 
 static const struct launch_rocker_calls calls;
@@ -131,35 +72,6 @@ static int order_new(struct rocker *rocker)
 
 /* ---- without it ------------------------------------------------------------------------------- */
 
-static void tell(struct rocker_wait *waiting, int rc, const char *sentence)
-{
-	struct rocker_wait *next;
-
-	for (; waiting; waiting = next) {
-		next = waiting->next;
-		waiting->ready(waiting->arg, rc, sentence);
-		free(waiting);
-	}
-}
-
-static void let_go(struct leaving *leaving)
-{
-	rocker_link_close(leaving->link);
-	if (leaving->launch) {
-		rocker_slow_end(&leaving->order->slow);
-		rocker_slow_begin(&leaving->order->slow, leaving->order->rocker->name,
-				  "it is being removed");
-		rocker_answers_wake();
-		launch_rocker_drop(leaving->launch);
-	}
-	if (leaving->pidfd >= 0)
-		close(leaving->pidfd);
-	rocker_spec_put(leaving->built);
-	tell(leaving->waiting, leaving->rc, leaving->sentence);
-}
-
-static const struct leaving nothing = { .pidfd = -1 };
-
 static void log_event(struct rocker *rocker, const char *event, const char *why)
 {
 	struct sfs_obj *dir;
@@ -199,9 +111,10 @@ static void follow_limits(struct rocker *rocker)
 }
 
 /* Those that wait have it, or a refusal. Under the lock. */
-static void serve_waiting(struct rocker *rocker, struct leaving *out, int rc, const char *sentence)
+static void serve_waiting(struct rocker *rocker, struct rocker_leaving *out, int rc,
+			  const char *sentence)
 {
-	fail_waiting(rocker, out, rc, sentence);
+	rocker_fail_waiting(rocker, out, rc, sentence);
 	for (struct rocker_wait *w = rc ? NULL : out->waiting; w; w = w->next)
 		rocker->uses++;
 	if (!rc && out->waiting)
@@ -211,30 +124,30 @@ static void serve_waiting(struct rocker *rocker, struct leaving *out, int rc, co
 void rocker_go_on(struct rocker *rocker, const struct launch_rocker *launched, int rc,
 		  const char *sentence)
 {
-	struct leaving leaving = nothing;
+	struct rocker_leaving leaving = rocker_leaves_nothing;
 
 	pthread_mutex_lock(&rocker->lock);
 	if (rocker->launch == launched && rocker->state == ROCKER_READY)
 		serve_waiting(rocker, &leaving, rc, sentence);
 	pthread_mutex_unlock(&rocker->lock);
-	let_go(&leaving);
+	rocker_let_go(&leaving);
 }
 
 /*
  * It is there: for who waits, unless its files have changed meanwhile. Under the lock.
  */
 static void begin(struct rocker *rocker, struct rocker_link *link,
-		  const struct launch_rocker_ready *how, struct leaving *out)
+		  const struct launch_rocker_ready *how, struct rocker_leaving *out)
 {
 	int rc = 0;
 
 	if (rocker->waiting && !rocker_spec_same(rocker->spec, rocker->built)) {
-		detach(rocker, out);
+		rocker_detach(rocker, out);
 		out->link = link;
 		out->pidfd = how->pidfd;
 		rc = order_new(rocker);
 		if (rc)
-			fail_waiting(rocker, out, rc, sfs_sentence());
+			rocker_fail_waiting(rocker, out, rc, sfs_sentence());
 		return;
 	}
 	rocker->link = link;
@@ -246,8 +159,8 @@ static void begin(struct rocker *rocker, struct rocker_link *link,
 	if (rocker_spec_same(rocker->spec, rocker->built))
 		follow_limits(rocker);
 	set_state(rocker, ROCKER_READY);
-	changed(rocker, "guard");
-	changed(rocker, "procs");
+	rocker_changed(rocker, "guard");
+	rocker_changed(rocker, "procs");
 	rocker_disk_begin(rocker);
 	if (rocker->waiting)
 		rc = rocker_disk_ask(rocker);
@@ -269,7 +182,7 @@ static int wanted_profile(struct rocker *rocker, const struct launch_rocker *lau
 
 /* It did not come. What was only looked for is made now if somebody waits, and else by who comes first. */
 static void settle(struct rocker *rocker, const struct rocker_order *ordered, int *rc,
-		   const char *sentence, struct leaving *out)
+		   const char *sentence, struct rocker_leaving *out)
 {
 	if (ordered->adopts && *rc == -ENOENT)
 		*rc = 0;
@@ -277,10 +190,12 @@ static void settle(struct rocker *rocker, const struct rocker_order *ordered, in
 		*rc = order_new(rocker);
 		sentence = sfs_sentence();
 	} else {
+		if (*rc && ordered->unasked)
+			tell_owner(rocker, *rc, sentence);
 		set_state(rocker, ROCKER_DEAD);
 	}
 	if (*rc)
-		fail_waiting(rocker, out, *rc, sentence);
+		rocker_fail_waiting(rocker, out, *rc, sentence);
 }
 
 static void ready(void *arg, struct launch_rocker *launched, const struct launch_rocker_ready *how)
@@ -288,7 +203,7 @@ static void ready(void *arg, struct launch_rocker *launched, const struct launch
 	struct rocker_order *order = arg;
 	struct rocker *rocker = order->rocker;
 	struct rocker_link *link = NULL;
-	struct leaving leaving = nothing;
+	struct rocker_leaving leaving = rocker_leaves_nothing;
 	int control = how->control, rc = how->rc;
 	const char *sentence = how->sentence ?: "";
 	int profile = rc ? -1 : wanted_profile(rocker, launched);
@@ -305,7 +220,7 @@ static void ready(void *arg, struct launch_rocker *launched, const struct launch
 		leaving.pidfd = how->pidfd;
 	} else if (rc || !link) {
 		rocker_slow_end(&order->slow);
-		detach(rocker, &leaving);
+		rocker_detach(rocker, &leaving);
 		leaving.pidfd = how->pidfd;
 		rc = launch_answer(rc ?: -ENOMEM);
 		settle(rocker, order, &rc, sentence, &leaving);
@@ -318,21 +233,21 @@ static void ready(void *arg, struct launch_rocker *launched, const struct launch
 		close(control);
 	if (rc)
 		log_event(rocker, "dead", sentence);
-	let_go(&leaving);
+	rocker_let_go(&leaving);
 }
 
 static void ended(void *arg, struct launch_rocker *launched, const struct launch_rocker_ended *how)
 {
 	struct rocker_order *order = arg;
 	struct rocker *rocker = order->rocker;
-	struct leaving leaving = nothing;
+	struct rocker_leaving leaving = rocker_leaves_nothing;
 	bool ours;
 
 	pthread_mutex_lock(&rocker->lock);
 	ours = rocker->launch == launched;
 	if (ours) {
-		detach(rocker, &leaving);
-		fail_waiting(rocker, &leaving, -ESRCH, "the rocker has just ended");
+		rocker_detach(rocker, &leaving);
+		rocker_fail_waiting(rocker, &leaving, -ESRCH, "the rocker has just ended");
 		set_state(rocker, ROCKER_DEAD);
 	}
 	pthread_mutex_unlock(&rocker->lock);
@@ -340,7 +255,7 @@ static void ended(void *arg, struct launch_rocker *launched, const struct launch
 		rocker_count(rocker, ROCKER_OOM_KILLS, 1);
 	if (ours)
 		log_event(rocker, "dead", how->oom ? "guard: out of memory" : "guard has ended");
-	let_go(&leaving);
+	rocker_let_go(&leaving);
 }
 
 static void gone(void *arg)
@@ -368,7 +283,7 @@ static int use(struct rocker *rocker)
 }
 
 /* Under the lock: 0 it can be used, SFS_LATER it comes, -errno with sfs_fail. */
-static int ask(struct rocker *rocker, struct leaving *out)
+static int ask(struct rocker *rocker, struct rocker_leaving *out)
 {
 	if (rocker->gone)
 		return sfs_fail(-ENODEV, "rocker '%s' is removed", rocker->name);
@@ -379,14 +294,14 @@ static int ask(struct rocker *rocker, struct leaving *out)
 	if (rocker_is_live(rocker) &&
 	    (rocker->uses || rocker_spec_same(rocker->spec, rocker->built)))
 		return use(rocker);
-	detach(rocker, out);
+	rocker_detach(rocker, out);
 	return order_new(rocker) ?: SFS_LATER;
 }
 
 void rocker_acquire(struct rocker *rocker, rocker_ready *ready_fn, void *arg)
 {
 	struct rocker_wait *wait = malloc(sizeof(*wait));
-	struct leaving leaving = nothing;
+	struct rocker_leaving leaving = rocker_leaves_nothing;
 	char sentence[SFS_SENTENCE_MAX] = "";
 	int rc;
 
@@ -404,7 +319,7 @@ void rocker_acquire(struct rocker *rocker, rocker_ready *ready_fn, void *arg)
 	pthread_mutex_unlock(&rocker->lock);
 	if (rc < 0)
 		snprintf(sentence, sizeof(sentence), "%s", sfs_sentence());
-	let_go(&leaving);
+	rocker_let_go(&leaving);
 	if (rc == SFS_LATER)
 		return;
 	free(wait);
@@ -429,23 +344,55 @@ struct launch_place rocker_place(struct rocker *rocker)
 	return place;
 }
 
-void rocker_build(struct rocker *rocker)
+static bool is_outdated(const struct rocker *rocker)
 {
-	struct leaving leaving = nothing;
+	return !rocker->gone && !rocker->uses && !rocker->frozen &&
+	       !(rocker_is_live(rocker) && rocker_spec_same(rocker->spec, rocker->built));
+}
+
+static bool is_promised(const struct rocker *rocker)
+{
+	return !rocker->gone && rocker->state == ROCKER_BUILDING && !rocker->launch;
+}
+
+static void build_if(struct rocker *rocker, bool (*is_wanted)(const struct rocker *))
+{
+	struct rocker_leaving leaving = rocker_leaves_nothing;
 	int rc = 0;
 
 	pthread_mutex_lock(&rocker->lock);
-	if (!rocker->gone && !rocker->uses && !rocker->frozen &&
-	    !(rocker_is_live(rocker) && rocker_spec_same(rocker->spec, rocker->built))) {
-		detach(rocker, &leaving);
+	if (is_wanted(rocker)) {
+		rocker_detach(rocker, &leaving);
 		rc = order_new(rocker);
-		if (rc)
-			fail_waiting(rocker, &leaving, rc, sfs_sentence());
+		if (rc) {
+			rocker_fail_waiting(rocker, &leaving, rc, sfs_sentence());
+			tell_owner(rocker, rc, leaving.sentence);
+		} else {
+			rocker->order->unasked = true;
+		}
 	}
 	pthread_mutex_unlock(&rocker->lock);
 	if (rc)
 		log_event(rocker, "dead", sfs_sentence());
-	let_go(&leaving);
+	rocker_let_go(&leaving);
+}
+
+void rocker_build(struct rocker *rocker)
+{
+	build_if(rocker, is_outdated);
+}
+
+void rocker_promise(struct rocker *rocker)
+{
+	pthread_mutex_lock(&rocker->lock);
+	if (!rocker->launch && !rocker->gone)
+		set_state(rocker, ROCKER_BUILDING);
+	pthread_mutex_unlock(&rocker->lock);
+}
+
+void rocker_begin(struct rocker *rocker)
+{
+	build_if(rocker, is_promised);
 }
 
 void rocker_adopt(struct rocker *rocker)
@@ -454,22 +401,4 @@ void rocker_adopt(struct rocker *rocker)
 	if (rocker_spec_persists(rocker->spec))
 		(void)order(rocker, true);
 	pthread_mutex_unlock(&rocker->lock);
-}
-
-void rocker_remove(struct rocker *rocker)
-{
-	struct leaving leaving = nothing;
-	struct sfs_obj *dir;
-
-	pthread_mutex_lock(&rocker->lock);
-	rocker->gone = true;
-	dir = rocker->dir;
-	rocker->dir = NULL;
-	detach(rocker, &leaving);
-	fail_waiting(rocker, &leaving, -ENODEV, "the rocker is removed");
-	rocker->state = ROCKER_DEAD;
-	pthread_mutex_unlock(&rocker->lock);
-	rocker_jobs_end(rocker->jobs);
-	let_go(&leaving);
-	sfs_put_obj(dir);
 }

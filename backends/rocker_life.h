@@ -16,9 +16,15 @@ struct rocker_spec *rocker_get_spec(struct rocker *rocker); /* counted */
 
 /* Builds it, anew if it is idle and differs from its specification. Refusals are seen in its state. */
 void rocker_build(struct rocker *rocker);
+/*
+ * One that was just made will be built: it is BUILDING, and who uses it waits for that. Then builds it, unless it
+ * is being built already.
+ */
+void rocker_promise(struct rocker *rocker);
+void rocker_begin(struct rocker *rocker);
 /* At the start: one that persists and was left by an earlier daemon is this rocker's again. */
 void rocker_adopt(struct rocker *rocker);
-/* Its directory goes: ends all of it, answers who waits. May be repeated. */
+/* Its directory goes: ends all of it, and answers who waits, once who removes it has the answer. May be repeated. */
 void rocker_remove(struct rocker *rocker);
 /* Its guard is there, and can be spoken to. Under its lock. */
 bool rocker_is_live(const struct rocker *rocker);
@@ -48,6 +54,44 @@ void rocker_slow_begin(struct rocker_slow *slow, const char *name, const char *w
 void rocker_slow_end(struct rocker_slow *slow); /* idempotent */
 /* Tells of what is slow by now; false: nothing is under way. */
 bool rocker_slow_look(void);
+
+/* ---- what it lets go of: rocker_leave.c --------------------------------------------------------- */
+
+/* Who waits for it to be there. */
+struct rocker_wait {
+	rocker_ready *ready;
+	void *arg;
+	struct rocker_wait *next;
+};
+
+/* One that the launcher was asked for, until nothing is left of it. */
+struct rocker_order {
+	struct rocker *rocker; /* counted */
+	struct rocker_slow slow;
+	bool adopts; /* constant: it is not made, but was left by another daemon */
+	bool unasked; /* nobody's use of it: its owner is told why it did not come; the rocker's lock */
+};
+
+/* What is let go of, and told, once the lock has been given back. */
+struct rocker_leaving {
+	struct rocker_link *link;
+	struct launch_rocker *launch;
+	struct rocker_order *order; /* that of launch */
+	struct rocker_spec *built;
+	int pidfd;
+	struct rocker_wait *waiting;
+	int rc; /* for those */
+	char sentence[SFS_SENTENCE_MAX];
+};
+extern const struct rocker_leaving rocker_leaves_nothing;
+
+/* Under its lock: watchers of that row are told; what is built is not this rocker's any more; who waits will hear. */
+void rocker_changed(struct rocker *rocker, const char *attr);
+void rocker_detach(struct rocker *rocker, struct rocker_leaving *out);
+void rocker_fail_waiting(struct rocker *rocker, struct rocker_leaving *out, int rc,
+			 const char *sentence);
+/* Without it. */
+void rocker_let_go(struct rocker_leaving *leaving);
 
 /* ---- answers: rocker_answer.c -------------------------------------------------------------------- */
 

@@ -99,7 +99,13 @@ int rocker_plant(struct sfs_obj *parent, struct rocker *rocker, const struct sfs
 	return rc == -ENODEV ? 0 : rc;
 }
 
-/* Kept, and being built. */
+static void begin_build(void *arg)
+{
+	rocker_begin(arg);
+	rocker_put(arg);
+}
+
+/* Kept, and about to be built. */
 static int begin(struct sfs_obj *dir, const struct sfs_cred *who)
 {
 	struct rocker *rocker = sfs_priv(dir);
@@ -113,7 +119,8 @@ static int begin(struct sfs_obj *dir, const struct sfs_cred *who)
 		return rc;
 	}
 	sfs_event(dir, who->uid, "make", "%s", "");
-	rocker_build(rocker);
+	rocker_promise(rocker);
+	sfs_after(begin_build, rocker_get(rocker));
 	return 0;
 }
 

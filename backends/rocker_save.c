@@ -3,10 +3,8 @@
  * Rockers on disk, one file each under STATE/rockers: lines "key value", whose rights paths of the host have, and
  * then the specification, as far as it is no default. Those that have nothing of that share one file (made.c).
  *
- * A file is written beside its name and renamed, so that there is the old one or the new one; what
- * cannot be read back stays where it is and is reported in /status.
+ * A file is written beside its name and renamed, so that there is the old one or the new one.
  */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -15,19 +13,16 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "made.h"
 #include "rocker_life.h"
+#include "rocker_save.h"
 #include "store_disk.h"
 
-#define FORMAT   "sandboxfs-rocker 1"
-#define FILE_MAX (SFS_COMMAND_MAX + 65536)
+#define SPARE ".tmp.spare"
 
-#define SPARE    ".tmp.spare"
-
-static int folder = -1; /* set before there are threads */
+int rocker_folder = -1;
 static pthread_mutex_t spare_lock = PTHREAD_MUTEX_INITIALIZER; /* innermost */
 static bool has_spare;
-static struct made made = MADE_INIT("rockers");
+struct made rocker_made = MADE_INIT("rockers"), rocker_texts = MADE_INIT_TEXTS("rockers");
 
 int rocker_save_start(void)
 {
@@ -37,8 +32,9 @@ int rocker_save_start(void)
 	if (mkdir(path, 0700) && errno != EEXIST)
 		return sfs_fail(-EIO, "%s cannot be made: %s", path, strerror(errno));
 	has_spare = false; /* one of an earlier daemon is swept when the folder is read */
-	folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	return folder < 0 ? sfs_fail(-EIO, "%s cannot be opened: %s", path, strerror(errno)) : 0;
+	rocker_folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return rocker_folder < 0 ? sfs_fail(-EIO, "%s cannot be opened: %s", path, strerror(errno))
+				 : 0;
 }
 
 /* ---- writing ----------------------------------------------------------------------------------- */
@@ -57,7 +53,7 @@ static struct sfs_blob *render(const struct rocker_spec *spec, const struct sfs_
 {
 	struct sfs_buf *buf = sfs_buf_new();
 
-	sfs_put(buf, FORMAT "\nuid %u\ngid %u\nmode %o\n", owner->uid, owner->gid,
+	sfs_put(buf, ROCKER_FORMAT "\nuid %u\ngid %u\nmode %o\n", owner->uid, owner->gid,
 		owner->mode & 07777);
 	for (unsigned key = 0; key < ROCKER_KEYS; key++)
 		put_opener(buf, key, spec->openers[key]);
@@ -86,13 +82,13 @@ static bool put_spare(const char *name, const struct disk_bytes *bytes)
 	pthread_mutex_lock(&spare_lock);
 	if (has_spare) {
 		has_spare = false;
-		fd = openat(folder, SPARE, O_WRONLY | O_NOFOLLOW | O_CLOEXEC);
+		fd = openat(rocker_folder, SPARE, O_WRONLY | O_NOFOLLOW | O_CLOEXEC);
 		good = fd >= 0 && write(fd, bytes->data, bytes->size) == (ssize_t)bytes->size &&
 		       !ftruncate(fd, (off_t)bytes->size);
 		good = fd >= 0 && !close(fd) && good;
-		good = good && !renameat(folder, SPARE, folder, name);
+		good = good && !renameat(rocker_folder, SPARE, rocker_folder, name);
 		if (!good)
-			(void)unlinkat(folder, SPARE, 0);
+			(void)unlinkat(rocker_folder, SPARE, 0);
 	}
 	pthread_mutex_unlock(&spare_lock);
 	return good;
@@ -103,10 +99,10 @@ static void drop(const char *name)
 	const bool durable = sfs_config()->store_durable;
 
 	pthread_mutex_lock(&spare_lock);
-	if (!durable && !has_spare && !renameat(folder, name, folder, SPARE))
+	if (!durable && !has_spare && !renameat(rocker_folder, name, rocker_folder, SPARE))
 		has_spare = true;
 	else
-		(void)disk_unlink(folder, name, durable);
+		(void)disk_unlink(rocker_folder, name, durable);
 	pthread_mutex_unlock(&spare_lock);
 }
 
@@ -125,7 +121,7 @@ static int save(struct rocker *rocker, const struct sfs_owner *owner)
 	bytes = (struct disk_bytes){ sfs_blob_data(blob), sfs_blob_size(blob) };
 	rc = put_spare(rocker->name, &bytes)
 		     ? 0
-		     : disk_put(folder, rocker->name, &bytes, sfs_config()->store_durable);
+		     : disk_put(rocker_folder, rocker->name, &bytes, sfs_config()->store_durable);
 	sfs_blob_put(blob);
 	return disk_error(rocker, rc);
 }
@@ -205,18 +201,39 @@ static bool is_default(const struct rocker_spec *spec)
 	return true;
 }
 
+/* A file of its own would cost several times as much as a line. */
+static int save_text(struct rocker *rocker, const struct rocker_spec *spec,
+		     const struct sfs_owner *owner)
+{
+	struct sfs_blob *blob = render(spec, owner);
+	struct made_text text = { 0 };
+	int rc = -ENOMEM;
+
+	if (blob) {
+		text = (struct made_text){ sfs_blob_data(blob), sfs_blob_size(blob) };
+		rc = made_keep(&rocker_texts, rocker->name, owner, text, &rocker->text);
+	}
+	sfs_blob_put(blob);
+	return rc == -E2BIG ? save(rocker, owner) : disk_error(rocker, rc);
+}
+
 /* A file of its name that could not be read back would win over a line. */
 static int save_made(struct rocker *rocker, const struct sfs_owner *owner)
 {
-	struct rocker_spec *spec = rocker_get_spec(rocker);
-	bool plain = is_default(spec);
+	struct rocker_spec *spec;
+	int rc;
 
-	rocker_spec_put(spec);
 	if (rocker->filed)
 		return 0;
-	if (!plain || !faccessat(folder, rocker->name, F_OK, AT_SYMLINK_NOFOLLOW))
+	if (!faccessat(rocker_folder, rocker->name, F_OK, AT_SYMLINK_NOFOLLOW))
 		return save(rocker, owner);
-	return disk_error(rocker, made_keep(&made, rocker->name, owner, &rocker->made));
+	spec = rocker_get_spec(rocker);
+	rc = is_default(spec)
+		     ? disk_error(rocker, made_keep(&rocker_made, rocker->name, owner,
+						    (struct made_text){ 0 }, &rocker->made))
+		     : save_text(rocker, spec, owner);
+	rocker_spec_put(spec);
+	return rc;
 }
 
 int rocker_keep_made(struct sfs_obj *dir)
@@ -265,185 +282,10 @@ void rocker_unkeep(struct rocker *rocker)
 	rocker->gone = true;
 	pthread_mutex_unlock(&rocker->lock);
 	/* First: who dies in between leaves the whole rocker, not one without its specification. */
-	made_drop(&made, rocker->name, &rocker->made);
+	made_drop(&rocker_made, rocker->name, &rocker->made);
+	made_drop(&rocker_texts, rocker->name, &rocker->text);
 	if (rocker->filed)
 		drop(rocker->name);
 	rocker->filed = false;
 	pthread_mutex_unlock(&rocker->keeping);
-}
-
-/* ---- reading back -------------------------------------------------------------------------------- */
-
-struct saved {
-	struct sfs_owner owner;
-	struct plan_opener *openers[ROCKER_KEYS]; /* owned */
-	const char *spec;
-	size_t size;
-};
-
-/* The rest of the line that must begin with key; NULL: it does not. *text moves behind it. */
-static const char *take_line(char **text, const char *key)
-{
-	char *line = *text, *end = strchr(line, '\n');
-	size_t len = strlen(key);
-
-	if (!end || strncmp(line, key, len))
-		return NULL;
-	*end = 0;
-	*text = end + 1;
-	return line + len;
-}
-
-static bool take_number(const char **text, int base, uint32_t *out)
-{
-	unsigned long long number;
-	char *end;
-
-	*text += strspn(*text, " ");
-	if (**text < '0' || **text > '9')
-		return false;
-	number = strtoull(*text, &end, base);
-	*text = end;
-	*out = (uint32_t)number;
-	return number <= UINT32_MAX;
-}
-
-static bool parse_opener(const char *text, struct saved *out)
-{
-	const char *end = strchr(text, ' ');
-	enum rocker_key key = end ? rocker_key_find(text, (size_t)(end - text)) : ROCKER_KEYS;
-	struct plan_opener *by;
-
-	if (key == ROCKER_KEYS || out->openers[key])
-		return false;
-	by = out->openers[key] = calloc(1, sizeof(*by));
-	if (!by || !take_number(&end, 10, &by->uid) || !take_number(&end, 10, &by->gid))
-		return false;
-	while (by->ngroups < PLAN_GROUPS_MAX && take_number(&end, 10, &by->groups[by->ngroups]))
-		by->ngroups++;
-	return !*end;
-}
-
-static bool parse_saved(char *text, size_t size, struct saved *out)
-{
-	char *at = text;
-	const char *line = take_line(&at, FORMAT);
-	bool good = line && !*line && (line = take_line(&at, "uid ")) &&
-		    take_number(&line, 10, &out->owner.uid) && (line = take_line(&at, "gid ")) &&
-		    take_number(&line, 10, &out->owner.gid) && (line = take_line(&at, "mode ")) &&
-		    take_number(&line, 8, &out->owner.mode) && !*line;
-
-	while (good && (line = take_line(&at, "by ")))
-		good = parse_opener(line, out);
-	line = good ? take_line(&at, "") : NULL;
-	out->spec = at;
-	out->size = size - (size_t)(at - text);
-	return line && !*line;
-}
-
-/* What was judged when it was written is not judged again by who may what, but for the id 0. */
-static struct rocker_spec *parse_spec(const char *name, const struct saved *saved, int *rc_out)
-{
-	static const struct plan_opener root;
-	const struct rocker_judge judge = { .whose = { name, saved->owner.uid, saved->owner.gid },
-					    .by = &root };
-	struct rocker_spec *spec = rocker_spec_parse(&judge, saved->spec, saved->size, rc_out);
-
-	for (unsigned key = 0; spec && key < ROCKER_KEYS; key++) {
-		if (!spec->openers[key])
-			continue;
-		if (saved->openers[key]) {
-			*spec->openers[key] = *saved->openers[key];
-			continue;
-		}
-		*rc_out =
-			sfs_fail(-EIO, "its file does not say who wrote %s", rocker_key_name(key));
-		rocker_spec_put(spec);
-		return NULL;
-	}
-	return spec;
-}
-
-static int restore(struct sfs_obj *parent, const char *name, const struct saved *saved)
-{
-	int rc = 0;
-	struct rocker_spec *spec = parse_spec(name, saved, &rc);
-	struct rocker *rocker = spec ? rocker_new(name, &saved->owner, spec) : NULL;
-
-	if (!rocker)
-		return rc ?: sfs_fail(-ENOMEM, "out of memory");
-	rocker->filed = true;
-	rocker_get(rocker); /* until its life has begun again */
-	rc = rocker_plant(parent, rocker, &saved->owner);
-	if (!rc)
-		rocker_adopt(rocker);
-	rocker_put(rocker);
-	return rc;
-}
-
-static int read_back(struct sfs_obj *parent, const char *name)
-{
-	struct saved saved = { .size = 0 };
-	void *text = NULL;
-	size_t size = 0;
-	int rc = disk_read(folder, name, FILE_MAX, &text, &size);
-
-	if (rc)
-		rc = sfs_fail(-EIO, "its file cannot be read");
-	else if (strlen(text) != size || !parse_saved(text, size, &saved))
-		rc = sfs_fail(-EIO, "its file is damaged");
-	rc = rc ?: restore(parent, name, &saved);
-	for (unsigned key = 0; key < ROCKER_KEYS; key++)
-		free(saved.openers[key]);
-	free(text);
-	return rc;
-}
-
-/* The file of a rocker that has one says more, and is there as a rocker if it could be read. */
-static bool restore_filed(struct sfs_obj *parent, const char *name, unsigned number)
-{
-	struct sfs_obj *dir = sfs_find(parent, name);
-	struct rocker *rocker = dir ? sfs_priv(dir) : NULL;
-	bool is_its_own = rocker && rocker->filed;
-
-	if (is_its_own)
-		rocker->made = number;
-	sfs_put_obj(dir);
-	return is_its_own;
-}
-
-static bool restore_made(struct sfs_obj *parent, const char *name, const struct sfs_owner *owner,
-			 unsigned number)
-{
-	struct rocker *rocker;
-
-	if (!faccessat(folder, name, F_OK, AT_SYMLINK_NOFOLLOW))
-		return restore_filed(parent, name, number);
-	rocker = rocker_new(name, owner, rocker_spec_new());
-	if (rocker)
-		rocker->made = number;
-	if (!rocker || rocker_plant(parent, rocker, owner))
-		sfs_status(name, "rocker %.64s is not loaded: %s", name,
-			   rocker ? sfs_sentence() : "out of memory");
-	return true;
-}
-
-int rocker_load_all(struct sfs_obj *parent)
-{
-	DIR *dir = fdopendir(fcntl(folder, F_DUPFD_CLOEXEC, 0));
-	struct dirent *entry;
-
-	while (dir && (entry = readdir(dir))) {
-		const char *name = entry->d_name;
-
-		if (!strncmp(name, ".tmp.", 5)) /* what a daemon that died was writing */
-			(void)unlinkat(folder, name, 0);
-		if (name[0] == '.')
-			continue;
-		if (strlen(name) > SFS_NAME_MAX || read_back(parent, name))
-			sfs_status(name, "rocker %.64s is not loaded: %s", name, sfs_sentence());
-	}
-	if (dir)
-		closedir(dir);
-	return made_load(&made, folder, parent, restore_made);
 }

@@ -63,6 +63,7 @@ struct rocker {
 	pthread_mutex_t keeping;     /* held while its file is written; taken before lock */
 	bool filed;                  /* it may have a file on disk; keeping */
 	unsigned made; /* its line among those that have none, from one; 0: none; keeping */
+	unsigned text; /* the same among those that have a text, which a template said; keeping */
 	pthread_mutex_t lock;
 	struct sfs_obj *dir;       /* counted until the rocker is removed, then NULL */
 	struct rocker_spec *spec;  /* counted; what the files show */

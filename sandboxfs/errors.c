@@ -228,6 +228,11 @@ int64_t errors_note(struct sfs_obj *dir, const char *name, const struct sfs_cred
 	return errors_note_command(dir, name, who, rc, NULL);
 }
 
+void sfs_failed(struct sfs_obj *dir, uid_t uid, int err)
+{
+	(void)errors_note(dir, NULL, &(struct sfs_cred){ .uid = uid }, err);
+}
+
 int64_t errors_note_command(struct sfs_obj *dir, const char *name, const struct sfs_cred *who,
 			    int64_t rc, const struct sfs_cmd *cmd)
 {

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "adopt.h"
+#include "after.h"
 #include "errors.h"
 #include "file.h"
 #include "fuse_ops.h"
@@ -165,10 +166,12 @@ static void op_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t
 	struct where where = { parent, name };
 	struct seen seen;
 
+	after_begin();
 	reply_entry(req,
 		    fuse_resent ? adopt_mkdir(&where, &who, &seen)
 				: dir_mkdir(&where, mode, &who, &seen),
 		    &seen);
+	after_end(false);
 }
 
 static void op_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name)
@@ -176,7 +179,9 @@ static void op_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name)
 	struct sfs_cred who = fuse_begin(req, OP_RMDIR);
 	struct where where = { parent, name };
 
+	after_begin();
 	fuse_answer(req, fuse_resent ? adopt_remove(&where, &who) : dir_rmdir(&where, &who));
+	after_end(true);
 }
 
 static void op_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)

@@ -169,6 +169,12 @@ struct sfs_attr {
 /* The row "error" of an object: { "error", 0444, sfs_error_show, .flags = SFS_PER_UID, ... }. */
 int sfs_error_show(struct sfs_obj *dir, const struct sfs_cred *who, struct sfs_buf *out);
 
+/*
+ * What uid asked for in dir, and was answered as done, has failed since: noted in "error" of dir, /error and /errors as
+ * a refusal is, with this thread's sentence for err. Never waits.
+ */
+void sfs_failed(struct sfs_obj *dir, uid_t uid, int err);
+
 /* ---- a kind of directory --------------------------------------------------------------------- */
 
 /*
@@ -326,6 +332,12 @@ void sfs_req_on_cancel(struct sfs_req *req, void (*cancel)(void *arg), void *arg
 		       unsigned deadline_ms);
 bool sfs_req_cancelled(const struct sfs_req *req);
 void sfs_req_done(struct sfs_req *req, int rc, struct sfs_blob *answer);
+
+/*
+ * Work that nobody waits for, of make() and unmake(): call(arg) is made by this thread once the caller has the
+ * answer, who is then in nobody's way; elsewhere at once. What must survive this daemon is done before that.
+ */
+void sfs_after(void (*call)(void *arg), void *arg);
 
 /* ---- the daemon at large --------------------------------------------------------------------- */
 

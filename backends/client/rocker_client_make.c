@@ -49,11 +49,14 @@ static bool lost(int err)
 	return err == ENOTCONN || err == ECONNABORTED || err == EIO || err == ENODEV || err == ESTALE;
 }
 
+/* err 0: it has ended, and nothing of ours was refused. */
 static const char *why(const struct client_rocker *rocker, int err, char text[TEXT_SIZE])
 {
 	ssize_t len = read_file(rocker, "error", text, TEXT_SIZE);
 
-	return len > 0 && strcmp(text, "ok") ? text : strerror(err);
+	if (len > 0 && strcmp(text, "ok"))
+		return text;
+	return err ? strerror(err) : "the rocker has ended";
 }
 
 static ROCKER_ERR make_directory(const char *mount, struct client_rocker *rocker)
@@ -125,7 +128,7 @@ static ROCKER_ERR judge_state(const struct client_rocker *rocker, int *rc)
 	if (!strcmp(state, "ready") || !strcmp(state, "running"))
 		return ROCKER_ERR_success;
 	if (!strcmp(state, "dead"))
-		return client_fail(ROCKER_ERR_build_rocker_failed, "%.300s", why(rocker, ECANCELED, text));
+		return client_fail(ROCKER_ERR_build_rocker_failed, "%.300s", why(rocker, 0, text));
 	if (strcmp(state, "building"))
 		return client_fail(ROCKER_ERR_unknown, "the state of %.200s is '%s'", rocker->path, state);
 	*rc = -EAGAIN;

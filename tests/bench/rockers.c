@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What rockers cost beside a bare spawn of the same program: rockers ROUNDS FOLDER PROGRAM TEMPLATE [NAME|COMMAND...].
+ * What rockers cost beside a bare spawn of the same program: rockers ROUNDS FOLDER PROGRAM TEMPLATE LOOPBACK
+ * [NAME|COMMAND...].
  *
- * FOLDER is rockers/ of a mount in which "ready" is a rocker that has PROGRAM's folder at /t, and TEMPLATE makes
- * such ones. Every round does each thing once, the spawn first and last, so that all see the same moment of the
- * machine; the other commands (their words separated by '|') are sandboxes that run PROGRAM. A line for
- * each thing: its name, the median of the ratios to that round's spawn, the median in microseconds.
+ * FOLDER is rockers/ of a mount in which "ready" is a rocker that has PROGRAM's folder at /t, TEMPLATE makes such ones,
+ * and LOOPBACK such that have a network namespace of their own. Every round does each thing once, the spawn first and
+ * last, so that all see the same moment of the machine; the other commands (their words separated by '|') are sandboxes
+ * that run PROGRAM. A line for each thing: its name, the median of the ratios to that round's spawn, the median in
+ * microseconds. At last rockers are made and removed without any pause: a line with a name, and how many in a second.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <spawn.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,15 +25,30 @@
 #define PEERS_MAX  4
 #define WORDS_MAX  32
 #define WARMUP     10
+#define SUSTAINED  500 /* made and removed without a pause */
 
-enum thing { SPAWN, RUN, MAKE, UNTIL_READY, REMOVE, WHOLE, PEERS, THINGS = PEERS + PEERS_MAX };
+enum thing {
+	SPAWN,
+	RUN,
+	MAKE,
+	UNTIL_READY,
+	REMOVE,
+	MAKE_NET,
+	WHOLE,
+	PEERS,
+	THINGS = PEERS + PEERS_MAX
+};
 
 static const char *const names[PEERS] = {
-	"spawn", "run in a ready rocker",
-	"mkdir", "mkdir until it is ready",
-	"rmdir", "mkdir, run, rmdir of a template's",
+	"spawn",
+	"run in a ready rocker",
+	"mkdir",
+	"mkdir until it is ready",
+	"rmdir",
+	"mkdir with its own network namespace",
+	"mkdir, run, rmdir of a template's",
 };
-static const char *folder, *program, *template;
+static const char *folder, *program, *template, *loopback;
 static char *peers[PEERS_MAX][WORDS_MAX];
 static const char *peer_names[PEERS_MAX];
 static unsigned npeers;
@@ -114,6 +132,21 @@ static void make_and_remove(unsigned round)
 	times[REMOVE][round] = now_us() - begin;
 }
 
+static double make_with_network(void)
+{
+	char name[300], path[4096];
+	double begin, took;
+
+	snprintf(name, sizeof(name), "%s@net", loopback);
+	at(name, "", path);
+	begin = now_us();
+	must(mkdir(path, 0755), path);
+	took = now_us() - begin;
+	until_ready(name);
+	must(rmdir(path), path);
+	return took;
+}
+
 static double whole(void)
 {
 	char path[4096], run[4200];
@@ -130,6 +163,21 @@ static double whole(void)
 	return now_us() - begin;
 }
 
+/* How many a second, without a pause, so that what is left behind the answers counts; the unused are gone before it begins. */
+static double sustained(bool used)
+{
+	char path[4096];
+	double begin = now_us();
+
+	at("made", "", path);
+	for (int i = 0; i < SUSTAINED; i++)
+		if (used)
+			(void)whole();
+		else
+			must(mkdir(path, 0755) || rmdir(path), path);
+	return SUSTAINED / (now_us() - begin) * 1e6;
+}
+
 static void play(unsigned round)
 {
 	char *const bare[] = { (char *)program, NULL };
@@ -137,6 +185,8 @@ static void play(unsigned round)
 
 	times[RUN][round] = run_ready();
 	make_and_remove(round);
+	usleep(2000);
+	times[MAKE_NET][round] = make_with_network();
 	usleep(2000);
 	times[WHOLE][round] = whole();
 	usleep(2000);
@@ -172,18 +222,20 @@ static void add_peer(char *text)
 
 int main(int argc, char **argv)
 {
-	unsigned rounds = argc > 4 && strchr(argv[3], '/') ? (unsigned)atoi(argv[1]) : 0;
+	unsigned rounds = argc > 5 && strchr(argv[3], '/') ? (unsigned)atoi(argv[1]) : 0;
 	char path[4096];
 
 	if (!rounds || rounds + WARMUP > ROUNDS_MAX) {
-		fprintf(stderr, "rockers ROUNDS FOLDER PROGRAM TEMPLATE [NAME|COMMAND...]\n");
+		fprintf(stderr,
+			"rockers ROUNDS FOLDER PROGRAM TEMPLATE LOOPBACK [NAME|COMMAND...]\n");
 		return 2;
 	}
 	folder = argv[2];
 	program = argv[3];
 	template = argv[4];
+	loopback = argv[5];
 	snprintf(line, sizeof(line), "/t/%s\n", strrchr(program, '/') + 1);
-	for (int i = 5; i < argc && npeers < PEERS_MAX; i++)
+	for (int i = 6; i < argc && npeers < PEERS_MAX; i++)
 		add_peer(argv[i]);
 	at("ready", "/run", path);
 	ready_run = open(path, O_RDWR | O_CLOEXEC);
@@ -195,5 +247,7 @@ int main(int argc, char **argv)
 	for (unsigned t = 0; t < PEERS + npeers; t++)
 		printf("%s|%.3f|%.1f\n", t < PEERS ? names[t] : peer_names[t - PEERS],
 		       median(ratios[t], rounds), median(times[t], rounds));
+	printf("mkdir, run, rmdir without a pause|%.0f\n", sustained(true));
+	printf("mkdir, rmdir without a pause|%.0f\n", sustained(false));
 	return 0;
 }

@@ -165,6 +165,9 @@ static void dead_is_build(void)
 	fake.state = "dead\n";
 	fake.error = "EACCES overlays '/secret': you may not read it\n";
 	CHECK_ERR(enter(), ROCKER_ERR_build_rocker_failed, "EACCES overlays '/secret'");
+	fake_start();
+	fake.state = "dead\n";
+	CHECK_ERR(enter(), ROCKER_ERR_build_rocker_failed, "the rocker has ended");
 }
 
 static void riddles_are_unknown(void)
@@ -235,7 +238,7 @@ static void odd_names_are_quoted(void)
 	snprintf(name, sizeof(name), "%s/o'clock ; # \"x\" \\", data);
 	req.app_data_dir = name;
 	req.app_overlay_dirs[1] = "/a b";
-	CHECK_ERR(ROCKER_enter_rocker(&req, nothing, NULL), ROCKER_ERR_build_rocker_failed, "cancel");
+	CHECK_ERR(ROCKER_enter_rocker(&req, nothing, NULL), ROCKER_ERR_build_rocker_failed, "has ended");
 	CHECK_HAS(fake.spec, "/o'\\''clock ; # \"x\" \\'\n");
 	CHECK_HAS(fake.spec, "overlays = '/usr' '/a b'\n");
 	CHECK_INT(access(name, X_OK), 0);
@@ -254,7 +257,7 @@ static void long_requests_are_written_whole(void)
 		req.app_overlay_dirs[i] = longer[i];
 	}
 	fake.state = "dead\n";
-	CHECK_ERR(ROCKER_enter_rocker(&req, nothing, NULL), ROCKER_ERR_build_rocker_failed, "cancel");
+	CHECK_ERR(ROCKER_enter_rocker(&req, nothing, NULL), ROCKER_ERR_build_rocker_failed, "has ended");
 	CHECK_HAS(fake.spec, "app_id = 1000\nuid = 1000\ngid = 1000\npackage = ");
 	CHECK_HAS(fake.spec, "exec_dir = ");
 	CHECK_HAS(fake.spec, "data_dir = ");
