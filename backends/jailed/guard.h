@@ -34,7 +34,7 @@
 #define GUARD_KEPT_MAX  3 /* descriptors of one job that are held for its next daemon */
 
 /* The flags of clone(2) by which a guard starts a job: a filter may allow these and no others. */
-#define GUARD_CLONE (CLONE_VM | CLONE_PIDFD | CLONE_CHILD_CLEARTID | SIGCHLD)
+#define GUARD_CLONE (CLONE_VM | CLONE_FILES | CLONE_CHILD_CLEARTID | SIGCHLD)
 
 enum guard_order_type {
 	/*
