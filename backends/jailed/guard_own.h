@@ -55,6 +55,7 @@ struct guard {
 	bool is_deaf;      /* and the first one is gone */
 	bool wants_spare;  /* a job has run since there was one */
 	uint32_t running;      /* jobs */
+	uint32_t places;       /* of jobs that were used so far: the first ones */
 	uint32_t nfds;         /* came with the order at hand: 0 .. nfds - 1 */
 	pid_t starting;        /* a child whose exec was not looked at yet; 0: none */
 	struct guard_job *place; /* of that; NULL: none is free */

@@ -185,17 +185,15 @@ static void become_job(void *arg)
 
 static struct guard_job *free_place(struct guard *g)
 {
-	struct guard_job *place = NULL;
-
 	for (struct guard_job *job = g->jobs; job < g->jobs + GUARD_JOBS_MAX; job++)
-		if (!job->job && !place)
-			place = job;
-	return place;
+		if (!job->job)
+			return job;
+	return NULL;
 }
 
 static bool is_known(const struct guard *g, uint32_t number)
 {
-	for (const struct guard_job *job = g->jobs; job < g->jobs + GUARD_JOBS_MAX; job++)
+	for (const struct guard_job *job = g->jobs; job < g->jobs + g->places; job++)
 		if (job->job == number)
 			return true;
 	return false;
@@ -348,6 +346,8 @@ bool guard_start(struct guard *g)
 	g->place = place;
 	g->err = 0;
 	if (place) {
+		if (place == g->jobs + g->places)
+			g->places++;
 		place->kept = (uint8_t)g->order.kept;
 		pid = hold(g, place);
 		pid = pid ?: send_spare(g);
