@@ -71,11 +71,14 @@ struct parcel {
 static void fill_head(struct order_head *head, const struct rocker_job *job,
 		      const struct rocker_spec *spec)
 {
+	/* Where that is limited it is looked at until no process is left. */
 	uint64_t disk_bytes = rocker_spec_disk_bytes(spec);
 
-	*head = (struct order_head){
-		.type = GUARD_START, .job = job->id, .whole = job->is_quiet, .argc = job->argc
-	};
+	*head = (struct order_head){ .type = GUARD_START,
+				     .job = job->id,
+				     .whole = job->is_quiet,
+				     .argc = job->argc,
+				     .spare = job->is_quiet && disk_bytes == PLAN_NO_LIMIT };
 	if (disk_bytes != PLAN_NO_LIMIT)
 		head->limits[0] = (struct guard_limit){ .resource = RLIMIT_FSIZE,
 							.used = 1,

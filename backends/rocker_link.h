@@ -22,7 +22,7 @@ struct order_head {
 	int32_t signal;
 	uint32_t whole;
 	struct guard_limit limits[GUARD_LIMITS];
-	uint32_t argc, envc, kept, text_used;
+	uint32_t argc, envc, kept, spare, text_used;
 };
 #define ORDER_HEAD_SIZE offsetof(struct guard_order, text)
 _Static_assert(offsetof(struct order_head, limits) == offsetof(struct guard_order, limits) &&

@@ -138,7 +138,7 @@ static void ended(struct guard *g, struct guard_job *job, int status, const stru
 		.running = --g->running,
 	};
 
-	g->wants_spare = !g->running && !g->leaves_empty;
+	g->wants_spare = !g->running && g->spares && !g->leaves_empty;
 	guard_reply(g, &reply, NULL, 0);
 	if (g->is_deaf && job->kept) {
 		g->ends[job - g->jobs] = reply;

@@ -87,6 +87,8 @@ struct guard_order {
 	struct guard_limit limits[GUARD_LIMITS];
 	uint32_t argc, envc;
 	uint32_t kept; /* GUARD_START: the last so many descriptors are not the job's, but held */
+	uint32_t
+		spare; /* GUARD_START: when all is over a process may be made ahead for the next one */
 	uint32_t text_used; /* GUARD_START only */
 	char text[GUARD_TEXT_MAX];
 };

@@ -53,6 +53,7 @@ struct guard {
 	bool has_untold;   /* a job is untold, or was */
 	bool is_kept;      /* there is a second socket */
 	bool is_deaf;      /* and the first one is gone */
+	bool spares;       /* the latest job's order said so */
 	bool wants_spare;  /* a job has run since there was one */
 	uint32_t running;      /* jobs */
 	uint32_t places;       /* of jobs that were used so far: the first ones */

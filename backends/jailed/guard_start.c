@@ -321,6 +321,7 @@ static void conclude(struct guard *g, long pid)
 					     .kept = (uint8_t)g->order.kept };
 		reply.running = ++g->running;
 		g->has_untold |= place->untold;
+		g->spares = g->order.spare;
 		g->saw_others = true;
 		g->childless = false;
 		if (!place->untold)

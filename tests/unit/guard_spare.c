@@ -17,10 +17,17 @@
 static struct play play;
 static struct outcome outcome;
 
+static struct guard_order *with_spare(struct guard_order *order)
+{
+	order->spare = 1;
+	return order;
+}
+
 static bool run(const char *what, const char *argument)
 {
-	return play_run(&play, play_order(7, WORDS(program, what, argument), NULL), &outcome) &&
-	       !outcome.err;
+	struct guard_order *order = with_spare(play_order(7, WORDS(program, what, argument), NULL));
+
+	return play_run(&play, order, &outcome) && !outcome.err;
 }
 
 /* The one child that there is; 0: none, or more. */
@@ -101,13 +108,53 @@ static void goes_by_itself(void)
 	CHECK(play_has_children(&play, 0));
 }
 
+/* Until its exec a child has the guard's name. */
+static bool is_spare(pid_t pid)
+{
+	char path[64], name[32] = "";
+	FILE *file;
+
+	snprintf(path, sizeof path, "/proc/%d/comm", pid);
+	file = fopen(path, "re");
+	name[file ? fread(name, 1, sizeof name - 1, file) : 0] = '\0';
+	if (file)
+		fclose(file);
+	return !strcmp(name, "guard-of-test\n");
+}
+
+static void meets_none(void)
+{
+	char path[64], text[512];
+	pid_t pid;
+	FILE *file;
+
+	snprintf(path, sizeof path, "/proc/%d/task/%d/children", play.pid, play.pid);
+	for (int i = 0; i < 60; i++) {
+		file = fopen(path, "re");
+		text[file ? fread(text, 1, sizeof text - 1, file) : 0] = '\0';
+		if (file)
+			fclose(file);
+		for (char *at = text; (pid = (pid_t)strtol(at, &at, 10)) > 0;)
+			CHECK_MSG(!is_spare(pid), "%s", text);
+		usleep(5000);
+	}
+}
+
+static void comes_only_if_told(void)
+{
+	REQUIRE(play_run(&play, play_order(7, WORDS(program, "x", "0"), NULL), &outcome));
+	CHECK_INT(outcome.err, 0);
+	meets_none();
+}
+
 static void becomes_the_next_job(void)
 {
 	bool same = false;
 
 	for (int i = 0; i < TRIES && !same; i++) {
 		pid_t pid = spare();
-		int pidfd = play_stay(&play, play_order(3, WORDS(program, "w"), NULL), 1);
+		int pidfd =
+			play_stay(&play, with_spare(play_order(3, WORDS(program, "w"), NULL)), 1);
 		REQUIRE(pidfd >= 0);
 		same = pid && only_child() == pid;
 		play_signal(&play, 3, SIGKILL, true);
@@ -201,43 +248,11 @@ static void a_signal_to_all_ends_it(void)
 	CHECK_INT(outcome.exited.status, 6);
 }
 
-/* Until its exec a child has the guard's name. */
-static bool is_spare(pid_t pid)
-{
-	char path[64], name[32] = "";
-	FILE *file;
-
-	snprintf(path, sizeof path, "/proc/%d/comm", pid);
-	file = fopen(path, "re");
-	name[file ? fread(name, 1, sizeof name - 1, file) : 0] = '\0';
-	if (file)
-		fclose(file);
-	return !strcmp(name, "guard-of-test\n");
-}
-
-static void meets_none(void)
-{
-	char path[64], text[512];
-	pid_t pid;
-	FILE *file;
-
-	snprintf(path, sizeof path, "/proc/%d/task/%d/children", play.pid, play.pid);
-	for (int i = 0; i < 60; i++) {
-		file = fopen(path, "re");
-		text[file ? fread(text, 1, sizeof text - 1, file) : 0] = '\0';
-		if (file)
-			fclose(file);
-		for (char *at = text; (pid = (pid_t)strtol(at, &at, 10)) > 0;)
-			CHECK_MSG(!is_spare(pid), "%s", text);
-		usleep(5000);
-	}
-}
-
 /* Neither a job nor what it has left behind meets one. */
 static void none_beside_others(void)
 {
 	struct guard_reply reply;
-	int pidfd = play_stay(&play, play_order(3, WORDS(program, "w"), NULL), 1);
+	int pidfd = play_stay(&play, with_spare(play_order(3, WORDS(program, "w"), NULL)), 1);
 
 	REQUIRE(pidfd >= 0);
 	REQUIRE(run("x", "0"));
@@ -245,7 +260,7 @@ static void none_beside_others(void)
 	play_signal(&play, 3, SIGKILL, false);
 	REQUIRE(play_reply(&play, &reply, NULL));
 	CHECK(play_gone(pidfd));
-	pidfd = play_stay(&play, play_order(3, WORDS(program, "f"), NULL), 4);
+	pidfd = play_stay(&play, with_spare(play_order(3, WORDS(program, "f"), NULL)), 4);
 	REQUIRE(pidfd >= 0);
 	play_signal(&play, 3, SIGKILL, false);
 	REQUIRE(play_reply(&play, &reply, NULL));
@@ -274,6 +289,7 @@ static int tests(void)
 	RUN(begins);
 	RUN(is_a_job_without_work);
 	RUN(goes_by_itself);
+	RUN(comes_only_if_told);
 	RUN(becomes_the_next_job);
 	RUN(has_what_any_job_has);
 	RUN(signals_are_not_the_jobs);
