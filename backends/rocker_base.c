@@ -109,6 +109,11 @@ void rocker_count(struct rocker *rocker, enum rocker_count which, uint64_t n)
 	pthread_mutex_unlock(&rocker->lock);
 }
 
+void rocker_count_quietly(struct rocker *rocker, enum rocker_count which)
+{
+	atomic_fetch_add(&rocker->counts[which], 1);
+}
+
 void rocker_jobs_changed(struct rocker *rocker)
 {
 	pthread_mutex_lock(&rocker->lock);

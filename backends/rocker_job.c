@@ -238,16 +238,17 @@ void rocker_job_end(struct rocker_job *job, const struct job_end *how, int rc)
 	if (job->acquired)
 		rocker_release(rocker);
 	if (how)
-		rocker_count(rocker, ROCKER_EXITS, 1);
-	if (job->acquired)
-		rocker_jobs_changed(rocker);
+		rocker_count_quietly(rocker, ROCKER_EXITS);
 	if (how)
 		tell(job, rocker);
 	if (rc)
 		sfs_fail(rc, "%s", sentence);
 	answer = answer_of(job, &rc);
 	(void)rocker_job_answer(job, rc, answer);
-	close_all(job); /* after the answer, which need not wait for it */
+	/* After the answer, which need not wait for this: all that can be read is as it is to be. */
+	if (job->acquired)
+		rocker_jobs_changed(rocker);
+	close_all(job);
 	rocker_link_put(link);
 	rocker_put(rocker);
 }

@@ -7,6 +7,8 @@
 #include <unistd.h>
 
 #include "rocker_link.h"
+#include "rocker_pipe.h"
+#include "rocker_spec.h"
 #include "seccomp_profile.h"
 
 #define GIVE_UP_NS                                                                                 \
@@ -33,6 +35,17 @@ static int make_pipe(struct job_fds *fds, struct source *ours, unsigned which)
 	return fcntl(ours->fd, F_SETFL, O_NONBLOCK) < 0 ? -errno : 0;
 }
 
+static int take_pipe(struct job_fds *fds, struct source *ours)
+{
+	int ends[2], rc = rocker_pipe_take(ends);
+
+	if (rc)
+		return rc;
+	fds->fds[1] = fds->made[fds->nmade++] = ends[1];
+	ours->fd = ends[0];
+	return 0;
+}
+
 /* Of a run both outputs are one pipe, so that they come in the order in which they were written. */
 static int make_pipes(struct rocker_job *job, const struct rocker_link *link, struct job_fds *fds)
 {
@@ -41,7 +54,7 @@ static int make_pipes(struct rocker_job *job, const struct rocker_link *link, st
 	fds->fds[0] = link->empty_in;
 	if (job->starts)
 		rc = make_pipe(fds, &job->in, 0);
-	rc = rc ?: make_pipe(fds, &job->out[OUTPUT_OUT], 1);
+	rc = rc ?: take_pipe(fds, &job->out[OUTPUT_OUT]);
 	fds->fds[2] = fds->fds[1];
 	if (!rc && job->starts)
 		rc = make_pipe(fds, &job->out[OUTPUT_ERR], 2);
@@ -58,18 +71,20 @@ struct parcel {
 static void fill_head(struct order_head *head, const struct rocker_job *job,
 		      const struct rocker_spec *spec)
 {
+	/* Where that is limited it is looked at until no process is left. */
 	uint64_t disk_bytes = rocker_spec_disk_bytes(spec);
 
-	*head = (struct order_head){
-		.type = GUARD_START, .job = job->id, .whole = job->is_quiet, .argc = job->argc
-	};
+	*head = (struct order_head){ .type = GUARD_START,
+				     .job = job->id,
+				     .whole = job->is_quiet,
+				     .argc = job->argc,
+				     .spare = job->is_quiet && disk_bytes == PLAN_NO_LIMIT };
 	if (disk_bytes != PLAN_NO_LIMIT)
 		head->limits[0] = (struct guard_limit){ .resource = RLIMIT_FSIZE,
 							.used = 1,
 							.value = disk_bytes };
 }
 
-/* Under the rocker's lock, whose the specification is. */
 static int pack(const struct rocker_job *job, const struct rocker_spec *spec, struct parcel *parcel)
 {
 	const char *env = "", *cwd = rocker_spec_cwd(spec), *end;
@@ -143,20 +158,13 @@ static int send_off(struct rocker_job *job, struct rocker_link *link,
 	return rc;
 }
 
-/* Under no lock; the link is the rocker's of now. */
-static int begin_in(struct rocker_job *job, struct rocker *rocker, struct rocker_link *link)
+/* Under no lock; the link and the specification are the rocker's of now. */
+static int begin_in(struct rocker_job *job, struct rocker_link *link,
+		    const struct rocker_spec *spec)
 {
 	struct job_fds fds = { .nmade = 0 };
-	int rc = make_pipes(job, link, &fds);
+	int rc = make_pipes(job, link, &fds) ?: send_off(job, link, spec, &fds);
 
-	if (!rc) {
-		pthread_mutex_lock(&rocker->lock);
-		if (rocker->built)
-			rc = send_off(job, link, rocker->spec, &fds);
-		else
-			rc = sfs_fail(-ECANCELED, "the rocker has just ended");
-		pthread_mutex_unlock(&rocker->lock);
-	}
 	while (fds.nmade)
 		close(fds.made[--fds.nmade]);
 	return rc;
@@ -164,16 +172,20 @@ static int begin_in(struct rocker_job *job, struct rocker *rocker, struct rocker
 
 static int begin(struct rocker_job *job)
 {
-	struct rocker *rocker = rocker_get(job->rocker);
-	struct rocker_link *link;
+	struct rocker *rocker = job->rocker; /* nobody ends the job before it is sent off */
+	struct rocker_link *link = NULL;
+	struct rocker_spec *spec = NULL;
 	int rc;
 
 	pthread_mutex_lock(&rocker->lock);
-	link = rocker->link ? rocker_link_get(rocker->link) : NULL;
+	if (rocker->link && rocker->built) {
+		link = rocker_link_get(rocker->link);
+		spec = rocker_spec_get(rocker->spec);
+	}
 	pthread_mutex_unlock(&rocker->lock);
-	rc = link ? begin_in(job, rocker, link) : sfs_fail(-ECANCELED, "the rocker has just ended");
+	rc = link ? begin_in(job, link, spec) : sfs_fail(-ECANCELED, "the rocker has just ended");
+	rocker_spec_put(spec);
 	rocker_link_put(link);
-	rocker_put(rocker);
 	return rc;
 }
 

@@ -14,15 +14,13 @@
 #include <unistd.h>
 
 #include "rocker_number.h"
+#include "rocker_pipe.h"
 
-#define EVENTS     64                       /* of one round */
-#define READ_BYTES 65536                    /* of one read from a pipe: as much as it holds */
-#define BATCH_NS   (10 * UINT64_C(1000000)) /* between two changes that watchers hear of */
+#define EVENTS     64                   /* of one round */
 #define OVERDUE_NS UINT64_C(1000000000) /* from the end of its time to an answer whatever it does */
 
 LIST_HEAD(link_list, rocker_link);
 SLIST_HEAD(torn_list, rocker_link);
-TAILQ_HEAD(changed_list, rocker_job);
 STAILQ_HEAD(kicked_list, rocker_job);
 
 static struct {
@@ -35,12 +33,9 @@ static struct {
 	pthread_t thread;
 	struct source kick_source;
 	/* of the thread */
-	uint64_t look_ns;            /* when it is to look at all jobs; UINT64_MAX: never */
-	uint64_t told_ns;            /* when watchers were told of outputs */
-	struct changed_list changed; /* jobs whose watchers are to be told */
+	uint64_t look_ns; /* when it is to look at all jobs; UINT64_MAX: never */
 	struct job_list dropped;
 	struct torn_list torn;
-	char data[READ_BYTES];
 } all = { .lock = PTHREAD_MUTEX_INITIALIZER, .epoll = -1, .kick = -1 };
 
 /* ---- sources ----------------------------------------------------------------------------------------- */
@@ -88,62 +83,6 @@ void rocker_link_wake_at(uint64_t ns)
 void rocker_link_drop(struct rocker_job *job)
 {
 	TAILQ_INSERT_TAIL(&all.dropped, job, of_link);
-}
-
-/* ---- what jobs write ----------------------------------------------------------------------------------- */
-
-bool rocker_link_read(struct rocker_job *job, enum output_which which)
-{
-	struct source *source = &job->out[which];
-	ssize_t got = -1;
-
-	pthread_mutex_lock(&job->lock);
-	if (source->fd >= 0)
-		got = read(source->fd, all.data, sizeof(all.data));
-	if (got > 0) {
-		output_add(&job->output, which, all.data, (size_t)got);
-		job->changed[which] = true;
-	} else if (source->fd >= 0 && (!got || (errno != EAGAIN && errno != EINTR))) {
-		rocker_job_close(source);
-	}
-	pthread_mutex_unlock(&job->lock);
-	if (got > 0 && job->starts && !job->is_changed) {
-		job->is_changed = true;
-		rocker_job_get(job);
-		TAILQ_INSERT_TAIL(&all.changed, job, in_changed);
-	}
-	return got > 0;
-}
-
-static void tell_changed(struct rocker_job *job)
-{
-	static const char *const rows[OUTPUTS] = {
-		[OUTPUT_OUT] = "stdout", [OUTPUT_ERR] = "stderr"
-	};
-	bool changed[OUTPUTS];
-
-	pthread_mutex_lock(&job->lock);
-	memcpy(changed, job->changed, sizeof(changed));
-	memset(job->changed, 0, sizeof(job->changed));
-	pthread_mutex_unlock(&job->lock);
-	for (unsigned i = 0; i < OUTPUTS; i++)
-		if (changed[i])
-			rocker_job_changed(job, rows[i]);
-}
-
-static void tell_all(uint64_t now)
-{
-	struct rocker_job *job;
-
-	if (TAILQ_EMPTY(&all.changed) || now < all.told_ns + BATCH_NS)
-		return;
-	all.told_ns = now;
-	while ((job = TAILQ_FIRST(&all.changed))) {
-		TAILQ_REMOVE(&all.changed, job, in_changed);
-		job->is_changed = false;
-		tell_changed(job);
-		rocker_job_put(job);
-	}
 }
 
 /* ---- time ---------------------------------------------------------------------------------------------- */
@@ -281,7 +220,8 @@ static void tear(struct rocker_link *link)
 	pthread_mutex_lock(&link->lock);
 	link->broken = true;
 	closed = link->closed;
-	close_shared(&link->control);
+	rocker_link_unwatch(&link->control);
+	(void)shutdown(link->control.fd, SHUT_RDWR);
 	pthread_mutex_unlock(&link->lock);
 	close_shared(&link->listener);
 	if (!closed)
@@ -301,6 +241,7 @@ static void sweep(void)
 	while ((job = TAILQ_FIRST(&all.dropped))) {
 		TAILQ_REMOVE(&all.dropped, job, of_link);
 		rocker_job_put(job);
+		rocker_pipe_prepare(); /* instead of its own */
 	}
 	while ((link = SLIST_FIRST(&all.torn))) {
 		SLIST_REMOVE_HEAD(&all.torn, in_torn);
@@ -333,7 +274,7 @@ static void serve(struct source *source, uint32_t events)
 		attend_kicked();
 		break;
 	case SOURCE_CONTROL:
-		if (!rocker_link_receive(link))
+		if (!link->is_torn && !rocker_link_receive(link))
 			tear(link);
 		break;
 	case SOURCE_LISTENER:
@@ -357,8 +298,8 @@ static int timeout_ms(uint64_t now)
 {
 	uint64_t next = all.look_ns;
 
-	if (!TAILQ_EMPTY(&all.changed) && all.told_ns + BATCH_NS < next)
-		next = all.told_ns + BATCH_NS;
+	if (rocker_link_tell_ns() < next)
+		next = rocker_link_tell_ns();
 	if (next == UINT64_MAX)
 		return -1;
 	if (next <= now)
@@ -391,8 +332,7 @@ static void tear_all(void)
 			tear(link);
 	} while (link);
 	attend_kicked();
-	all.told_ns = 0;
-	tell_all(sfs_now_ns());
+	rocker_link_tell(UINT64_MAX);
 	sweep();
 }
 
@@ -405,7 +345,7 @@ static void *run(void *unused)
 	(void)unused;
 	while (!is_stopping()) {
 		now = sfs_now_ns();
-		tell_all(now);
+		rocker_link_tell(now);
 		look_at_all(now);
 		sweep();
 		count = epoll_wait(all.epoll, events, EVENTS, timeout_ms(now));
@@ -441,7 +381,6 @@ int rocker_links_start(void)
 
 	LIST_INIT(&all.links);
 	STAILQ_INIT(&all.kicked);
-	TAILQ_INIT(&all.changed);
 	TAILQ_INIT(&all.dropped);
 	SLIST_INIT(&all.torn);
 	all.look_ns = UINT64_MAX;
@@ -456,6 +395,7 @@ int rocker_links_start(void)
 		return sfs_fail(rc, "no thread for the guards of rockers: %s", strerror(-rc));
 	}
 	rocker_number_start();
+	rocker_pipes_start();
 	return 0;
 }
 
@@ -475,6 +415,7 @@ void rocker_links_stop(void)
 	pthread_mutex_unlock(&all.lock);
 	close_descriptors();
 	rocker_number_stop();
+	rocker_pipes_stop();
 }
 
 int rocker_link_enlist(struct rocker_link *link)

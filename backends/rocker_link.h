@@ -22,7 +22,7 @@ struct order_head {
 	int32_t signal;
 	uint32_t whole;
 	struct guard_limit limits[GUARD_LIMITS];
-	uint32_t argc, envc, kept, text_used;
+	uint32_t argc, envc, kept, spare, text_used;
 };
 #define ORDER_HEAD_SIZE offsetof(struct guard_order, text)
 _Static_assert(offsetof(struct order_head, limits) == offsetof(struct guard_order, limits) &&
@@ -45,7 +45,7 @@ struct rocker_link {
 	unsigned njobs;        /* those, and what has ended and is not told yet */
 	uint32_t last_id;
 	uint64_t oom_kills; /* that were told already */
-	struct source control;
+	struct source control; /* constant until the last reference goes */
 	/* of the thread */
 	bool has_listener, is_ready, is_torn;
 	struct source listener;
@@ -84,6 +84,11 @@ void rocker_link_unwatch(struct source *source);
 void rocker_link_wake_at(uint64_t ns);
 /* The job's pipe has something: reads once. False: nothing, or its end, and then it is closed. */
 bool rocker_link_read(struct rocker_job *job, enum output_which which);
+/* It has ended: all that there is of both, and they stay open. */
+void rocker_link_drain(struct rocker_job *job);
+/* Watchers hear of what was read, if it is time: at rocker_link_tell_ns(), UINT64_MAX: there is nothing to tell. */
+void rocker_link_tell(uint64_t now);
+uint64_t rocker_link_tell_ns(void);
 /* A reference that the round which is on may still need. */
 void rocker_link_drop(struct rocker_job *job);
 /* The guard has said something; false: it lied, or is gone. rocker_link_guard.c. */

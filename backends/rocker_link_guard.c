@@ -18,7 +18,6 @@
 
 #define MESSAGES    16 /* of one round */
 #define FDS_MAX     (GUARD_KEPT_MAX + 1) /* that are taken, to be closed */
-#define DRAIN_MAX   16 /* reads of a pipe when its job has ended: others may still write to it */
 #define RUNTIME_MAX (UINT64_C(1) << 62) /* no time is longer, in ns */
 
 struct received {
@@ -339,9 +338,7 @@ static void ended(struct rocker_link *link, struct rocker_job *job, const struct
 			       .voluntary_switches = reply->voluntary_switches,
 			       .forced_switches = reply->forced_switches };
 
-	for (unsigned i = 0; i < OUTPUTS; i++)
-		for (unsigned n = 0; n < DRAIN_MAX && rocker_link_read(job, i); n++)
-			;
+	rocker_link_drain(job);
 	if (end.exit_code)
 		end.oom_kills = new_oom_kills(link);
 	pthread_mutex_lock(&job->lock);
@@ -361,8 +358,8 @@ static bool has_started(struct rocker_link *link, struct rocker_job *job)
 	running = job->state == JOB_RUNNING;
 	quiet = job->state == JOB_STARTING && job->is_quiet;
 	pthread_mutex_unlock(&job->lock);
-	if (quiet)
-		rocker_count(link->rocker, ROCKER_STARTS, 1);
+	if (quiet) /* watchers hear of its end */
+		rocker_count_quietly(link->rocker, ROCKER_STARTS);
 	return running || quiet;
 }
 
@@ -385,9 +382,7 @@ void rocker_link_lost(struct rocker_link *link, struct rocker_job *job)
 	struct job_end end = { .exit_code = -1, .status = JOB_KILLED };
 	bool had_begun, quiet;
 
-	for (unsigned i = 0; i < OUTPUTS; i++)
-		for (unsigned n = 0; n < DRAIN_MAX && rocker_link_read(job, i); n++)
-			;
+	rocker_link_drain(job);
 	pthread_mutex_lock(&job->lock);
 	end.wall_ns = sfs_now_ns() - job->begun_ns;
 	quiet = job->state == JOB_STARTING && job->is_quiet;
@@ -397,7 +392,7 @@ void rocker_link_lost(struct rocker_link *link, struct rocker_job *job)
 	snprintf(end.message, sizeof(end.message), "its rocker ended, and the job with it");
 	pthread_mutex_unlock(&job->lock);
 	if (quiet)
-		rocker_count(link->rocker, ROCKER_STARTS, 1);
+		rocker_count_quietly(link->rocker, ROCKER_STARTS);
 	rocker_job_end(job, had_begun ? &end : NULL, answer_of(job, &end));
 }
 

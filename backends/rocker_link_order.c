@@ -66,8 +66,7 @@ void rocker_link_put(struct rocker_link *link)
 {
 	if (!link || atomic_fetch_sub(&link->refs, 1) != 1)
 		return;
-	if (link->control.fd >= 0) /* it was never waited for */
-		close(link->control.fd);
+	close(link->control.fd); /* not before: whoever sends an order does so under no lock */
 	if (link->empty_in >= 0)
 		close(link->empty_in);
 	rocker_put(link->rocker);
@@ -79,8 +78,7 @@ void rocker_link_put(struct rocker_link *link)
 static void hang_up(struct rocker_link *link)
 {
 	link->broken = true;
-	if (link->control.fd >= 0)
-		(void)shutdown(link->control.fd, SHUT_RDWR);
+	(void)shutdown(link->control.fd, SHUT_RDWR);
 }
 
 void rocker_link_close(struct rocker_link *link)
@@ -210,12 +208,15 @@ static void put_fds(struct msghdr *message, union fds_room *room, const int *fds
 	memcpy(CMSG_DATA(head), fds, nfds * sizeof(int));
 }
 
-/* Under the lock. */
+/*
+ * Under no lock: the guard runs at once where there is one core, and what it says then is not to wait for this thread
+ * to go on. Where the link breaks at this moment, the order comes to nothing.
+ */
 static int send_now(struct rocker_link *link, const struct msghdr *message)
 {
 	ssize_t sent;
 
-	if (link->broken)
+	if (!rocker_link_alive(link))
 		return -ECANCELED;
 	do
 		sent = sendmsg(link->control.fd, message, MSG_DONTWAIT | MSG_NOSIGNAL);
@@ -231,14 +232,10 @@ int rocker_link_send(struct rocker_link *link, const struct iovec *iov, unsigned
 {
 	struct msghdr message = { .msg_iov = (struct iovec *)iov, .msg_iovlen = niov };
 	union fds_room room;
-	int rc;
 
 	if (nfds)
 		put_fds(&message, &room, fds, nfds);
-	pthread_mutex_lock(&link->lock);
-	rc = send_now(link, &message);
-	pthread_mutex_unlock(&link->lock);
-	return rc;
+	return send_now(link, &message);
 }
 
 /* A signal that has to arrive: a guard that takes no order any more ends with all that is in its rocker. */
@@ -249,16 +246,14 @@ static int send_signal(struct rocker_link *link, uint32_t job, int signal, bool 
 	};
 	struct iovec iov = { &head, ORDER_HEAD_SIZE };
 	const struct msghdr message = { .msg_iov = &iov, .msg_iovlen = 1 };
-	int rc;
+	int rc = send_now(link, &message);
 
+	if (!rc || rc == -ECANCELED || signal != SIGKILL)
+		return rc;
 	pthread_mutex_lock(&link->lock);
-	rc = send_now(link, &message);
-	if (rc && rc != -ECANCELED && signal == SIGKILL) {
-		hang_up(link);
-		rc = 0;
-	}
+	hang_up(link);
 	pthread_mutex_unlock(&link->lock);
-	return rc;
+	return 0;
 }
 
 /* Its number; before the order, since its end may be told at once. */

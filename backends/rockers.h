@@ -99,6 +99,8 @@ struct rocker *rocker_get(struct rocker *rocker);
 
 void rocker_count(struct rocker *rocker, enum rocker_count which,
 		  uint64_t n); /* and tells watchers */
+void rocker_count_quietly(struct rocker *rocker,
+			  enum rocker_count which); /* one; its teller comes later */
 /* How many jobs run has changed: state and activity follow. */
 void rocker_jobs_changed(struct rocker *rocker);
 

@@ -25,12 +25,12 @@ struct reader {
 
 /* What a guard, and the process that becomes one, ask of the kernel. */
 static const char *const guards[] = {
-	"capget",       "capset",   "chdir",     "close",     "close_range",  "dup3",
-	"execve",       "execveat", "futex",     "exit",      "exit_group",   "getdents64",
-	"getgroups",    "getpgid",  "getsid",    "kill",      "madvise",      "openat",
-	"pidfd_open",   "ppoll",    "prctl",     "recvmsg",   "rt_sigaction", "rt_sigprocmask",
-	"rt_sigreturn", "sendmsg",  "setgroups", "setresgid", "setresuid",    "setsid",
-	"umask",        "wait4",    NULL,
+	"capget",       "capset",          "chdir",   "close",     "close_range",  "dup3",
+	"execve",       "execveat",        "futex",   "exit",      "exit_group",   "getdents64",
+	"getgroups",    "getpgid",         "getsid",  "kill",      "madvise",      "openat",
+	"pidfd_open",   "ppoll",           "prctl",   "recvmsg",   "rt_sigaction", "rt_sigprocmask",
+	"rt_sigreturn", "rt_sigtimedwait", "sendmsg", "setgroups", "setresgid",    "setresuid",
+	"setsid",       "umask",           "wait4",   NULL,
 };
 /* And what it asks for with these arguments alone. */
 static const struct {

@@ -138,6 +138,7 @@ static void ended(struct guard *g, struct guard_job *job, int status, const stru
 		.running = --g->running,
 	};
 
+	g->wants_spare = !g->running && g->spares && !g->leaves_empty;
 	guard_reply(g, &reply, NULL, 0);
 	if (g->is_deaf && job->kept) {
 		g->ends[job - g->jobs] = reply;
@@ -176,6 +177,8 @@ static bool reap(struct guard *g)
 			return true;
 		}
 		g->saw_others = true;
+		if (pid == g->spare)
+			g->spare = 0;
 		for (struct guard_job *job = g->jobs; job < g->jobs + GUARD_JOBS_MAX; job++)
 			if (job->job && !job->over && job->pid == pid) {
 				ended(g, job, status, &usage);
@@ -208,6 +211,37 @@ static void obey_keeper(struct guard *g)
 		sys_exit(0);
 }
 
+static bool is_empty(const struct guard *g)
+{
+	return !g->running && g->childless;
+}
+
+/* How long it may wait; false: for ever. */
+static bool limit(const struct guard *g, bool all_reaped, struct timespec *out)
+{
+	*out = (struct timespec){ 0 };
+	if (!all_reaped)
+		return true;
+	if (g->starting || g->has_untold)
+		out->tv_nsec = GUARD_LATE_MS * 1000000;
+	else if (g->spare)
+		out->tv_sec = GUARD_SPARE_MS / 1000;
+	else if (g->wants_spare && is_empty(g))
+		out->tv_nsec = GUARD_PAUSE_US * 1000;
+	else if (g->leaves_empty && g->childless)
+		out->tv_nsec = GUARD_SCAN_MS * 1000000;
+	return out->tv_sec || out->tv_nsec;
+}
+
+/* Nothing came in that time. */
+static void pass_time(struct guard *g)
+{
+	if (g->spare)
+		guard_drop_spare(g);
+	else if (g->wants_spare && is_empty(g))
+		guard_make_spare(g);
+}
+
 static _Noreturn void serve(struct guard *g)
 {
 	const uint64_t waiting = ~BIT(SIGCHLD);
@@ -216,13 +250,13 @@ static _Noreturn void serve(struct guard *g)
 	bool all_reaped = true;
 
 	for (;;) {
-		long ms = !all_reaped ? 0 : g->has_untold ? GUARD_LATE_MS : GUARD_SCAN_MS;
-		struct timespec time = { 0, ms * 1000000 };
-		bool timed = !all_reaped || g->has_untold || (g->leaves_empty && g->childless);
+		struct timespec time;
+		bool timed = limit(g, all_reaped, &time);
 		sockets[0].fd = g->is_deaf ? -1 : GUARD_CTL_MOVED;
 		sockets[1].revents = 0;
 		long n = SYS_5(SYS_ppoll, sockets, g->is_kept ? 2 : 1, timed ? &time : NULL,
 			       &waiting, sizeof waiting);
+		guard_settle(g);
 		if (n >= 0) /* in time, and before whatever else there is to tell */
 			guard_tell_started(g);
 		if (n > 0 && sockets[1].revents)
@@ -231,6 +265,8 @@ static _Noreturn void serve(struct guard *g)
 			obey(g);
 		else
 			all_reaped = reap(g);
+		if (!n)
+			pass_time(g);
 	}
 }
 

@@ -34,7 +34,7 @@
 #define GUARD_KEPT_MAX  3 /* descriptors of one job that are held for its next daemon */
 
 /* The flags of clone(2) by which a guard starts a job: a filter may allow these and no others. */
-#define GUARD_CLONE (CLONE_VM | CLONE_PIDFD | CLONE_CHILD_CLEARTID | SIGCHLD)
+#define GUARD_CLONE (CLONE_VM | CLONE_FILES | CLONE_CHILD_CLEARTID | SIGCHLD)
 
 enum guard_order_type {
 	/*
@@ -87,6 +87,8 @@ struct guard_order {
 	struct guard_limit limits[GUARD_LIMITS];
 	uint32_t argc, envc;
 	uint32_t kept; /* GUARD_START: the last so many descriptors are not the job's, but held */
+	uint32_t
+		spare; /* GUARD_START: when all is over a process may be made ahead for the next one */
 	uint32_t text_used; /* GUARD_START only */
 	char text[GUARD_TEXT_MAX];
 };

@@ -22,7 +22,9 @@
 #define GUARD_KEEP_MOVED (GUARD_CTL_MOVED + 1) /* the second socket */
 #define GUARD_KEPT_FD(place, i) (GUARD_CTL_MOVED + 2 + GUARD_KEPT_MAX * (int)(place) + (int)(i))
 #define GUARD_SCAN_MS   50
-#define GUARD_LATE_MS   1 /* what GUARD_STARTED may come late where it may */
+#define GUARD_LATE_MS           1 /* what GUARD_STARTED may come late where it may, twice at most */
+#define GUARD_PAUSE_US          100  /* without an order, then a spare is made */
+#define GUARD_SPARE_MS          1000 /* without an order, then it goes again */
 
 struct guard_job {
 	uint32_t job; /* 0: this place is free */
@@ -51,9 +53,16 @@ struct guard {
 	bool has_untold;   /* a job is untold, or was */
 	bool is_kept;      /* there is a second socket */
 	bool is_deaf;      /* and the first one is gone */
+	bool spares;       /* the latest job's order said so */
+	bool wants_spare;  /* a job has run since there was one */
 	uint32_t running;      /* jobs */
+	uint32_t places;       /* of jobs that were used so far: the first ones */
 	uint32_t nfds;         /* came with the order at hand: 0 .. nfds - 1 */
-	uint32_t shared;       /* the child that is being spawned still uses this memory */
+	pid_t starting;        /* a child whose exec was not looked at yet; 0: none */
+	struct guard_job *place; /* of that; NULL: none is free */
+	pid_t spare;             /* a child that waits for its order; 0: there is none */
+	uint32_t shared;  /* the child that is being spawned, or spare, still uses this memory */
+	uint32_t ordered; /* and may read the order */
 	int32_t err;           /* written by that child */
 	const char *directory; /* of the order at hand, like words */
 	char **words;          /* argv, NULL, envp, NULL: behind the order's text */
@@ -77,9 +86,20 @@ bool guard_keep(struct guard *g);
 bool guard_adopt(struct guard *g);
 void guard_let_go(struct guard *g, const struct guard_job *job); /* what is held for it */
 
-/* Runs the order that was received; false: it is none. */
+/*
+ * Runs the order that was received; false: it is none. Who may be told late is not waited for: most are over by the
+ * time that anything else is to be done, and to be woken by their exec would be one switch more. Until guard_settle()
+ * the child may use the order and its descriptors.
+ */
 bool guard_start(struct guard *g);
+void guard_settle(struct guard *g);
 void guard_tell_started(struct guard *g); /* what is untold */
+/*
+ * The next job's process, made ahead: with its ids and without capabilities, it waits for the order. Only where
+ * there is no other process, so that none is stopped by a limit for its sake, and no job meets it.
+ */
+void guard_make_spare(struct guard *g);
+void guard_drop_spare(struct guard *g);
 bool guard_signal(struct guard *g);
 
 /* The processes in this pid namespace besides the guard, or -1: there is no /proc to tell. */

@@ -143,15 +143,40 @@ static int execute(struct guard *g)
 	return execute_in_path(g, argv, envp);
 }
 
-/* Runs in the child, which is a process of its own in all but its memory. */
+static bool is_ordered(const struct guard *g)
+{
+	return __atomic_load_n(&g->ordered, __ATOMIC_ACQUIRE);
+}
+
+/* What a spare was sent while it waited was not meant for the job that it becomes. */
+static void await_order(struct guard *g)
+{
+	const uint64_t all = ~0ull;
+	const struct timespec now = { 0 };
+
+	while (!is_ordered(g))
+		SYS_4(SYS_futex, &g->ordered, FUTEX_WAIT_PRIVATE, 0, NULL);
+	while (SYS_4(SYS_rt_sigtimedwait, &all, NULL, &now, sizeof all) > 0)
+		;
+}
+
+/*
+ * Runs in the child, which is a process of its own in all but its memory and its descriptors; of these its exec
+ * makes a copy of its own.
+ */
 static void become_job(void *arg)
 {
 	struct guard *g = arg;
 	const uint64_t none = 0;
+	bool is_spare = !is_ordered(g);
 	long err = SYS_1(SYS_setsid, 0);
 
-	err = err < 0 ? err : take_limits(&g->order);
+	err = err < 0 ? err : is_spare ? 0 : take_limits(&g->order);
 	err = err ?: take_ids(g);
+	if (!err && is_spare) {
+		await_order(g);
+		err = take_limits(&g->order);
+	}
 	err = err ?: SYS_1(SYS_chdir, g->directory);
 	err = err ?: SYS_4(SYS_rt_sigprocmask, SIG_SETMASK, &none, NULL, sizeof none);
 	g->err = (int32_t)(err ?: execute(g));
@@ -160,17 +185,15 @@ static void become_job(void *arg)
 
 static struct guard_job *free_place(struct guard *g)
 {
-	struct guard_job *place = NULL;
-
 	for (struct guard_job *job = g->jobs; job < g->jobs + GUARD_JOBS_MAX; job++)
-		if (!job->job && !place)
-			place = job;
-	return place;
+		if (!job->job)
+			return job;
+	return NULL;
 }
 
 static bool is_known(const struct guard *g, uint32_t number)
 {
-	for (const struct guard_job *job = g->jobs; job < g->jobs + GUARD_JOBS_MAX; job++)
+	for (const struct guard_job *job = g->jobs; job < g->jobs + g->places; job++)
 		if (job->job == number)
 			return true;
 	return false;
@@ -178,9 +201,9 @@ static bool is_known(const struct guard *g, uint32_t number)
 
 /*
  * Not by CLONE_VFORK: another job may stop the child as soon as it has their user id, and then the guard
- * would hang with it. Who does not get to its exec is killed.
+ * would hang with it. Who does not get to its exec is killed. Its -errno; then it has been reaped.
  */
-static void await_exec(struct guard *g, pid_t pid)
+static int32_t await_exec(struct guard *g, pid_t pid)
 {
 	const struct timespec limit = { EXEC_MAX_S, 0 };
 	const volatile uint32_t *shared = &g->shared;
@@ -192,24 +215,58 @@ static void await_exec(struct guard *g, pid_t pid)
 		g->err = -ETIMEDOUT;
 		SYS_2(SYS_kill, pid, SIGKILL);
 	}
+	if (g->err)
+		SYS_4(SYS_wait4, pid, NULL, 0, NULL);
+	return g->err;
 }
 
-/* The pid, or -errno with no such process left. */
-static long spawn(struct guard *g, int *pidfd_out)
+/* The pid, or -errno. */
+static long make_child(struct guard *g, bool ordered)
 {
-	const struct sys_child child = { g->stack + sizeof g->stack, become_job, g, pidfd_out,
-					 &g->shared };
+	const struct sys_child child = { g->stack + sizeof g->stack, become_job, g, &g->shared };
 
-	g->err = 0;
 	g->shared = 1;
-	long pid = sys_spawn(GUARD_CLONE, &child);
-	if (pid < 0)
-		return pid;
-	await_exec(g, (pid_t)pid);
-	if (g->err) {
-		SYS_4(SYS_wait4, pid, NULL, 0, NULL);
-		return g->err;
-	}
+	g->ordered = ordered;
+	return sys_spawn(GUARD_CLONE, &child);
+}
+
+void guard_make_spare(struct guard *g)
+{
+	long pid = make_child(g, false);
+
+	g->wants_spare = false;
+	g->spare = pid > 0 ? (pid_t)pid : 0;
+}
+
+void guard_drop_spare(struct guard *g)
+{
+	if (g->spare && !SYS_2(SYS_kill, g->spare, SIGKILL))
+		SYS_4(SYS_wait4, g->spare, NULL, 0, NULL);
+	g->spare = 0;
+}
+
+/* Of its user's processes: that is looked at when the user changes, which a spare has behind it. */
+static bool limits_processes(const struct guard_order *order)
+{
+	for (int i = 0; i < GUARD_LIMITS; i++)
+		if (order->limits[i].used && order->limits[i].resource == RLIMIT_NPROC)
+			return true;
+	return false;
+}
+
+/* The spare, told to go on; 0: there is none. */
+static long send_spare(struct guard *g)
+{
+	pid_t pid = g->spare;
+
+	/* Somebody may have killed it. */
+	if (pid && (!__atomic_load_n(&g->shared, __ATOMIC_ACQUIRE) || limits_processes(&g->order)))
+		guard_drop_spare(g);
+	if (!g->spare)
+		return 0;
+	g->spare = 0;
+	__atomic_store_n(&g->ordered, 1, __ATOMIC_RELEASE);
+	SYS_3(SYS_futex, &g->ordered, FUTEX_WAKE_PRIVATE, 1);
 	return pid;
 }
 
@@ -237,43 +294,77 @@ static int hold(struct guard *g, const struct guard_job *place)
 	return 0;
 }
 
-bool guard_start(struct guard *g)
+/* Of a child that has not been reaped: so its pid is nobody else's. */
+static int open_pidfd(pid_t pid)
 {
-	struct guard_reply reply = { .type = GUARD_STARTED, .job = g->order.job, .err = -EAGAIN };
-	struct guard_job *place = free_place(g);
+	int pidfd = (int)SYS_2(SYS_pidfd_open, pid, 0);
+
+	if (pidfd < 0)
+		sys_exit(7);
+	return pidfd;
+}
+
+/* What has become of the start of that child, or -errno of its making; then the order is done with. */
+static void conclude(struct guard *g, long pid)
+{
+	struct guard_reply reply = { .type = GUARD_STARTED, .job = g->order.job };
+	struct guard_job *place = g->place;
 	int pidfd = -1;
 
-	g->directory = split(g);
-	if (!g->directory || is_known(g, g->order.job))
-		return false;
-	if (place) {
-		place->kept = (uint8_t)g->order.kept;
-		long pid = hold(g, place);
-		pid = pid ?: spawn(g, &pidfd);
-		reply.err = pid < 0 ? (int32_t)pid : 0;
-		reply.pid = pid < 0 ? 0 : (int32_t)pid;
-	}
+	g->starting = 0;
+	reply.err = pid < 0 ? (int32_t)pid : await_exec(g, (pid_t)pid);
 	if (!reply.err) {
+		reply.pid = (int32_t)pid;
 		*place = (struct guard_job){ .job = g->order.job,
 					     .pid = reply.pid,
 					     .untold = g->order.whole,
 					     .kept = (uint8_t)g->order.kept };
-		g->running++;
+		reply.running = ++g->running;
+		g->has_untold |= place->untold;
+		g->spares = g->order.spare;
 		g->saw_others = true;
 		g->childless = false;
-	}
-	if (reply.err && place) {
+		if (!place->untold)
+			pidfd = open_pidfd(reply.pid);
+	} else if (place) {
 		guard_let_go(g, place);
 		place->kept = 0;
 	}
-	reply.running = g->running;
-	if (!reply.err && g->order.whole)
-		g->has_untold = true;
-	else
+	if (reply.err || !place->untold)
 		guard_reply(g, &reply, &pidfd, !reply.err);
 	SYS_3(SYS_close_range, 0, GUARD_CTL_MOVED - 1, 0);
 	forget_order(g);
+}
+
+bool guard_start(struct guard *g)
+{
+	struct guard_job *place = free_place(g);
+	long pid = -EAGAIN;
+
+	g->directory = split(g);
+	if (!g->directory || is_known(g, g->order.job))
+		return false;
+	g->place = place;
+	g->err = 0;
+	if (place) {
+		if (place == g->jobs + g->places)
+			g->places++;
+		place->kept = (uint8_t)g->order.kept;
+		pid = hold(g, place);
+		pid = pid ?: send_spare(g);
+		pid = pid ?: make_child(g, true);
+	}
+	if (pid > 0 && g->order.whole)
+		g->starting = (pid_t)pid;
+	else
+		conclude(g, pid);
 	return true;
+}
+
+void guard_settle(struct guard *g)
+{
+	if (g->starting)
+		conclude(g, g->starting);
 }
 
 void guard_tell_started(struct guard *g)
@@ -286,10 +377,7 @@ void guard_tell_started(struct guard *g)
 	for (struct guard_job *job = g->jobs; job < g->jobs + GUARD_JOBS_MAX; job++) {
 		if (!job->job || !job->untold)
 			continue;
-		/* Nobody else's: it has not been reaped. */
-		int pidfd = (int)SYS_2(SYS_pidfd_open, job->pid, 0);
-		if (pidfd < 0)
-			sys_exit(7);
+		int pidfd = open_pidfd(job->pid);
 		job->untold = false;
 		reply.job = job->job;
 		reply.pid = job->pid;

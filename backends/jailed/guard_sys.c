@@ -49,8 +49,8 @@ long sys_spawn(unsigned long flags, const struct sys_child *child)
 			 "	hlt\n"
 			 "1:\n"
 			 : "=a"(result)
-			 : "a"((long)SYS_clone), "D"(flags), "S"(child->stack_end),
-			   "d"(child->pidfd_out), "r"(r10), "r"(r8), "r"(r12), "r"(r13)
+			 : "a"((long)SYS_clone), "D"(flags), "S"(child->stack_end), "d"(0L),
+			   "r"(r10), "r"(r8), "r"(r12), "r"(r13)
 			 : "rcx", "r11", "memory", "cc");
 	return result;
 }
@@ -80,7 +80,7 @@ long sys_spawn(unsigned long flags, const struct sys_child *child)
 	register long x8 __asm__("x8") = SYS_clone;
 	register long x0 __asm__("x0") = (long)flags;
 	register char *x1 __asm__("x1") = child->stack_end;
-	register int *x2 __asm__("x2") = child->pidfd_out;
+	register long x2 __asm__("x2") = 0;
 	register long x3 __asm__("x3") = 0;
 	register uint32_t *x4 __asm__("x4") = child->gone;
 	register void (*x9)(void *) __asm__("x9") = child->run;

@@ -73,7 +73,6 @@ struct sys_child {
 	char *stack_end;
 	void (*run)(void *);
 	void *arg;
-	int *pidfd_out;
 	uint32_t *
 		gone; /* set to 0, with a wake-up of its futex, when it shares this memory no more */
 };

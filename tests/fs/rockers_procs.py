@@ -25,13 +25,20 @@ def usage(name):
 
 ok("they work", not rj.run("a", "say hello")[0] and not rj.run("b", "say hello")[0])
 guard = int(sfs.flat("rockers/a/guard")["pid"])
-ok("an idle one has its guard", sfs.wait_for(lambda: procs("a") == [guard]), procs("a"))
-before = usage("a")
-ok("which is counted", before["pids"] == 1 and "memory_bytes" in before, before)
+before = {}
+
+
+def is_idle():
+    before.update(usage("a"))
+    return procs("a") == [guard] and before["pids"] == 1
+
+
+ok("an idle one has its guard", sfs.wait_for(is_idle), (procs("a"), before))
+ok("which is counted", "memory_bytes" in before, before)
 number = rj.start("a", "wait 60000")
 pid = int(rj.job("a", number, "pid"))
 ok("a job is there by its pid outside", sfs.wait_for(lambda: sorted(procs("a")) == sorted([guard, pid])), (procs("a"), pid))
-ok("not in the other one", pid not in procs("b") and len(procs("b")) == 1, procs("b"))
+ok("not in the other one", pid not in procs("b") and sfs.wait_for(lambda: len(procs("b")) == 1), procs("b"))
 ok("it is counted", usage("a")["pids"] == 2, usage("a"))
 rj.start("a", "leave 60000")
 ok("what a job leaves behind is found", sfs.wait_for(lambda: len(procs("a")) == 3), procs("a"))
