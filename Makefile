@@ -135,7 +135,12 @@ bench: all $(BENCH:%=$(O)/bench/%)
 
 objects: $(LIB_OBJ) $(CLIENT_OBJ)
 
-tools: $(UNIT:%=$(O)/unit/%) $(FSTOOLS:%=$(O)/fs/%) $(PRELOADED)
+# Those that say of themselves that they are not for this build are not made.
+UNFIT	:= $(if $(SAN)$(TSAN),plain-only)$(if $(TSAN),|single-threaded)
+FIT	:= $(if $(UNFIT),$(filter-out $(patsubst tests/unit/%.c,%,$(shell grep -lxE '(/\*| \*) ($(UNFIT))( \*/)?' \
+	   tests/unit/*.c)),$(UNIT)),$(UNIT))
+
+tools: $(FIT:%=$(O)/unit/%) $(FSTOOLS:%=$(O)/fs/%) $(PRELOADED)
 
 # ---- compiling -----------------------------------------------------------------------------------
 

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
+# one-role
 # deadline: 240
 """The tools that people use, on files of every kind: they read what read(2) gives, and write it whole or are refused."""
 import mmap, os, shutil, signal, subprocess, sys, time

@@ -1,5 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
+# one-role
+# waits
 # concurrent
 # deadline: 240
 """A writer that waits for a run of ten seconds and is interrupted is gone at once, and so is the run; nobody else's is."""

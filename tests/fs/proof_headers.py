@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
+# one-role
 # deadline: 240
 """Every truncation, and every header byte changed, of a real object: a sentence and an errno, or a run that is contained."""
 import os, struct, sys

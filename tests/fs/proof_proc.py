@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
+# waits
 # concurrent
 """What /proc says about a live run, seen from outside: its jail, its rights, its descriptors, its mappings."""
 import os, subprocess, sys, threading, time

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
+# one-role
 # concurrent
 # deadline: 180
 """Overwriting while others read: each open sees one version whole; 200 loads leave no descriptor behind."""

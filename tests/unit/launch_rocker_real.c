@@ -2,6 +2,7 @@
 /*
  * Whole rockers, guard and all, by way of the launcher: that they are ready, run a job, and leave nothing behind.
  * deadline: 240
+ * waits
  */
 #include "launch_rocker.h"
 
