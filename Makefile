@@ -77,6 +77,12 @@ ifdef LENIENT # what compiles is linked: a test of one part can run while anothe
 LIB_OBJ	:= $(wildcard $(LIB_OBJ))
 endif
 
+ifdef FUZZER
+# What is of a fuzzer's name, and what that calls; the rest is compiled for clang's warnings, and to be linked.
+FUZZED	:= sandboxfs/% $(FUZZ:%=backends/%%) $(patsubst %,backends/%%,elf kernelcheck kernelfill kernelref parse rockerplan seccomp_profile)
+$(call objects,$(filter-out $(FUZZED),$(BACK))): CFLAGS_ALL := $(BASE) -O0 -fPIE -pthread $(CFLAGS)
+endif
+
 # ---- what there is to make -----------------------------------------------------------------------
 
 .PHONY: all help deps demo check check-layers check-style check-units check-root check-nobody check-debian \
