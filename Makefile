@@ -77,6 +77,11 @@ ifdef LENIENT # what compiles is linked: a test of one part can run while anothe
 LIB_OBJ	:= $(wildcard $(LIB_OBJ))
 endif
 
+ifneq ($(SAN)$(TSAN),)
+# The programs around what is tested: half the time to compile.
+$(call objects,$(UNIT:%=tests/unit/%.c)): CFLAGS_ALL := $(patsubst -O1,-O0,$(CFLAGS_ALL))
+endif
+
 ifdef FUZZER
 # What is of a fuzzer's name, and what that calls; the rest is compiled for clang's warnings, and to be linked.
 FUZZED	:= sandboxfs/% $(FUZZ:%=backends/%%) $(patsubst %,backends/%%,elf kernelcheck kernelfill kernelref parse rockerplan seccomp_profile)
