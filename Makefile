@@ -77,6 +77,17 @@ ifdef LENIENT # what compiles is linked: a test of one part can run while anothe
 LIB_OBJ	:= $(wildcard $(LIB_OBJ))
 endif
 
+ifneq ($(SAN)$(TSAN),)
+# The programs around what is tested: half the time to compile.
+$(call objects,$(UNIT:%=tests/unit/%.c)): CFLAGS_ALL := $(patsubst -O1,-O0,$(CFLAGS_ALL))
+endif
+
+ifdef FUZZER
+# What is of a fuzzer's name, and what that calls; the rest is compiled for clang's warnings, and to be linked.
+FUZZED	:= sandboxfs/% $(FUZZ:%=backends/%%) $(patsubst %,backends/%%,elf kernelcheck kernelfill kernelref parse rockerplan seccomp_profile)
+$(call objects,$(filter-out $(FUZZED),$(BACK))): CFLAGS_ALL := $(BASE) -O0 -fPIE -pthread $(CFLAGS)
+endif
+
 # ---- what there is to make -----------------------------------------------------------------------
 
 .PHONY: all help deps demo check check-layers check-style check-units check-root check-nobody check-debian \
@@ -135,7 +146,12 @@ bench: all $(BENCH:%=$(O)/bench/%)
 
 objects: $(LIB_OBJ) $(CLIENT_OBJ)
 
-tools: $(UNIT:%=$(O)/unit/%) $(FSTOOLS:%=$(O)/fs/%) $(PRELOADED)
+# Those that say of themselves that they are not for this build are not made.
+UNFIT	:= $(if $(SAN)$(TSAN),plain-only)$(if $(TSAN),|single-threaded)
+FIT	:= $(if $(UNFIT),$(filter-out $(patsubst tests/unit/%.c,%,$(shell grep -lxE '(/\*| \*) ($(UNFIT))( \*/)?' \
+	   tests/unit/*.c)),$(UNIT)),$(UNIT))
+
+tools: $(FIT:%=$(O)/unit/%) $(FSTOOLS:%=$(O)/fs/%) $(PRELOADED)
 
 # ---- compiling -----------------------------------------------------------------------------------
 

@@ -39,10 +39,11 @@ def comm(pid):
 class Mounted:
     def __init__(self, config="", **env):
         words = [os.path.join(os.environ["BUILD"], "bin", "sandboxfs"), "-f", "--state", STATE]
-        if config:
-            with open(os.path.join(FOLDER, "ini"), "w") as f:
-                f.write(config)
-            words += ["--config", f.name]
+        if "request_ms" not in config:  # no upload is to end by its deadline
+            config += "\n[limits]\nrequest_ms = 60000\n"
+        with open(os.path.join(FOLDER, "ini"), "w") as f:
+            f.write(config)
+        words += ["--config", f.name]
         self.log = open(LOG, "ab")
         self.process = subprocess.Popen(words + [MNT], stderr=self.log, stdin=subprocess.DEVNULL, env=dict(os.environ, **env))
         EVERY_PID.append(self.process.pid)

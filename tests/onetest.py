@@ -106,7 +106,7 @@ class Mount:
                 text = f.read()
         path = os.path.join(self.folder, "config.ini")
         with open(path, "w", encoding="utf-8") as f:
-            f.write(text if "request_ms" in text else text + "\n[limits]\nrequest_ms = 20000\n")
+            f.write(text if "request_ms" in text else text + "\n[limits]\nrequest_ms = 60000\n")
         return path
 
     def start(self):

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
+# one-role
 # concurrent
 """Every file that can be read has exactly the size that stat(2) tells, by read(2) and by sendfile(2); and reading changes nothing."""
 import os, subprocess, sys

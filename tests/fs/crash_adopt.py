@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
+# waits
 # concurrent
 # no-mount
 # deadline: 240
@@ -10,6 +11,8 @@ from crash import EVERY_PID, MNT, WAIT_S, Mounted, below, comm, content, ends, g
 import onetest
 import sfs
 
+# What nobody answers waits for ever; a loaded machine with a sanitizer takes its time for five successors.
+LONG_S = 60
 SLOW = "unsigned long slow(unsigned long n) { volatile unsigned long i; for (i = 0; i < n; i++) ; return i; }"
 
 
@@ -119,7 +122,7 @@ class Client(threading.Thread):
     def __init__(self, number, objects):
         super().__init__(daemon=True)
         self.number, self.objects, self.stop = number, objects, False
-        self.kept, self.refused, self.strange, self.longest_s = {}, 0, [], 0
+        self.kept, self.loads, self.refused, self.strange, self.longest_s = {}, 0, 0, [], 0
 
     def run(self):
         cycle = 0
@@ -131,6 +134,7 @@ class Client(threading.Thread):
             self.longest_s = max(self.longest_s, time.monotonic() - begin)
             if error == 0:
                 self.kept[name] = data
+                self.loads += 1
             elif error in (errno.EAGAIN, errno.EIO):
                 self.kept.pop(name, None)  # done or not: both are allowed
                 self.refused += 1
@@ -145,17 +149,19 @@ def killed_in_a_loop(mounted):
         c.start()
     for _ in range(5):
         mounted.kill("daemon")
+    loads = [c.loads for c in clients]
     time.sleep(1)
+    go_on = sfs.wait_for(lambda: all(c.loads > before + 1 for c, before in zip(clients, loads)), LONG_S)
     for c in clients:
         c.stop = True
     for c in clients:
-        c.join(WAIT_S)
-    loads = sum(len(c.kept) for c in clients)
-    print(f"# {loads} names, {sum(c.refused for c in clients)} refused, longest {max(c.longest_s for c in clients):.2f} s")
+        c.join(LONG_S)
+    print(f"# {sum(len(c.kept) for c in clients)} names, {sum(c.refused for c in clients)} refused, longest {max(c.longest_s for c in clients):.2f} s")
     sfs.ok("nothing else is refused", not any(c.strange for c in clients), [c.strange[:2] for c in clients])
     wrong = [n for c in clients for n, data in c.kept.items() if content(n) != data]
-    sfs.ok("every acknowledged copy is there", loads >= 4 and not wrong, wrong)
-    sfs.ok("no call takes long", max(c.longest_s for c in clients) < 10)
+    sfs.ok("every client gets on in the end", go_on)
+    sfs.ok("every acknowledged copy is there", not wrong, wrong)
+    sfs.ok("no call is left without an answer", not any(c.is_alive() for c in clients))
 
 
 def loop_ends():

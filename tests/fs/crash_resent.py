@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
+# waits
 # no-mount
 # plain-only
 # deadline: 240

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
+# one-role
 """A codelet that the policy refuses: EKEYREJECTED from close(2), with a sentence in the places where it is told."""
 import errno, os, sys
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))

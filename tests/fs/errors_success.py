@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
+# one-role
 """After a success error says ok, whatever kind of call it was; and a list is refused by the write that brought the bad line."""
 import errno, os, sys
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))

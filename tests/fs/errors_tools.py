@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
+# one-role
 """Which tool shows which refusal: its exit status, what it prints, and that /error has the sentence whatever the tool says."""
 import errno, os, subprocess, sys
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))

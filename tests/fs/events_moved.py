@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
+# one-role
 # concurrent
 """mv in the store is a rename in codelets: one cookie for both names, and what is there can be used at once under the new one."""
 import ctypes, errno, os, signal, struct, sys

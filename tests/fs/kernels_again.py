@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
+# one-role
 # concurrent
 # deadline: 300
 """The kernel of a codelet that is taken away and loaded again is met at once, however the codelet came back, and whoever looks."""

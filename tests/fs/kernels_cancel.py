@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
+# one-role
 # alone
 # concurrent
 """Giving up ends the run at once; many runs at a time are each answered with their own; a queue is served."""

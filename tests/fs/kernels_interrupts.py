@@ -1,5 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
+# one-role
+# waits
 # concurrent
 # deadline: 240
 """A writer that waits for a run of ten seconds and is interrupted is gone at once, and so is the run; nobody else's is."""
@@ -151,7 +153,7 @@ def system_call():
 def others():
     """Of three that wait, in two kernels, one gives up."""
     outcome = {}
-    threads = [threading.Thread(target=lambda n=n: outcome.__setitem__(n, sfs.run(n, "reps=1 timeout_ms=3000"))) for n in ("loop",
+    threads = [threading.Thread(target=lambda n=n: outcome.__setitem__(n, sfs.run(n, "reps=1 timeout_ms=1500"))) for n in ("loop",
         "other")]
     for t in threads:
         t.start()

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
+# one-role
 # concurrent
 """Nobody gets more kernels than he may have, though many of his processes make some at once."""
 import errno, os, sys

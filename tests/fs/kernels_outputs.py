@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
+# one-role
 # concurrent
 """The outputs that are kept of one user's runs have a limit in all: what is over it is told, and what goes makes room."""
 import errno, os, sys

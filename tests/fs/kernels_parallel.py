@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
+# one-role
 # alone
 """Eight writers of one kernel each get their own answer, and run beside each other where there are cores for it."""
 import concurrent.futures, os, sys, time

@@ -1,5 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
+# one-role
+# waits
 """A job waits for its turn as long as it takes: timeout_ms is of the run alone, and begins when that begins."""
 import os, sys, time
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))

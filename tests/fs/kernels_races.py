@@ -1,5 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
+# one-role
+# waits
 # concurrent
 """Several writers of one kernel's specification at once: what is shown is what is on disk, and the daemon lives."""
 import os, sys, threading, time

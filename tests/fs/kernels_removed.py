@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
+# one-role
 """rmdir of a kernel ends its runs, and its writers are told; rm of a codelet takes its jail; what cannot be had is refused."""
 import errno, os, sys, threading, time
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))

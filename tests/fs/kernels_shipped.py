@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
+# one-role
 """A function of an object file runs as a shipped kernel: counters, result, check, output, choice of the codelet."""
 import errno, json, os, struct, sys
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))

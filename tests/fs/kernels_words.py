@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
+# one-role
 """Bad words and bad specifications are refused with an errno, a sentence that quotes them, and nothing run."""
 import errno, os, sys
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
+# one-role
 """Every file of the mount and every key of the configuration is in the manual, and every default as it is."""
 import os, re, subprocess, sys
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
+# one-role
 # deadline: 240
 """What POSIX and Linux say of names, asked of store/ call by call; one line for each table."""
 import os, socket, stat, sys

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
+# one-role
 # deadline: 240
 """Every truncation, and every header byte changed, of a real object: a sentence and an errno, or a run that is contained."""
 import os, struct, sys
@@ -56,8 +57,9 @@ sfs.ok("the real one runs", attempt(REAL) == "ran" and sfs.flat("kernels/answer/
        sfs.read("kernels/answer/result"))
 counts = survey("truncations", ((f"{n} bytes", REAL[:n]) for n in sfs.some(range(1, len(REAL), 1 if len(REAL) < 2000 else 3))))
 sfs.ok("every truncation is refused", counts.keys() <= {"refused", "ended"}, counts)
-for value in (0xff, 0x01, 0x80):
-    survey(f"header bytes ^ {value:#x}", (changed(offset, value) for offset in sfs.some(headers)))
+# Each byte in one of three ways; tests/unit/elf_lies.c gives each all of its values.
+for k, value in enumerate((0xff, 0x01, 0x80)):
+    survey(f"header bytes ^ {value:#x}", (changed(offset, value) for offset in sfs.some(headers[k::3])))
 sfs.ok("the real one still runs", attempt(REAL) == "ran")
 sfs.ok("nothing is wrong with the daemon", sfs.read("status") == "ok\n", sfs.read("status"))
 sfs.done()

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
+# waits
 # concurrent
 # root-only
 """The inspector is killed, or stopped for good: the load fails in time with a sentence, and the next one is right."""

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
+# one-role
 """Right codelets pass the checks of the shipped kernels; the same ones, wrong in one element, never do."""
 import os, sys
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))

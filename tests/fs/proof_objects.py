@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
+# one-role
 """Objects that nobody here wrote, from Debian's static libraries, run through kernels and give right results."""
 import os, subprocess, sys
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
+# one-role
 """The session with which README begins is typed as it stands there: each command does what the page says."""
 import os, re, subprocess, sys
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
+# waits
 # deadline: 180
 """disk.max of a data directory: who writes more is killed, nothing begins there until there is room, and what cannot be
 measured is too much."""

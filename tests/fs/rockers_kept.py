@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
+# waits
 # concurrent
 # no-mount
 """Rockers are there again after a restart, with what was chosen; those from templates; limits of one user; damaged files."""

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
+# waits
 # root-only
-# alone
 """Limits that control groups keep: each one that this machine has holds, from the beginning and when it is changed; each other says so."""
 import errno, os, shlex, shutil, subprocess, sys, time
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))
@@ -169,8 +169,7 @@ def io():
             sfs.ok("io.max makes three seconds of three times what a second may have", slow > 2, slow)
             sfs.ok("this is counted", int(cells.flat(name, "usage")["io_write_bytes"]) >= 12 * BLOCK, cells.flat(name, "usage"))
             sfs.ok("io.max is taken away", cells.put(name, "io.max", f"{device} wbps=max") == 0, sfs.read(f"rockers/{name}/error"))
-            fast = written(name, 12)
-            sfs.ok("and then it is no more", fast < slow, (slow, fast))
+            sfs.ok("and then it is no more", sfs.wait_for(lambda: written(name, 12) < slow), slow)
     finally:
         subprocess.run(["umount", mounted], check=False)
 

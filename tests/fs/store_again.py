@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
+# one-role
 # concurrent
 # deadline: 240
 """A codelet that is removed and loaded again under its name can be looked at as soon as close(2) has returned, however late

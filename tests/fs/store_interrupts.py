@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
+# waits
 # concurrent
 # root-only
 """A close that waits for its verdict ends with its caller: Ctrl-C and kill end it and the load, and nothing is left of either."""

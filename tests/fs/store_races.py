@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
+# one-role
 # concurrent
 """A name that is removed or renamed while it is loaded: store/ and codelets/ show the same, whoever was first."""
 import os, random, sys, threading, time

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
+# one-role
 # concurrent
 # deadline: 180
 """Overwriting while others read: each open sees one version whole; 200 loads leave no descriptor behind."""
@@ -12,14 +13,17 @@ versions = [open(sfs.compile_c(f"int v{i}(int x) {{ return x + {i}; }}\nchar pad
             for i in range(1, 4)]
 
 
-def put(data):
+def put(data, tries=5):
+    """A machine that has no time for the inspector is asked again."""
     fd = os.open(PATH, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
     os.write(fd, data)
     try:
         os.close(fd)
     except OSError as e:
         e.strerror = f"{e.strerror}: {sfs.read('store/error').strip()}"
-        raise
+        if not tries or "did not end within" not in str(e):
+            raise
+        put(data, tries - 1)
 
 
 def daemons():

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
+# one-role
 """What is no codelet is refused by close(2) with an errno and a sentence, and nothing has changed."""
 import errno, os, sys
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))

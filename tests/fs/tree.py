@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
+# one-role
 # concurrent
 """The tree of a fresh mount and of one rocker, name by name and mode by mode: the tree is the interface, so a change to it shows here.
 

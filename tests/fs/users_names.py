@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
+# one-role
 """Hostile names, words and specifications: each is taken or refused in words, and whatever shows them stays text, and JSON."""
 import json, os, sys, unicodedata
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
+# waits
 # concurrent
 # root-only
 # deadline: 60

@@ -3,6 +3,7 @@
 /*
  * librocker_client in namespaces that the test has made itself: what an app sees and has, and the errors
  * of entering. As root; nobody else can enter.
+ * waits
  */
 #include <poll.h>
 

@@ -3,6 +3,7 @@
 /*
  * librocker_client without a sandboxfs: defaults, odd requests, and every error that comes before a rocker is
  * entered.
+ * waits
  */
 #include <limits.h>
 #include <sys/mount.h>

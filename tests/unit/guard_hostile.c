@@ -2,6 +2,7 @@
 /*
  * The guard and what is not as it should be: orders of a wrong form, jobs that attack it or flood its
  * namespace, filters that refuse, and when it ends by itself.
+ * waits
  */
 /* deadline: 400 */
 /* single-threaded */

@@ -237,21 +237,24 @@ static int in_role(const char *role, void (*tests)(void))
 	return check_done();
 }
 
-/* Both roles when started by root, else only the user's own: whether any of them failed. */
+/* Both roles, beside each other, when started by root, else only the user's own: whether any of them failed. */
 __attribute__((unused)) static int in_roles(void (*tests)(void))
 {
 	static const char *const roles[] = { "root", "nobody" };
+	pid_t pids[2];
 	int failed = 0;
 
 	if (geteuid())
 		return in_role("user", tests);
+	fflush(stdout);
 	for (int i = 0; i < 2; i++) {
-		int status;
-		fflush(stdout);
-		pid_t pid = fork();
-		if (!pid)
+		pids[i] = fork();
+		if (!pids[i])
 			exit(in_role(roles[i], tests));
-		waitpid(pid, &status, 0);
+	}
+	for (int i = 0; i < 2; i++) {
+		int status = -1;
+		waitpid(pids[i], &status, 0);
 		if (status) {
 			printf("not ok launcher_as_%s: status %#x\n", roles[i], status);
 			failed = 1;

@@ -3,6 +3,7 @@
  * What /proc says about a run in its jail, seen from outside, and that nothing of it is left when the launcher has gone.
  *
  * Needs root for the looking; the launcher looked at is root's, then an ordinary user's.
+ * waits
  */
 #include "launch_common.h"
 

@@ -2,6 +2,7 @@
 /*
  * Rockers between daemon and launcher: from the order to the guard's end, every refusal, and that nothing is left.
  * deadline: 180
+ * waits
  */
 #include "launch_rocker_fake.h"
 

@@ -2,6 +2,7 @@
 /*
  * Whole rockers, guard and all, by way of the launcher: that they are ready, run a job, and leave nothing behind.
  * deadline: 240
+ * waits
  */
 #include "launch_rocker.h"
 
@@ -175,7 +176,13 @@ static int by_size(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-#define TIMES 200
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) /* which times are nobody's */
+#define TIMES 20
+#define CROWD 200
+#else
+#define TIMES 100
+#define CROWD 1000
+#endif
 
 /* Builds and drops so many, a pause between them or none. */
 static void price(const char *what, const struct rocker_plan *plan, useconds_t pause_us)
@@ -246,9 +253,9 @@ static void pooled(void)
 
 static void crowd(void)
 {
-	static struct life lives[1000];
+	static struct life lives[CROWD];
 	struct sysinfo before, after;
-	int n = geteuid() ? 100 : 1000;
+	int n = geteuid() ? CROWD / 10 : CROWD;
 	unsigned kids = children(test_launcher);
 	uint64_t begin;
 

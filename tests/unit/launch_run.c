@@ -2,6 +2,7 @@
 /*
  * Runs in jails: how each kind of end is told, what hostile helpers get, and that the launcher outlives them all.
  * deadline: 180
+ * waits
  */
 #include "launch_common.h"
 
