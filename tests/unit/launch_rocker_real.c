@@ -216,7 +216,7 @@ static void count_lines(const char *path, unsigned *out)
 /* An opener rests for five seconds before it ends. */
 static bool no_more_than(unsigned kids)
 {
-	for (int tries = 0; children(test_launcher) > kids && tries < 1000; tries++)
+	for (int tries = 0; children(test_launcher) > kids && tries < check_patient(1000); tries++)
 		(void)usleep(20000);
 	return children(test_launcher) <= kids;
 }
@@ -284,7 +284,7 @@ static void crowd(void)
 
 static bool all_dead(const struct life *lives, int n)
 {
-	for (int tries = 0; tries < 2000; tries++) {
+	for (int tries = 0; tries < check_patient(2000); tries++) {
 		int dead = 0;
 		for (int i = 0; i < n; i++)
 			dead += kill(lives[i].guard, 0) && errno == ESRCH;
