@@ -73,6 +73,14 @@ __attribute__((unused)) static int check_patient(int time)
 	return times > 1 ? time * times : time;
 }
 
+/* And of what takes its time by its number there are as many times fewer. */
+__attribute__((unused)) static int check_fewer(int number)
+{
+	int fewer = number / check_patient(1);
+
+	return fewer ?: 1;
+}
+
 #define RUN(test) check_run(#test, test)
 
 #define CHECK_(condition, leave, ...)                                                                                  \
