@@ -6,9 +6,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/close_range.h>
 #include <sched.h>
+#include <signal.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #define BLANK_NAMESPACES (CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS)
@@ -161,6 +166,98 @@ pid_t blank_spawn(const struct rocker_env *env, const struct blank_spec *spec, i
 		become(env, spec, group >= 0);
 	return pid;
 }
+
+/* ---- fitters ----------------------------------------------------------------------------------- */
+
+#define FITTER_HOME_FD    4 /* a pidfd of the launcher: where it is between two rockers */
+#define FITTER_KEPT_FDS   5
+#define FITTER_SPARE_FD   200
+#define FITTER_NAMESPACES (CLONE_NEWNS | CLONE_NEWUTS)
+
+static void fitter_failed(const char *step)
+{
+	blank_report(blank.report, -errno, step, 0);
+	_exit(127);
+}
+
+static bool keep_two(void)
+{
+	return !syscall(SYS_close_range, 0, BLANK_CONTROL_FD - 1, 0) &&
+	       !syscall(SYS_close_range, FITTER_KEPT_FDS, ~0u, 0);
+}
+
+/* What is sent to others by the launcher's end of its socket comes here: so nothing else of the launcher's stays. */
+static void fitter_begin(pid_t launcher, int control)
+{
+	int home = (int)syscall(SYS_pidfd_open, launcher, 0);
+	int high = fcntl(control, F_DUPFD_CLOEXEC, FITTER_SPARE_FD);
+
+	home = home < 0 ? home : fcntl(home, F_DUPFD_CLOEXEC, FITTER_SPARE_FD);
+	if (home < 0 || high < 0 || dup3(high, BLANK_CONTROL_FD, O_CLOEXEC) < 0 ||
+	    dup3(home, FITTER_HOME_FD, O_CLOEXEC) < 0 || !keep_two())
+		_exit(127);
+	blank.control = blank.report = BLANK_CONTROL_FD;
+	if (jail_own_session(NULL) || prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) ||
+	    getppid() != launcher)
+		_exit(127);
+	(void)umask(022); /* of mount points that are made */
+}
+
+static void enter_rocker(int guard)
+{
+	struct stat st;
+
+	if (setns(guard, FITTER_NAMESPACES) || chdir("/"))
+		fitter_failed("namespaces of the guard");
+	blank.root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (blank.root < 0 || fstat(blank.root, &st))
+		fitter_failed("root");
+	blank.own[0] = st.st_dev;
+	blank.nown = 1;
+}
+
+/* Nothing of the rocker is kept alive by who has furnished it. */
+static void leave_rocker(void)
+{
+	if (setns(FITTER_HOME_FD, FITTER_NAMESPACES) || chdir("/") || !keep_two())
+		fitter_failed("namespaces of the launcher");
+}
+
+static _Noreturn void fit(const struct rocker_env *env, pid_t launcher, int control)
+{
+	static const struct blank_spec none = { .netns = -1 };
+	const struct rocker_report done = { 0 };
+
+	blank.env = env;
+	blank.spec = &none;
+	fitter_begin(launcher, control);
+	for (;;) {
+		nothing_came();
+		wait_for_plan();
+		enter_rocker(blank.user_ns);
+		take_steps(blank_fit_steps);
+		leave_rocker();
+		(void)!write(blank.report, &done, sizeof done);
+	}
+}
+
+pid_t fitter_spawn(const struct rocker_env *env, int control, int *pidfd_out)
+{
+	pid_t launcher = getpid(), pid = jail_clone(0, -1, pidfd_out);
+
+	if (!pid)
+		fit(env, launcher, control);
+	return pid;
+}
+
+int fitter_order(int control, const struct rocker_plan *plan, int guard)
+{
+	const struct blank_message m = { .type = BLANK_PLAN };
+
+	return blank_send(control, &m, plan, &guard, 1);
+}
+
+/* ---- messages ---------------------------------------------------------------------------------- */
 
 int blank_send(int control, const struct blank_message *message, const struct rocker_plan *plan,
 	       const int *fds, unsigned nfds)

@@ -75,6 +75,7 @@ struct blank_step {
 };
 
 extern const struct blank_step blank_root_steps[], blank_mount_steps[], blank_last_steps[];
+extern const struct blank_step blank_fit_steps[]; /* what a plan asks for beyond an empty one */
 
 /*
  * Must the processes of each rocker be counted by a user namespace of its own? An ordinary user may map the one

@@ -390,3 +390,21 @@ const struct blank_step blank_mount_steps[] = {
 	{ "read-only root", seal_root },
 	{ 0 },
 };
+
+/* Overlays and the size of the root are none of these: see fitter_can(). */
+const struct blank_step blank_fit_steps[] = {
+	{ "data directory", place_data },
+	{ "bind", place_binds },
+	{ "links into /usr", blank_link_usr },
+	{ "names", set_names },
+	{ 0 },
+};
+
+/*
+ * Layers are named by what the mounter has open, which /proc shows to members of the rocker's pid namespace alone;
+ * a package may need a server that is of the rocker, and who outlives the launcher has to be told early.
+ */
+bool fitter_can(const struct rocker_plan *plan)
+{
+	return !plan->noverlays && !plan->package && !plan->persist;
+}

@@ -78,6 +78,17 @@ struct blank_order {
 int blank_build(int control, const struct blank_order *order);
 
 /*
+ * A fitter is a resident child that furnishes rockers whose guard runs already: openers send it their mounts in
+ * place of a blank, and its order, the last message, names the guard whose namespaces it enters for as long as that
+ * takes. It answers each order with a rocker_report on its socket; one that fails ends. control: its end,
+ * borrowed. The end of the socket ends it.
+ */
+pid_t fitter_spawn(const struct rocker_env *env, int control, int *pidfd_out);
+/* guard: its pidfd. The plan must be one that fitter_can() do. 0 or -errno. */
+int fitter_order(int control, const struct rocker_plan *plan, int guard);
+bool fitter_can(const struct rocker_plan *plan);
+
+/*
  * A user namespace below the launcher's own in which only these ids exist (a guard's and its jobs';
  * one for an ordinary user), and no further namespace can be made. A descriptor, or -errno.
  */

@@ -111,6 +111,9 @@ static void handle(uint64_t token, uint32_t events)
 	case WATCH_KEPT:
 		ward_adopted_ended((uint32_t)(token >> 8));
 		break;
+	case WATCH_READY_MADE:
+		made_reported((uint32_t)(token >> 8));
+		break;
 	}
 }
 

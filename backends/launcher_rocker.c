@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -83,6 +84,9 @@ void ward_end(struct ward *ward)
 	timer_set(ward->index, 0);
 	opening_end(&ward->opening);
 	measure_end(ward);
+	if (ward->fitter >= 0)
+		fitter_end(ward->fitter);
+	ward->fitter = -1;
 	ward_server_end(ward);
 	ward_forget(ward);
 	spare_end(&ward->blank);
@@ -103,22 +107,6 @@ void ward_refuse(struct ward *ward, int err, const char *format, ...)
 
 /* ---- building ---------------------------------------------------------------------------------- */
 
-/* Which namespace it joins: -1, it stays in the blank's own; or below -1 an -errno. */
-static int network_of(const struct ward *ward)
-{
-	switch ((enum plan_network)ward->opening.plan->network) {
-	case PLAN_NET_HOST:
-		return launcher.env.root ? ns_host_network() : -EOPNOTSUPP;
-	case PLAN_NET_NONE:
-		if (launcher.rockers.scopes)
-			return ns_network(ward->owner);
-		break;
-	case PLAN_NET_LOOPBACK:
-		break;
-	}
-	return -1;
-}
-
 /* Why its blank gave up, which is a better reason than that nobody takes what is sent to it. */
 static bool blank_said(struct ward *ward)
 {
@@ -132,12 +120,31 @@ static bool blank_said(struct ward *ward)
 	return true;
 }
 
+static void wait_for_it(struct ward *ward)
+{
+	ward->state = WARD_BUILDING;
+	timer_set(ward->index, launcher_now() + BUILD_MS * NS_PER_MS);
+}
+
+/* Its guard runs. */
+static void furnish(struct ward *ward)
+{
+	int socket = fitter_socket(ward->fitter);
+	int err = fitter_order(socket, ward->opening.plan, ward->blank.pidfd);
+
+	err = err ?: launcher_watch(socket, WATCH_WARD, ward->index, EPOLLIN);
+	if (err)
+		ward_refuse(ward, err, "the rocker cannot be furnished: %s", strerror(-err));
+	else
+		wait_for_it(ward);
+}
+
 static void build(struct ward *ward)
 {
 	struct blank_order order = { .plan = ward->opening.plan,
 				     .guard_uid = ward->guard_uid,
 				     .guard_gid = ward->guard_gid,
-				     .netns = network_of(ward),
+				     .netns = ns_join(ward->owner, ward->opening.plan->network),
 				     .name = ward->name };
 
 	if (order.netns < -1) {
@@ -159,8 +166,7 @@ static void build(struct ward *ward)
 				    strerror(-err));
 		return;
 	}
-	ward->state = WARD_BUILDING;
-	timer_set(ward->index, launcher_now() + BUILD_MS * NS_PER_MS);
+	wait_for_it(ward);
 }
 
 static void go_on(struct ward *ward)
@@ -170,6 +176,8 @@ static void go_on(struct ward *ward)
 
 	if (more < 0)
 		ward_refuse(ward, more, "%s", why.sentence);
+	else if (!more && ward->fitter >= 0)
+		furnish(ward);
 	else if (!more)
 		build(ward);
 }
@@ -184,27 +192,28 @@ static int set_limits(struct ward *ward)
 	return err == -EOPNOTSUPP ? 0 : err;
 }
 
-static enum blank_kind kind_wanted(const struct rocker_plan *plan)
+static bool take_blank(struct ward *ward)
 {
-	return launcher.rockers.scopes && plan->network != PLAN_NET_LOOPBACK ? BLANK_SHARES
-									     : BLANK_OWNS;
+	int err = spare_take(ns_blank(ward->opening.plan->network), &ward->blank);
+
+	if (err) {
+		ward_refuse(ward, err, "namespaces: %s", strerror(-err));
+		return false;
+	}
+	kin_add(ward->blank.pid, KIN_GUARD, ward->index);
+	err = set_limits(ward);
+	if (err)
+		ward_refuse(ward, err, "%s: %s", ward->warning ?: "limits", strerror(-err));
+	return !err;
 }
 
 static void begin(struct ward *ward)
 {
-	int err = spare_take(kind_wanted(ward->opening.plan), &ward->blank);
+	bool is_made = made_take(ward);
 
-	if (err) {
-		ward_refuse(ward, err, "namespaces: %s", strerror(-err));
+	if (!is_made && !take_blank(ward))
 		return;
-	}
-	kin_add(ward->blank.pid, KIN_GUARD, ward->index);
-	err = set_limits(ward);
-	if (err) {
-		ward_refuse(ward, err, "%s: %s", ward->warning ?: "limits", strerror(-err));
-		return;
-	}
-	ward->opening.control = ward->blank.control;
+	ward->opening.control = is_made ? fitter_socket(ward->fitter) : ward->blank.control;
 	ward->opening.ward = ward;
 	ward->opening.job_uid = ward->uid;
 	ward->opening.job_gid = ward->gid;
@@ -224,6 +233,7 @@ int ward_new(const struct lm_rocker_new *order)
 			       .guard_slot = -1,
 			       .job_slot = -1,
 			       .measure = { .report = -1 },
+			       .fitter = -1,
 			       .server_slot = -1,
 			       .packaged = order->plan.package != 0,
 			       .blank = { .pidfd = -1, .control = -1, .report = -1 } };
@@ -254,6 +264,7 @@ static void ready(struct ward *ward)
 		return;
 	}
 	timer_set(ward->index, 0);
+	made_remember(ward);
 	opening_end(&ward->opening);
 	ward->state = WARD_READY;
 	wards_building--;
@@ -275,12 +286,36 @@ static bool is_ending(pid_t pid)
 	return readlinkat(launcher.env.proc, path, program, sizeof program) < 0 && errno == ENOENT;
 }
 
+static void fitter_said(struct ward *ward)
+{
+	int socket = fitter_socket(ward->fitter);
+	struct rocker_report report;
+	struct verdict why;
+
+	ssize_t n = recv(socket, &report, sizeof report, MSG_DONTWAIT);
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	(void)epoll_ctl(launcher.epoll, EPOLL_CTL_DEL, socket, NULL);
+	if (n == (ssize_t)sizeof report && !report.err) {
+		fitter_rest(ward->fitter);
+		ward->fitter = -1;
+		ready(ward);
+	} else if (n == (ssize_t)sizeof report) {
+		report_judge(ward->opening.plan, &report, &why);
+		ward_refuse(ward, why.err, "%s", why.sentence);
+	} else {
+		ward_refuse(ward, -EIO, "who furnishes the rocker ended before it was done");
+	}
+}
+
 void ward_reported(uint32_t index)
 {
 	struct ward *ward = &wards[index];
 	struct rocker_report report;
 	struct verdict why;
 
+	if (ward->state == WARD_BUILDING && ward->fitter >= 0)
+		fitter_said(ward);
 	if (ward->state != WARD_BUILDING || ward->blank.report < 0)
 		return;
 	ssize_t n = read(ward->blank.report, &report, sizeof report);
@@ -381,6 +416,12 @@ void wards_reaped(pid_t pid, const siginfo_t *how)
 		break;
 	case KIN_RESIDENT:
 		resident_reaped(pid);
+		break;
+	case KIN_MADE:
+		made_reaped(number);
+		break;
+	case KIN_FITTER:
+		fitter_reaped(number);
 		break;
 	case KIN_NONE:
 		break;

@@ -52,6 +52,36 @@ void spares_stop(void);
 void spares_trust(void); /* a blank has become a rocker: those that failed say nothing any more */
 bool spares_left(void);  /* processes of it */
 
+/* ---- guards made ahead: launcher_rocker_made.c --------------------------------------------------- */
+
+/*
+ * Who makes a rocker soon makes another like it: so for the owners that have made some lately a few guards run
+ * already, each in a rocker that is empty, has the same ids, limits, network and filter, and was never anybody
+ * else's. What remains to be done for a plan is done by a fitter.
+ */
+struct ward;
+bool made_take(struct ward *ward); /* its guard and a fitter; false: it is built as any other */
+void made_remember(const struct ward *ward); /* it is ready, and there may be more like it */
+bool made_lacks(void);                       /* one that can be begun now */
+void made_fill(void);                        /* begins one */
+void made_reported(uint32_t number);         /* the report pipe of one is readable or closed */
+void made_reaped(uint32_t number);
+void made_late(void);
+void made_stop(void);
+bool made_left(void);
+
+/* ---- fitters: launcher_rocker_fit.c -------------------------------------------------------------- */
+
+int fitter_take(void);         /* -1: none is at rest */
+int fitter_socket(int fitter); /* stays its own */
+void fitter_rest(int fitter);  /* it has said that it is done */
+void fitter_end(int fitter);   /* nobody knows what it does */
+bool fitters_lack(void);
+void fitters_fill(void);
+void fitter_reaped(uint32_t number);
+void fitters_stop(void);
+bool fitters_left(void);
+
 /* ---- namespaces kept: launcher_rocker_ns.c ------------------------------------------------------ */
 
 /*
@@ -62,21 +92,35 @@ bool spares_left(void);  /* processes of it */
 int ns_network(uint32_t owner); /* of all of this owner's rockers that have no other */
 int ns_host_network(void);
 int ns_leaf(const uint32_t uids[2], const uint32_t gids[2]);
+/* Which one a rocker with that network joins; -1: it stays in the blank's own. And what kind of blank that has. */
+int ns_join(uint32_t owner, enum plan_network network);
+enum blank_kind ns_blank(enum plan_network network);
 void ns_stop(void);
 
 /* ---- which children and deadlines there are: launcher_rocker_index.c ------------------------------ */
 
 /* What a child is to us, with the number of its ward, check or place in the pool. */
-enum kin { KIN_NONE, KIN_GUARD, KIN_OPENER, KIN_SERVER, KIN_POOLED, KIN_MEASURE, KIN_RESIDENT };
+enum kin {
+	KIN_NONE,
+	KIN_GUARD,
+	KIN_OPENER,
+	KIN_SERVER,
+	KIN_POOLED,
+	KIN_MEASURE,
+	KIN_RESIDENT,
+	KIN_MADE,
+	KIN_FITTER,
+};
 
 bool kin_known(pid_t pid);
 void kin_add(pid_t pid, enum kin what, uint32_t number);
 enum kin kin_remove(pid_t pid, uint32_t *number_out);
 
-/* One deadline for each ward and, behind them, each check, and one for resident openers; 0: none any more. */
+/* One deadline for each ward and, behind them, each check, and one for each of two pools; 0: none any more. */
 #define CHECKS_MAX     64
 #define TIMER_RESIDENT (LM_ROCKERS_MAX + CHECKS_MAX)
-#define TIMERS_MAX     (TIMER_RESIDENT + 1)
+#define TIMER_MADE     (TIMER_RESIDENT + 1)
+#define TIMERS_MAX     (TIMER_MADE + 1)
 void timer_set(uint32_t timer, uint64_t when_ns);
 uint64_t timer_next(void); /* the earliest; 0: there is none */
 /* One that has passed, which is none any more; -1: there is none. */
@@ -167,6 +211,7 @@ struct ward {
 	struct blank blank;
 	struct opening opening;
 	struct measure measure;
+	int fitter;          /* that furnishes it; -1: none */
 	bool packaged;       /* perhaps by a server */
 	pid_t server;        /* of its image; 0: none, or reaped */
 	const char *warning; /* a limit that this machine does not have; NULL */

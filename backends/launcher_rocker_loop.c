@@ -11,14 +11,46 @@
 #include "launcher_left.h"
 #include "sandboxfs.h"
 
+static bool no_spare(void)
+{
+	return spares_none(BLANK_SHARES) && spares_lack(BLANK_SHARES);
+}
+
+static bool lacks_sharing(void)
+{
+	return spares_lack(BLANK_SHARES);
+}
+
+static bool lacks_owning(void)
+{
+	return spares_lack(BLANK_OWNS);
+}
+
+static void fill_sharing(void)
+{
+	spares_fill(BLANK_SHARES);
+}
+
+static void fill_owning(void)
+{
+	spares_fill(BLANK_OWNS);
+}
+
 /*
- * How long nothing was asked for before a blank is made ahead: what has just become ready is used in the
+ * How long nothing was asked for before something is made ahead: what has just become ready is used in the
  * next moment, on processors that the making would take from it, and an order that comes waits for it. The
  * kernel takes some milliseconds for a network namespace when others are being taken down. Where none is
- * left the next rocker needs one more than the last one needs peace.
+ * left the next rocker needs one more than the last one needs peace. What needs less quiet goes first.
  */
-static const uint64_t quiet_ns[BLANK_KINDS] = { [BLANK_SHARES] = 1000000, [BLANK_OWNS] = 2000000 };
-#define QUIET_NONE_LEFT_NS 100000
+static const struct pool {
+	uint64_t quiet_ns;
+	bool (*lacks)(void);
+	void (*fill)(void); /* by one */
+} pools[] = {
+	{ 100000, no_spare, fill_sharing },     { 1000000, fitters_lack, fitters_fill },
+	{ 1100000, made_lacks, made_fill },     { 1200000, lacks_sharing, fill_sharing },
+	{ 2000000, lacks_owning, fill_owning }, { 0 },
+};
 
 extern const unsigned char jailed_guard[] __attribute__((weak));
 extern const size_t jailed_guard_size __attribute__((weak));
@@ -127,27 +159,23 @@ void wards_busy(void)
 	asked_ns = launcher_now();
 }
 
-/* When the next blank shall be made, and of which kind; UINT64_MAX: none. */
-static uint64_t fill_at(enum blank_kind *kind_out)
+/* The least quiet that something which lacks needs, which is then *fill_out; UINT64_MAX: nothing does. */
+static uint64_t fill_at(const struct pool **fill_out)
 {
-	uint64_t at = UINT64_MAX;
+	uint64_t quiet = UINT64_MAX;
 
-	for (int i = 0; i < BLANK_KINDS && !wards_building; i++) {
-		enum blank_kind kind = (enum blank_kind)i;
-		bool none_left = kind == BLANK_SHARES && spares_none(kind);
-		uint64_t when = asked_ns + (none_left ? QUIET_NONE_LEFT_NS : quiet_ns[i]);
-		if (spares_lack(kind) && when < at) {
-			at = when;
-			*kind_out = kind;
+	for (const struct pool *p = pools; p->lacks && !wards_building; p++)
+		if (p->quiet_ns < quiet && p->lacks()) {
+			quiet = p->quiet_ns;
+			*fill_out = p;
 		}
-	}
-	return at;
+	return quiet == UINT64_MAX ? quiet : asked_ns + quiet;
 }
 
 uint64_t wards_next(void)
 {
-	enum blank_kind kind;
-	uint64_t next = timer_next() ?: UINT64_MAX, at = fill_at(&kind);
+	const struct pool *pool;
+	uint64_t next = timer_next() ?: UINT64_MAX, at = fill_at(&pool);
 
 	return at < next ? at : next;
 }
@@ -155,19 +183,21 @@ uint64_t wards_next(void)
 /* One at a time, so that an order that has come meanwhile waits for no more than that. */
 void wards_late(uint64_t now_ns)
 {
-	enum blank_kind kind;
+	const struct pool *pool;
 
 	for (int timer; (timer = timer_passed(now_ns)) >= 0;)
 		if (timer < LM_ROCKERS_MAX)
 			ward_late(&wards[timer]);
 		else if (timer == TIMER_RESIDENT)
 			residents_late();
+		else if (timer == TIMER_MADE)
+			made_late();
 		else
 			check_late((uint32_t)timer - LM_ROCKERS_MAX);
-	if (fill_at(&kind) > now_ns)
+	if (fill_at(&pool) > now_ns)
 		return;
 	spares_retry();
-	spares_fill(kind);
+	pool->fill();
 }
 
 void wards_opened(uint32_t timer)
@@ -189,6 +219,8 @@ void wards_drop_all(void)
 {
 	bool is_last = left_is_last();
 
+	made_stop();
+	fitters_stop();
 	spares_stop();
 	residents_stop();
 	if (is_last)
@@ -205,7 +237,7 @@ bool wards_left(void)
 	for (uint32_t i = 0; i < LM_ROCKERS_MAX; i++)
 		if (wards[i].state != WARD_FREE)
 			return true;
-	return spares_left() || residents_left();
+	return spares_left() || residents_left() || made_left() || fitters_left();
 }
 
 void wards_stop(void)

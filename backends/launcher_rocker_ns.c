@@ -127,6 +127,26 @@ int ns_leaf(const uint32_t uids[2], const uint32_t gids[2])
 	return is_it(k, ids) ? k->fd : keep(k, ids, leaf_make(&launcher.env, uids, gids));
 }
 
+int ns_join(uint32_t owner, enum plan_network network)
+{
+	switch (network) {
+	case PLAN_NET_HOST:
+		return launcher.env.root ? ns_host_network() : -EOPNOTSUPP;
+	case PLAN_NET_NONE:
+		if (launcher.rockers.scopes)
+			return ns_network(owner);
+		break;
+	case PLAN_NET_LOOPBACK:
+		break;
+	}
+	return -1;
+}
+
+enum blank_kind ns_blank(enum plan_network network)
+{
+	return launcher.rockers.scopes && network != PLAN_NET_LOOPBACK ? BLANK_SHARES : BLANK_OWNS;
+}
+
 static void forget(struct kept *table)
 {
 	for (unsigned i = 0; i < KEPT_MAX; i++) {

@@ -34,6 +34,7 @@ int ward_adopt(const struct lm_rocker_adopt *order)
 			       .persist = order->persist,
 			       .guard_slot = -1,
 			       .job_slot = -1,
+			       .fitter = -1,
 			       .blank = { .pidfd = -1, .control = -1, .report = -1 } };
 	int err = ward_take_over(ward);
 	if (err && ward->state == WARD_READY)

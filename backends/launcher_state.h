@@ -133,6 +133,7 @@ enum watch {
 	WATCH_WARD,
 	WATCH_OPENER,
 	WATCH_KEPT, /* the pidfd of a guard that is no child */
+	WATCH_READY_MADE,
 };
 
 /* launcher.c */

@@ -209,4 +209,5 @@ const struct sfs_backend rockers_backend = {
 	.mode = 01777,
 	.init = start,
 	.stop = stop,
+	.patience_us = 2000,
 };

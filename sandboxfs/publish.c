@@ -20,20 +20,24 @@
 #define ITEM_SLOTS 64       /* a power of two */
 #define REST_NS    10000000 /* between two announcements of one row */
 #define RESTS      4        /* each twice as long as the one before: for rows that never rest */
+#define SOON       RESTS    /* the queue of those that wait for their first announcement */
+#define QUEUES     (RESTS + 1)
 #define PATIENCE   10 /* nice value */
 #define STUCK_NS   2000000000u
 #define STOP_S     3 /* for a thread to come back from its system call */
 
 struct lane {
 	const char *name; /* of the directory at the top; "" for the top itself */
+	uint64_t patience_ns;
 	pthread_t thread;
 	pthread_mutex_t lock;
 	pthread_cond_t more;
 	/* All below under lock. */
-	struct queue ready, resting[RESTS];
+	struct queue ready, resting[QUEUES];
 	struct item *slots[ITEM_SLOTS];
 	struct item *serving;
 	uint64_t busy_since_ns; /* it is in a system call; 0: not */
+	uint64_t wakes_ns;      /* it sleeps no longer than until then */
 	bool stopping;
 };
 
@@ -91,8 +95,14 @@ static void make_dirty(struct lane *lane, struct item *item)
 	item->dirty = true;
 	if (rests)
 		return;
-	item_put(&lane->ready, item);
-	pthread_cond_signal(&lane->more);
+	if (lane->patience_ns) {
+		item->due_ns = sfs_now_ns() + lane->patience_ns;
+		item_put(&lane->resting[SOON], item);
+	} else {
+		item_put(&lane->ready, item);
+	}
+	if (item->due_ns < lane->wakes_ns)
+		pthread_cond_signal(&lane->more);
 }
 
 static struct item *row_item(struct lane *lane, struct sfs_obj *dir, unsigned row, uid_t uid)
@@ -223,12 +233,12 @@ static uint64_t wake_resting(struct lane *lane, struct queue *rested)
 	struct item *item;
 	unsigned i;
 
-	for (i = 0; i < RESTS; i++) {
+	for (i = 0; i < QUEUES; i++) {
 		while ((item = lane->resting[i].first) && item->due_ns <= now) {
 			item_take(&lane->resting[i]);
 			item->due_ns = 0;
 			if (item->dirty) {
-				item->rest += item->rest + 1 < RESTS;
+				item->rest += i != SOON && item->rest + 1 < RESTS;
 				item_put(&lane->ready, item);
 				continue;
 			}
@@ -281,10 +291,12 @@ static void wait_for_more(struct lane *lane, uint64_t until_ns)
 	const struct timespec until = { (time_t)(until_ns / 1000000000u),
 					(long)(until_ns % 1000000000u) };
 
+	lane->wakes_ns = until_ns;
 	if (until_ns == UINT64_MAX)
 		pthread_cond_wait(&lane->more, &lane->lock);
 	else
 		pthread_cond_timedwait(&lane->more, &lane->lock, &until);
+	lane->wakes_ns = 0; /* it looks at all of them before it sleeps again */
 }
 
 /* Under the lock, which is dropped. Who enters the mount before it answers waits for that. */
@@ -326,15 +338,16 @@ static void *publish(void *arg)
 
 /* ---- start and stop -------------------------------------------------------------------------- */
 
-static void lane_init(struct lane *lane, const char *name)
+static void lane_init(struct lane *lane, const char *name, uint64_t patience_ns)
 {
 	pthread_condattr_t attr;
 	unsigned i;
 
 	memset(lane, 0, sizeof(*lane));
 	lane->name = name;
+	lane->patience_ns = patience_ns;
 	lane->ready.last = &lane->ready.first;
-	for (i = 0; i < RESTS; i++)
+	for (i = 0; i < QUEUES; i++)
 		lane->resting[i].last = &lane->resting[i].first;
 	pthread_mutex_init(&lane->lock, NULL);
 	pthread_condattr_init(&attr);
@@ -351,9 +364,10 @@ int publish_create(const struct publish_mount *mount)
 
 	call_prepare();
 	all.mount = *mount;
-	lane_init(&all.lanes[0], "");
+	lane_init(&all.lanes[0], "", 0);
 	for (i = 0; sfs_backends[i] && i + 1 < LANES_MAX; i++)
-		lane_init(&all.lanes[i + 1], sfs_backends[i]->name);
+		lane_init(&all.lanes[i + 1], sfs_backends[i]->name,
+			  (uint64_t)sfs_backends[i]->patience_us * 1000);
 	all.count = i + 1;
 	sigfillset(&every);
 	pthread_sigmask(SIG_SETMASK, &every, &before);
@@ -399,7 +413,7 @@ static bool lane_end(struct lane *lane, const struct timespec *end)
 	if (pthread_timedjoin_np(lane->thread, NULL, end))
 		return false;
 	free_all(&lane->ready);
-	for (i = 0; i < RESTS; i++)
+	for (i = 0; i < QUEUES; i++)
 		free_all(&lane->resting[i]);
 	return true;
 }

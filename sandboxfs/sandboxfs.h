@@ -440,6 +440,11 @@ struct sfs_backend {
 	int (*init)(struct sfs_obj *dir);
 	/* the loop has ended: stop threads, drop references; NULL allowed */
 	void (*stop)(void);
+	/*
+	 * How long watchers wait for a change at first, so that who waits for the work that has just changed
+	 * something goes before them on the same processor.
+	 */
+	unsigned patience_us;
 };
 extern const struct sfs_backend *const sfs_backends[]; /* ends with NULL */
 

@@ -86,7 +86,7 @@ __attribute__((unused)) static bool shell(const char *format, ...)
 	} while (0)
 
 /* It is refused by step, about that word. */
-static void refused(int err, const char *step, const char *about)
+__attribute__((unused)) static void refused(int err, const char *step, const char *about)
 {
 	struct one one;
 
