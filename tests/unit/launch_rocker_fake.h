@@ -13,7 +13,7 @@
 
 #include "launch_rocker.h"
 
-static bool fake_scopes, fake_stillborn, fake_fits;
+static bool fake_scopes, fake_stillborn, fake_fits, fake_holds;
 
 /* ---- stand-ins: run in the launcher and its children ------------------------------------------------- */
 
@@ -78,7 +78,7 @@ static void fake_blank(const struct rocker_env *env, const struct blank_spec *sp
 	prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
 	signal(SIGSEGV, SIG_DFL);
 	for (int fd = 3; fd < 64; fd++)
-		if (fd != spec->control && fd != spec->report && fd != spec->netns)
+		if (!fake_holds && fd != spec->control && fd != spec->report && fd != spec->netns)
 			close(fd);
 	if (fake_stillborn)
 		fake_report(spec->report, -ENOSPC, 0, "root");
