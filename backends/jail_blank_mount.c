@@ -290,6 +290,11 @@ static int place_overlay(struct blank *b, unsigned i)
 		return work;
 	b->what = NULL;
 	err = mount_overlay(b, b->overlays[i].fd, upper, work, point);
+	/* An overlay, for one, can be no layer of another: that is all that the kernel says. */
+	if (err == -EINVAL && b->plan.data_dir) {
+		b->what = "file system that keeps no overlay";
+		b->about = b->plan.data_dir;
+	}
 	(void)close(point);
 	(void)close(upper);
 	(void)close(work);

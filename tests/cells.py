@@ -112,7 +112,7 @@ def alone(name):
 
 def job_ended(name, number, seconds=30):
     """Has the job ended in that time?"""
-    end = time.monotonic() + seconds
+    end = time.monotonic() + sfs.patient(seconds)
     while time.monotonic() < end:
         try:
             words = sfs.read(f"rockers/{name}/jobs/{number}/state").split()

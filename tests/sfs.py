@@ -118,9 +118,14 @@ def error_of(call, *args):
     return 0
 
 
+def patient(seconds):
+    """So long on this machine."""
+    return seconds * onetest.PATIENCE
+
+
 def wait_for(condition, seconds=30):
     """Has it become true in that time?"""
-    end = time.monotonic() + seconds
+    end = time.monotonic() + patient(seconds)
     while not condition():
         if time.monotonic() > end:
             return False

@@ -92,8 +92,8 @@ class App:
         if by_itself:
             out = self.p.stdout.read()
         else:
-            out, _ = self.p.communicate(timeout=60)
-        self.p.wait(60)
+            out, _ = self.p.communicate(timeout=sfs.patient(60))
+        self.p.wait(sfs.patient(60))
         return dict(line.split(" ", 1) for line in out.splitlines() if " " in line)
 
 
@@ -243,7 +243,7 @@ def documented(program):
     fcntl.flock(lock, fcntl.LOCK_EX)
     image(EXAMPLE_PACKAGE)
     try:
-        done = subprocess.run([program], capture_output=True, text=True, check=False, timeout=60)
+        done = subprocess.run([program], capture_output=True, text=True, check=False, timeout=sfs.patient(60))
         sfs.ok("the documented example runs", done.returncode == 0, done.stderr)
         uppers = {name for name in os.listdir(EXAMPLE_FOLDER + "/datadir") if name.startswith(".upperdir____")}
         wanted = {".upperdir____" + name for name in ("usr", "var", "etc", "home", "root")}

@@ -192,7 +192,7 @@ settled("r")
 sfs.ok("ns alone cannot be removed", sfs.error_of(os.rmdir, path("r/ns")) in (errno.EPERM, errno.ENOTEMPTY) and
        sfs.error_of(os.unlink, path("r/ns/mnt")) == errno.EPERM and len(os.listdir(path("r/ns"))) == 8)
 gone = sfs.flat("rockers/r/guard")["pid"]
-out = subprocess.run(["rm", "-r", path("r")], capture_output=True, text=True, check=False, timeout=30)
+out = subprocess.run(["rm", "-r", path("r")], capture_output=True, text=True, check=False, timeout=sfs.patient(30))
 sfs.ok("rm -r removes it", out.returncode == 0 and not os.path.exists(path("r")), (out.stderr, os.listdir(os.path.join(sfs.MNT, "rockers"))))
 sfs.ok("with its guard", sfs.wait_for(lambda: not os.path.exists(f"/proc/{gone}")))
 fd = os.open(path("v/state"), os.O_RDONLY)

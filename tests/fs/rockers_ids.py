@@ -39,7 +39,7 @@ def start():
 
 def stop(daemon):
     daemon.send_signal(signal.SIGTERM)
-    return daemon.wait(20)
+    return daemon.wait(sfs.patient(20))
 
 
 def run(name):

@@ -182,6 +182,9 @@ def shared(image):
 def refused(what, image, error_wanted, words, **files):
     with package(image, **files) as name:
         error, answer = cells.command(name, "/opt/app/busybox true")
+        if sfs.name_of(error) == "ETIMEDOUT" and sfs.patient(1) > 1:
+            print(f"skip {what}: this machine is too slow for squashfuse to say so within the launcher's deadline")
+            return
         sfs.ok(f"{what} is refused", sfs.name_of(error) in error_wanted and words in answer, why(error, answer))
     sfs.ok(f"{what}: no server is left", sfs.wait_for(lambda: not servers()), servers())
 

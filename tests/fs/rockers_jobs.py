@@ -93,7 +93,7 @@ pid = int(job("a", n, "pid"))
 # exec(2) wakes whoever waits for it before the process has its new name.
 sfs.ok("its pid as seen from here", sfs.wait_for(lambda: job("a", n, "state").strip() == "exited" or
                                                  sfs.told(lambda: open(f"/proc/{pid}/comm").read()) == "tool\n"), pid)
-tail = subprocess.run(["timeout", "20", "sh", "-c", f"tail -f -n +1 {at}/stdout | sed '/tick 19/q'"], capture_output=True, text=True, check=False)
+tail = subprocess.run(["timeout", str(sfs.patient(20)), "sh", "-c", f"tail -f -n +1 {at}/stdout | sed '/tick 19/q'"], capture_output=True, text=True, check=False)
 sfs.ok("tail -f follows it", tail.stdout == "".join(f"tick {i}\n" for i in range(20)), tail)
 sfs.ok("it ends", exited("a", n) and job("a", n, "exit").strip() == "0", job("a", n, "exit"))
 sfs.ok("what it wrote stays", job("a", n, "stdout") == tail.stdout and job("a", n, "stderr") == "")
@@ -156,7 +156,7 @@ writer = subprocess.Popen([sys.executable, "-c", f"import os; os.write(os.open({
 time.sleep(0.5)
 sfs.ok("a writer waits for a job that does not read", writer.poll() is None)
 writer.send_signal(signal.SIGKILL)
-sfs.ok("and may give up", writer.wait(20) == -signal.SIGKILL)
+sfs.ok("and may give up", writer.wait(sfs.patient(20)) == -signal.SIGKILL)
 sfs.write(f"rockers/a/jobs/{n}/kill", "KILL\n")
 sfs.ok("the job goes on until then", exited("a", n))
 n = start("a", "deaf 60000")
@@ -209,25 +209,25 @@ def writer_of(name):
 for number in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
     p = writer_of("a")
     p.send_signal(number)
-    status = p.wait(30)
+    status = p.wait(sfs.patient(30))
     sfs.ok(f"{number.name} ends the writer", status != 0, status)
     sfs.ok(f"{number.name} ends the job", sfs.wait_for(lambda: sfs.read("rockers/a/state").strip() == "ready") and
            result("a")["status"] == "killed", result("a"))
 for what, work in (("kill", lambda: sfs.write("rockers/a/kill", "KILL\n")), ("kill guard", lambda: sfs.write("rockers/a/kill", "guard\n"))):
     p = writer_of("a")
     work()
-    sfs.ok(f"{what} ends a run as ECANCELED", p.wait(30) == errno.ECANCELED, p.returncode)
+    sfs.ok(f"{what} ends a run as ECANCELED", p.wait(sfs.patient(30)) == errno.ECANCELED, p.returncode)
 got = run("a", "say again")
 sfs.ok("the next one builds it anew", got == (0, "again\n"), got)
 p = writer_of("a")
 os.rmdir(path("a"))
-sfs.ok("rmdir ends a run", p.wait(30) in (errno.ECANCELED, errno.ENODEV), p.returncode)
+sfs.ok("rmdir ends a run", p.wait(sfs.patient(30)) in (errno.ECANCELED, errno.ENODEV), p.returncode)
 rockers.make("a", BIN)
 left = start("a", "leave 60000")
 sfs.ok("what a job has left behind goes on", exited("a", left) and left in jobs())
 p = writer_of("a")
 os.kill(p.pid, signal.SIGKILL)
-p.wait(30)
+p.wait(sfs.patient(30))
 sfs.ok("and a run that gives up ends it with it where it is alone", sfs.wait_for(lambda: sfs.read("rockers/a/state").strip() == "ready"))
 
 # ---- many at once

@@ -31,7 +31,7 @@ def start():
 
 def stop(daemon):
     daemon.send_signal(signal.SIGTERM)
-    return daemon.wait(20)
+    return daemon.wait(sfs.patient(20))
 
 
 def kept():

@@ -42,7 +42,7 @@ def run(words):
 
 
 def until(what, seconds=15):
-    end = time.time() + seconds
+    end = time.time() + sfs.patient(seconds)
     while not what():
         if time.time() > end:
             return False

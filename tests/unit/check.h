@@ -12,6 +12,7 @@
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static atomic_int check_failures; /* of the test at hand */
@@ -61,6 +62,23 @@ __attribute__((unused)) static void check_run(const char *name, void (*test)(voi
 __attribute__((unused)) static int check_done(void)
 {
 	return check_failed_tests != 0;
+}
+
+/* What gives up after so long waits as many times longer as this machine is slower, in the eyes of whoever runs it there. */
+__attribute__((unused)) static int check_patient(int time)
+{
+	const char *patience = getenv("SFS_PATIENCE");
+	int times = patience ? atoi(patience) : 1;
+
+	return times > 1 ? time * times : time;
+}
+
+/* And of what takes its time by its number there are as many times fewer. */
+__attribute__((unused)) static int check_fewer(int number)
+{
+	int fewer = number / check_patient(1);
+
+	return fewer ?: 1;
 }
 
 #define RUN(test) check_run(#test, test)

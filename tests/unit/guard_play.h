@@ -32,7 +32,7 @@
 #define GUARD_UID  70001
 #define JOB_UID    70002
 #define ORDINARY   65534
-#define PATIENCE_S 30
+#define PATIENCE_S check_patient(30)
 
 extern const unsigned char jailed_guard[];
 extern const size_t jailed_guard_size;

@@ -106,7 +106,7 @@ __attribute__((unused)) static int wait_launcher(void)
 {
 	int status;
 
-	for (int i = 0; i < 2000; i++) {
+	for (int i = 0; i < check_patient(2000); i++) {
 		if (waitpid(test_launcher, &status, WNOHANG) == test_launcher)
 			return status;
 		usleep(10000);
@@ -128,7 +128,7 @@ __attribute__((unused)) static bool await(sem_t *done, int seconds)
 	struct timespec until;
 
 	clock_gettime(CLOCK_REALTIME, &until);
-	until.tv_sec += seconds;
+	until.tv_sec += check_patient(seconds);
 	while (sem_timedwait(done, &until))
 		if (errno != EINTR)
 			return false;

@@ -307,7 +307,7 @@ static void many(void)
 
 static bool children_become(unsigned n)
 {
-	for (int i = 0; i < 1000 && children(test_launcher) != n; i++)
+	for (int i = 0; i < check_patient(1000) && children(test_launcher) != n; i++)
 		usleep(10000);
 	return children(test_launcher) == n;
 }
@@ -333,7 +333,7 @@ static void with_pool(void)
 	close(fd);
 	pid_t spare = (pid_t)atoi(text);
 	CHECK(!kill(spare, SIGKILL));
-	for (int i = 0; i < 1000 && is_alive(spare); i++)
+	for (int i = 0; i < check_patient(1000) && is_alive(spare); i++)
 		usleep(10000);
 	CHECK(children_become(4));
 }

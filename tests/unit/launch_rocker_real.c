@@ -188,8 +188,9 @@ static int by_size(const void *a, const void *b)
 static void price(const char *what, const struct rocker_plan *plan, useconds_t pause_us)
 {
 	static uint64_t took[TIMES], gone[TIMES];
+	int n = check_fewer(TIMES);
 
-	for (int i = 0; i < TIMES; i++) {
+	for (int i = 0; i < n; i++) {
 		struct life l;
 		uint64_t begin = now_us();
 		REQUIRE(life_new(&l, plan, an_owner()));
@@ -200,10 +201,10 @@ static void price(const char *what, const struct rocker_plan *plan, useconds_t p
 		gone[i] = now_us() - begin;
 		usleep(pause_us);
 	}
-	qsort(took, TIMES, sizeof *took, by_size);
-	qsort(gone, TIMES, sizeof *gone, by_size);
+	qsort(took, (size_t)n, sizeof *took, by_size);
+	qsort(gone, (size_t)n, sizeof *gone, by_size);
 	printf("# %s, %s: ready after %" PRIu64 " us (p10 %" PRIu64 ", p90 %" PRIu64 "), gone after %" PRIu64 " us\n", test_role,
-	       what, took[TIMES / 2], took[TIMES / 10], took[TIMES * 9 / 10], gone[TIMES / 2]);
+	       what, took[n / 2], took[n / 10], took[n * 9 / 10], gone[n / 2]);
 }
 
 static void count_lines(const char *path, unsigned *out)
@@ -223,7 +224,7 @@ static void count_lines(const char *path, unsigned *out)
 /* An opener rests for five seconds before it ends. */
 static bool no_more_than(unsigned kids)
 {
-	for (int tries = 0; children(test_launcher) > kids && tries < 1000; tries++)
+	for (int tries = 0; children(test_launcher) > kids && tries < check_patient(1000); tries++)
 		(void)usleep(20000);
 	return children(test_launcher) <= kids;
 }
@@ -255,7 +256,7 @@ static void crowd(void)
 {
 	static struct life lives[CROWD];
 	struct sysinfo before, after;
-	int n = geteuid() ? CROWD / 10 : CROWD;
+	int n = check_fewer(geteuid() ? CROWD / 10 : CROWD);
 	unsigned kids = children(test_launcher);
 	uint64_t begin;
 
@@ -291,7 +292,7 @@ static void crowd(void)
 
 static bool all_dead(const struct life *lives, int n)
 {
-	for (int tries = 0; tries < 2000; tries++) {
+	for (int tries = 0; tries < check_patient(2000); tries++) {
 		int dead = 0;
 		for (int i = 0; i < n; i++)
 			dead += kill(lives[i].guard, 0) && errno == ESRCH;

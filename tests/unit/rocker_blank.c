@@ -209,7 +209,7 @@ static void launcher_dies(bool late)
 	int blank = (int)syscall(SYS_pidfd_open, said[0], 0);
 	CHECK_MSG(control >= 0 && blank >= 0, "%s", strerror(errno));
 	snprintf(root, sizeof root, "/proc/%d/root/.rocker", said[0]);
-	for (int i = 0; late && i < 2000 && stat(root, &st); i++)
+	for (int i = 0; late && i < check_patient(2000) && stat(root, &st); i++)
 		usleep(10000);
 	CHECK_MSG(!late || !stat(root, &st), "%s: %s", root, strerror(errno));
 	kill(launcher, SIGKILL);

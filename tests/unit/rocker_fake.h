@@ -23,7 +23,7 @@
 #include "store_fake_text.h"
 
 #ifndef PATIENCE_MS
-#define PATIENCE_MS 20000
+#define PATIENCE_MS check_patient(20000)
 #endif
 
 /* ---- the core ------------------------------------------------------------------------------------------ */

@@ -35,7 +35,7 @@
 #define GUARD_ID  2000001
 #define JOB_ID	  2000002
 #define SERVER_ID 2000003
-#define ANSWER_MS 20000
+#define ANSWER_MS check_patient(20000)
 
 static struct jail_env jail;
 static struct rocker_env env;

@@ -313,6 +313,25 @@ static void test_kept_overlays(void)
 	refused(ELOOP, "layers in the data directory", below("data"));
 }
 
+/* The machine's own root may be an overlay, as in a container. */
+static void test_layers_on_an_overlay(void)
+{
+	if (!jail.root) {
+		check_skip("only root mounts");
+		return;
+	}
+	for (const char *const *name = (const char *const[]){ "under", "upper", "store", "layered", NULL }; *name; name++)
+		mkdir(below(*name), 0755);
+	REQUIRE(shell("mount -t overlay -o lowerdir=%s/under,upperdir=%s/upper,workdir=%s/store none %s/layered", work, work, work,
+		      work));
+	plain();
+	plan.overlays_opener = plan.data_opener = self();
+	plan.overlays[plan.noverlays++] = word("%s", "/usr");
+	plan.data_dir = word("%s", below("layered"));
+	refused(EINVAL, "file system that keeps no overlay", below("layered"));
+	CHECK(!umount2(below("layered"), MNT_DETACH));
+}
+
 /* Words of a plan are never options of a mount. */
 static void test_odd_names(void)
 {
@@ -379,6 +398,7 @@ static void all(void)
 	RUN_AS_ROLE(test_closed_overlays);
 	RUN_AS_ROLE(test_passing_overlays);
 	RUN_AS_ROLE(test_kept_overlays);
+	RUN_AS_ROLE(test_layers_on_an_overlay);
 	RUN_AS_ROLE(test_odd_names);
 	RUN_AS_ROLE(test_many_binds);
 }

@@ -18,7 +18,7 @@
 #include "seccomp_profile_own.h"
 
 #define PROFILES 3
-#define PATIENCE 30000 /* ms */
+#define PATIENCE check_patient(30000) /* ms */
 
 enum { DEFAULT, OPEN, STRICT }; /* in order of their names */
 static struct sock_fprog programs[PROFILES];
