@@ -36,7 +36,8 @@ struct blank {
 int spare_take(enum blank_kind kind, struct blank *out);
 /* Closes what is open; the process and the group stay. Idempotent. */
 void spare_close(struct blank *blank);
-void spare_end(struct blank *blank); /* and ends the process */
+void spare_end(struct blank *blank);                         /* and ends the process */
+void spare_patient(const struct blank *blank, bool patient); /* others go first */
 /* Removes the group: 0, or -EBUSY: try again. */
 int spare_remove_group(struct blank *blank);
 void spares_bury(struct rocker_group *group); /* likewise, by and by */

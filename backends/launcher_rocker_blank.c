@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -30,6 +31,7 @@ static unsigned trash_used;
 static uint32_t next_group;
 
 #define FAILED_MAX 8
+#define PATIENCE   10 /* nice value */
 
 /* ---- one --------------------------------------------------------------------------------------- */
 
@@ -126,6 +128,16 @@ int spare_remove_group(struct blank *blank)
 	return 0;
 }
 
+/*
+ * What is made ahead is made when nobody else wants the processor; once somebody waits for it, it is as he. (An
+ * ordinary user's launcher could not take that back.)
+ */
+void spare_patient(const struct blank *blank, bool patient)
+{
+	if (launcher.env.root && blank->pid)
+		(void)setpriority(PRIO_PROCESS, (id_t)blank->pid, patient ? PATIENCE : 0);
+}
+
 /* ---- the pool ---------------------------------------------------------------------------------- */
 
 static unsigned wanted(enum blank_kind kind)
@@ -160,6 +172,7 @@ void spares_fill(enum blank_kind kind)
 		return;
 	}
 	spares_used[kind]++;
+	spare_patient(&spares[kind][place], true);
 	kin_add(spares[kind][place].pid, KIN_POOLED, (uint32_t)kind);
 }
 
@@ -181,7 +194,10 @@ static bool from_pool(enum blank_kind kind, struct blank *out)
 int spare_take(enum blank_kind kind, struct blank *out)
 {
 	spares_wanted = true;
-	return from_pool(kind, out) ? 0 : make(kind, out);
+	if (!from_pool(kind, out))
+		return make(kind, out);
+	spare_patient(out, false);
+	return 0;
 }
 
 void spares_trust(void)

@@ -330,6 +330,7 @@ void made_fill(void)
 	m->until_ns = launcher_now() + BUILD_MS * NS_PER_MS;
 	uint32_t number = (uint32_t)(m - all);
 	kin_add(m->blank.pid, KIN_MADE, number);
+	spare_patient(&m->blank, true);
 	err = set_limits(m);
 	err = err ?: order_guard(m);
 	err = err ?: launcher_watch(m->blank.report, WATCH_READY_MADE, number, EPOLLIN);
@@ -376,6 +377,7 @@ bool made_take(struct ward *ward)
 	ward->blank = m->blank;
 	ward->warning = m->warning;
 	memcpy(ward->name, m->name, sizeof ward->name);
+	spare_patient(&ward->blank, false);
 	(void)kin_remove(ward->blank.pid, &number);
 	kin_add(ward->blank.pid, KIN_GUARD, ward->index);
 	m->blank = (struct blank){ .pidfd = -1, .control = -1, .report = -1 };

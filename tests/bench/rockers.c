@@ -25,6 +25,7 @@
 #define PEERS_MAX  4
 #define WORDS_MAX  32
 #define WARMUP     10
+#define REST_US    5000 /* between two users: what is made ahead is made then; see the rates for who never rests */
 #define SUSTAINED  500 /* made and removed without a pause */
 
 enum thing {
@@ -126,7 +127,7 @@ static void make_and_remove(unsigned round)
 	times[MAKE][round] = now_us() - begin;
 	until_ready("made");
 	times[UNTIL_READY][round] = now_us() - begin;
-	usleep(2000); /* the pool fills up again, as it would between two users */
+	usleep(REST_US); /* the pool fills up again, as it would between two users */
 	begin = now_us();
 	must(rmdir(path), path);
 	times[REMOVE][round] = now_us() - begin;
@@ -185,11 +186,11 @@ static void play(unsigned round)
 
 	times[RUN][round] = run_ready();
 	make_and_remove(round);
-	usleep(2000);
+	usleep(REST_US);
 	times[MAKE_NET][round] = make_with_network();
-	usleep(2000);
+	usleep(REST_US);
 	times[WHOLE][round] = whole();
-	usleep(2000);
+	usleep(REST_US);
 	for (unsigned i = 0; i < npeers; i++)
 		times[PEERS + i][round] = spawn(peers[i]);
 	times[SPAWN][round] = (first + spawn(bare)) / 2;
