@@ -167,6 +167,8 @@ struct rocker_choice {
 int rocker_keep(struct rocker *rocker, const struct rocker_choice *choice);
 /* One that was just made. */
 int rocker_keep_made(struct sfs_obj *dir);
+/* Nothing is written any more. */
+void rocker_keep_stop(void);
 /* Another group or mode of its directory. */
 int rocker_set_owner(struct sfs_obj *dir, uid_t uid, gid_t gid, mode_t mode);
 void rocker_unkeep(struct rocker *rocker);

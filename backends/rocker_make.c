@@ -206,6 +206,7 @@ static void stop(void)
 	rocker_disks_stop();
 	rocker_answers_stop();
 	rocker_links_stop();
+	rocker_keep_stop();
 	sfs_put_obj(rockers_dir);
 	rockers_dir = NULL;
 }

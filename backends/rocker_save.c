@@ -106,6 +106,15 @@ static void drop(const char *name)
 	pthread_mutex_unlock(&spare_lock);
 }
 
+void rocker_keep_stop(void)
+{
+	pthread_mutex_lock(&spare_lock);
+	if (has_spare)
+		(void)unlinkat(rocker_folder, SPARE, 0);
+	has_spare = false;
+	pthread_mutex_unlock(&spare_lock);
+}
+
 /* What its file says: of spec, and of its directory. keeping is held. */
 static int save(struct rocker *rocker, const struct sfs_owner *owner)
 {

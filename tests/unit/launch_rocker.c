@@ -200,6 +200,18 @@ static void dropped_early(void)
 	}
 }
 
+static int trial(const char *host, struct life *l)
+{
+	time_t begin = time(NULL);
+
+	life_init(l);
+	CHECK_INT(launch_rocker_check(plan_of("", host), on_done, l), 0);
+	if (!await(&l->done, 20))
+		return 1;
+	CHECK(time(NULL) - begin < 7); /* a second is meant, and the machine has other things to do */
+	return l->done_rc;
+}
+
 static void trials(void)
 {
 	static const struct {
@@ -209,12 +221,10 @@ static void trials(void)
 	struct life l;
 
 	for (int i = 0; rows[i].host; i++) {
-		time_t begin = time(NULL);
-		life_init(&l);
-		CHECK_INT(launch_rocker_check(plan_of("", rows[i].host), on_done, &l), 0);
-		REQUIRE(await(&l.done, 20));
-		CHECK_INT(l.done_rc, rows[i].rc);
-		CHECK(time(NULL) - begin < 7); /* a second is meant, and the machine has other things to do */
+		int rc = -ETIMEDOUT; /* also of one that had no processor for that second */
+		for (int times = 0; times < 5 && rc == -ETIMEDOUT; times++)
+			rc = trial(rows[i].host, &l);
+		CHECK_MSG(rc == rows[i].rc, "%s: %d", rows[i].host, rc);
 		CHECK(!l.done_rc == !l.sentence[0]);
 	}
 }
