@@ -447,19 +447,6 @@ static void no_descriptors(void)
 	life_end(&l);
 }
 
-/* A blank that cannot even begin, taken as it is made and made ahead. */
-static void stillborn(void)
-{
-	struct life l;
-
-	for (int i = 0; i < 20; i++) {
-		REQUIRE(life_new(&l, plan_of("ok", i % 2 ? "ok" : NULL), an_owner()));
-		CHECK_INT(l.rc, -ENOSPC);
-		CHECK_STR(l.sentence, "root: No space left on device");
-		life_end(&l);
-	}
-}
-
 static void tests(void)
 {
 	start(0);
@@ -491,11 +478,6 @@ static void tests(void)
 	stop();
 	fake_scopes = false;
 	RUN_AS_ROLE(malformed);
-	fake_stillborn = true;
-	start(2);
-	RUN_AS_ROLE(stillborn);
-	stop();
-	fake_stillborn = false;
 	start(0);
 	RUN_AS_ROLE(launcher_gone);
 	RUN_AS_ROLE(next_launcher);

@@ -267,6 +267,19 @@ static void none_wanted(void)
 	life_end(&a);
 }
 
+/* A blank that cannot even begin, taken as it is made and made ahead. */
+static void stillborn(void)
+{
+	struct life l;
+
+	for (int i = 0; i < 20; i++) {
+		REQUIRE(life_new(&l, plan_of("ok", i % 2 ? "ok" : NULL), an_owner()));
+		CHECK_INT(l.rc, -ENOSPC);
+		CHECK_STR(l.sentence, "root: No space left on device");
+		life_end(&l);
+	}
+}
+
 static void not_seen(void)
 {
 	check_skip("an instrumented launcher goes on in a child, whose children are not seen from here");
@@ -288,6 +301,11 @@ static void tests(void)
 	start(0);
 	RUN_AS_ROLE(none_wanted);
 	stop();
+	fake_stillborn = true;
+	start(POOL);
+	RUN_AS_ROLE(stillborn);
+	stop();
+	fake_stillborn = false;
 	if (geteuid())
 		return; /* an ordinary user's are built as they are asked for */
 	if (!seen) {
