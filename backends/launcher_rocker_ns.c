@@ -14,8 +14,9 @@
 
 #include "launcher_rocker.h"
 
-#define KEPT_MAX 64 /* of each kind */
-#define IDS      6
+#define KEPT_MAX     64 /* of each kind */
+#define CHILDREN_MAX 3  /* in a row, until one lives for long enough */
+#define IDS          6
 
 struct kept {
 	bool used;
@@ -102,13 +103,23 @@ static int make_network(void)
 	return fd;
 }
 
+/* Anybody of an ordinary user's may kill that child at any moment. */
+static int make_network_at_last(void)
+{
+	int fd = -ENOENT;
+
+	for (int times = 0; times < CHILDREN_MAX && fd == -ENOENT; times++)
+		fd = make_network();
+	return fd;
+}
+
 int ns_network(uint32_t owner)
 {
 	const uint32_t ids[IDS] = { owner };
 	struct kept *k = look_up(networks, ids);
 
 	k->turn = ++turns;
-	return is_it(k, ids) ? k->fd : keep(k, ids, make_network());
+	return is_it(k, ids) ? k->fd : keep(k, ids, make_network_at_last());
 }
 
 int ns_host_network(void)
