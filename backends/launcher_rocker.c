@@ -270,6 +270,7 @@ static void ready(struct ward *ward)
 	ward_answer(ward, 0, sentence);
 	spare_close(&ward->blank);
 	spares_trust();
+	fitters_trust();
 	wards_busy();
 }
 

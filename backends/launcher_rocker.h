@@ -78,6 +78,7 @@ int fitter_socket(int fitter); /* stays its own */
 void fitter_rest(int fitter);  /* it has said that it is done */
 void fitter_end(int fitter);   /* nobody knows what it does */
 bool fitters_lack(void);
+void fitters_trust(void); /* a rocker was made: those that failed say nothing any more */
 void fitters_fill(void);
 void fitter_reaped(uint32_t number);
 void fitters_stop(void);

@@ -43,7 +43,6 @@ int fitter_socket(int fitter)
 void fitter_rest(int fitter)
 {
 	fitters[fitter].works = false;
-	failed = 0;
 }
 
 void fitter_end(int fitter)
@@ -63,6 +62,11 @@ void fitter_end(int fitter)
 static bool is_free(const struct fitter *f)
 {
 	return !f->pid && !f->works;
+}
+
+void fitters_trust(void)
+{
+	failed = 0;
 }
 
 bool fitters_lack(void)
@@ -86,8 +90,10 @@ void fitters_fill(void)
 	while (place < FITTERS_MAX - 1 && !is_free(&fitters[place]))
 		place++;
 	if (!is_free(&fitters[place]) ||
-	    socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
+	    socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair)) {
+		failed++;
 		return;
+	}
 	pid_t pid = fitter_spawn(&launcher.rockers, pair[1], &pidfd);
 	(void)close(pair[1]);
 	launcher_close(&pidfd); /* it is ours to reap, so its number stays its own */
