@@ -126,7 +126,7 @@ with Clone("f") as one, Clone("f", os.O_RDWR) as two:
     sfs.ok("as a run of another number", int(sfs.flat(f"kernels/{one.dir}/result")["run"]) > two.number)
     sfs.ok("the other is still ready", two.state() == "ready" and read(two.dir, "result") == "")
     sfs.ok("clone itself takes no words", sfs.error_of(os.write, two.fd, b"n=1\n") == errno.EPERM)
-sfs.ok("closed, they are gone", jobs("f") == [], jobs("f"))
+sfs.ok("closed, they are gone", sfs.wait_for(lambda: jobs("f") == []), jobs("f"))
 with Clone("spin") as one:
     write("reps=1 timeout_ms=60000\n", one.dir, "params")
     sfs.ok("a long one runs", write("1\n", one.dir, "start") == 0 and sfs.wait_for(lambda: one.state() == "running"))
