@@ -24,14 +24,18 @@ struct reader {
 };
 
 /* What a guard, and the process that becomes one, ask of the kernel. */
+/* clang-format off */
 static const char *const guards[] = {
-	"capget",       "capset",          "chdir",   "close",     "close_range",  "dup3",
-	"execve",       "execveat",        "futex",   "exit",      "exit_group",   "getdents64",
-	"getgroups",    "getpgid",         "getsid",  "kill",      "madvise",      "openat",
-	"pidfd_open",   "ppoll",           "prctl",   "recvmsg",   "rt_sigaction", "rt_sigprocmask",
-	"rt_sigreturn", "rt_sigtimedwait", "sendmsg", "setgroups", "setresgid",    "setresuid",
-	"setsid",       "umask",           "wait4",   NULL,
+	"capget",          "capset",          "chdir",           "close",           "close_range",
+	"dup3",            "execve",          "execveat",        "futex",           "exit",
+	"exit_group",      "getdents64",      "getgroups",       "getpgid",         "getsid",
+	"kill",            "madvise",         "openat",          "pidfd_open",      "ppoll",
+	"prctl",           "recvmsg",         "rt_sigaction",    "rt_sigprocmask",  "rt_sigreturn",
+	"rt_sigtimedwait", "sendmsg",         "setgroups",       "setresgid",       "setresuid",
+	"setsid",          "timerfd_create",  "timerfd_settime", "umask",           "wait4",
+	NULL,
 };
+/* clang-format on */
 /* And what it asks for with these arguments alone. */
 static const struct {
 	const char *name;

@@ -162,6 +162,17 @@ static void look_around(struct guard *g)
 	g->saw_others |= others > 0;
 }
 
+/* It has been reaped; maybe as the job that it has become meanwhile. */
+static void spare_ended(struct guard *g)
+{
+	if (g->spare_state != GUARD_SPARE_GOES) {
+		guard_bury_spare(g);
+		return;
+	}
+	guard_attend_spare(g);
+	guard_settle(g);
+}
+
 /* False: there may be more. */
 static bool reap(struct guard *g)
 {
@@ -178,7 +189,7 @@ static bool reap(struct guard *g)
 		}
 		g->saw_others = true;
 		if (pid == g->spare)
-			g->spare = 0;
+			spare_ended(g);
 		for (struct guard_job *job = g->jobs; job < g->jobs + GUARD_JOBS_MAX; job++)
 			if (job->job && !job->over && job->pid == pid) {
 				ended(g, job, status, &usage);
@@ -188,9 +199,11 @@ static bool reap(struct guard *g)
 	return false;
 }
 
+/* The order at hand. */
 static void obey(struct guard *g)
 {
-	if (!guard_receive(g, GUARD_CTL_MOVED)) {
+	g->has_order = false;
+	if (!g->order_is_right) {
 		/* What may have come with it, for it would be a job's descriptor. */
 		SYS_3(SYS_close_range, 0, GUARD_CTL_MOVED - 1, 0);
 		guard_lose(g);
@@ -202,6 +215,12 @@ static void obey(struct guard *g)
 						    : false;
 	if (!fine) /* GUARD_END, or nothing that we know */
 		sys_exit(0);
+}
+
+static void obey_next(struct guard *g)
+{
+	g->order_is_right = guard_receive(g, GUARD_CTL_MOVED);
+	obey(g);
 }
 
 /* Whoever has the other end is the launcher, and there is no second way back. */
@@ -242,27 +261,52 @@ static void pass_time(struct guard *g)
 		guard_make_spare(g);
 }
 
-static _Noreturn void serve(struct guard *g)
+/* What is to be looked at when something has happened, or nothing for some time: as ppoll(2) answers. */
+static long wait_for_any(struct guard *g, struct pollfd sockets[3], bool all_reaped)
 {
 	const uint64_t waiting = ~BIT(SIGCHLD);
-	struct pollfd sockets[2] = { { .fd = GUARD_CTL_MOVED, .events = POLLIN },
-				     { .fd = GUARD_KEEP_MOVED, .events = POLLIN } };
+	struct timespec time;
+	bool timed = limit(g, all_reaped, &time);
+
+	/* A spare has the first. */
+	sockets[0] = (struct pollfd){ .fd = g->is_deaf || g->spare ? -1 : GUARD_CTL_MOVED,
+				      .events = POLLIN };
+	sockets[1] = (struct pollfd){ .fd = g->is_kept ? GUARD_KEEP_MOVED : -1, .events = POLLIN };
+	sockets[2] = (struct pollfd){ .fd = g->has_timer ? GUARD_TIMER_FD : -1, .events = POLLIN };
+	return SYS_5(SYS_ppoll, sockets, 3, timed ? &time : NULL, &waiting, sizeof waiting);
+}
+
+static void serve_sockets(struct guard *g, const struct pollfd sockets[3])
+{
+	if (sockets[2].revents)
+		guard_stop_timer();
+	if (g->has_order)
+		return;
+	if (sockets[1].revents) {
+		guard_drop_spare(g);
+		guard_settle(g);
+		if (!g->has_order) /* which comes first, as it came first */
+			obey_keeper(g);
+	} else if (sockets[0].revents) {
+		obey_next(g);
+	}
+}
+
+static _Noreturn void serve(struct guard *g)
+{
+	struct pollfd sockets[3];
 	bool all_reaped = true;
 
 	for (;;) {
-		struct timespec time;
-		bool timed = limit(g, all_reaped, &time);
-		sockets[0].fd = g->is_deaf ? -1 : GUARD_CTL_MOVED;
-		sockets[1].revents = 0;
-		long n = SYS_5(SYS_ppoll, sockets, g->is_kept ? 2 : 1, timed ? &time : NULL,
-			       &waiting, sizeof waiting);
+		while (g->has_order)
+			obey(g);
+		long n = wait_for_any(g, sockets, all_reaped);
+		guard_attend_spare(g);
 		guard_settle(g);
 		if (n >= 0) /* in time, and before whatever else there is to tell */
 			guard_tell_started(g);
-		if (n > 0 && sockets[1].revents)
-			obey_keeper(g);
-		else if (n > 0)
-			obey(g);
+		if (n > 0)
+			serve_sockets(g, sockets);
 		else
 			all_reaped = reap(g);
 		if (!n)

@@ -47,20 +47,25 @@ static bool form_is_right(const struct guard *g, size_t size)
 
 bool guard_receive(struct guard *g, int socket)
 {
-	union {
-		struct cmsghdr head; /* for alignment */
-		char bytes[CMSG_SPACE(GUARD_FDS_MAX * sizeof(int))];
-	} control;
-	struct iovec piece = { &g->order, sizeof g->order };
-	struct msghdr message = { .msg_iov = &piece,
-				  .msg_iovlen = 1,
-				  .msg_control = &control,
-				  .msg_controllen = sizeof control };
-	/* Without close-on-exec: these are the job's. */
-	long size = SYS_3(SYS_recvmsg, socket, &message, 0);
+	struct guard_letter *letter = &g->letter;
 
-	return size > 0 && !(message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) &&
-	       take_descriptors(g, &message) && form_is_right(g, (size_t)size);
+	letter->piece = (struct iovec){ &g->order, sizeof g->order };
+	letter->message = (struct msghdr){ .msg_iov = &letter->piece,
+					   .msg_iovlen = 1,
+					   .msg_control = &letter->control,
+					   .msg_controllen = sizeof letter->control };
+	g->order.type = 0;
+	/* Without close-on-exec: these are the job's. */
+	long size = SYS_3(SYS_recvmsg, socket, &letter->message, 0);
+
+	return size > 0 && !(letter->message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) &&
+	       take_descriptors(g, &letter->message) && form_is_right(g, (size_t)size);
+}
+
+bool guard_salvage(struct guard *g)
+{
+	return !g->order.type || (take_descriptors(g, &g->letter.message) &&
+				  form_is_right(g, guard_order_size(&g->order)));
 }
 
 /* Waits a little for room, unless nobody is left to make any. */

@@ -10,6 +10,7 @@
 #define GUARD_OWN_H
 
 #include <stdbool.h>
+#include <sys/socket.h>
 #include <sys/types.h>
 
 #include "guard.h"
@@ -20,11 +21,20 @@
  */
 #define GUARD_CTL_MOVED (GUARD_FDS_MAX + 8)
 #define GUARD_KEEP_MOVED (GUARD_CTL_MOVED + 1) /* the second socket */
-#define GUARD_KEPT_FD(place, i) (GUARD_CTL_MOVED + 2 + GUARD_KEPT_MAX * (int)(place) + (int)(i))
+#define GUARD_TIMER_FD   (GUARD_CTL_MOVED + 2) /* set off by a spare that goes */
+#define GUARD_KEPT_FD(place, i) (GUARD_CTL_MOVED + 3 + GUARD_KEPT_MAX * (int)(place) + (int)(i))
 #define GUARD_SCAN_MS   50
 #define GUARD_LATE_MS           1 /* what GUARD_STARTED may come late where it may, twice at most */
 #define GUARD_PAUSE_US          100  /* without an order, then a spare is made */
 #define GUARD_SPARE_MS          1000 /* without an order, then it goes again */
+
+/* Of the process that is made ahead. It reads the control socket in the guard's place. */
+enum guard_spare_state {
+	GUARD_SPARE_WAITS,    /* for an order */
+	GUARD_SPARE_GOES,     /* what it got was a job, which it becomes */
+	GUARD_SPARE_RETURNS,  /* what it got is for the guard: it ends */
+	GUARD_SPARE_RECALLED, /* by the guard: it is not to go any more */
+};
 
 struct guard_job {
 	uint32_t job; /* 0: this place is free */
@@ -32,6 +42,16 @@ struct guard_job {
 	bool untold; /* that it has started */
 	bool over;   /* it has ended while nobody listened: see ends */
 	uint8_t kept; /* descriptors */
+};
+
+/* How an order comes; here, so that it can be looked at when who read it is dead. */
+struct guard_letter {
+	union {
+		struct cmsghdr head; /* for alignment */
+		char bytes[CMSG_SPACE(GUARD_FDS_MAX * sizeof(int))];
+	} control;
+	struct iovec piece;
+	struct msghdr message;
 };
 
 /*
@@ -58,15 +78,19 @@ struct guard {
 	uint32_t running;      /* jobs */
 	uint32_t places;       /* of jobs that were used so far: the first ones */
 	uint32_t nfds;         /* came with the order at hand: 0 .. nfds - 1 */
+	bool has_order;        /* a spare has left one */
+	bool order_is_right;   /* which is one */
+	bool has_timer;
 	pid_t starting;        /* a child whose exec was not looked at yet; 0: none */
 	struct guard_job *place; /* of that; NULL: none is free */
 	pid_t spare;             /* a child that waits for its order; 0: there is none */
 	uint32_t shared;  /* the child that is being spawned, or spare, still uses this memory */
-	uint32_t ordered; /* and may read the order */
+	uint32_t spare_state; /* enum guard_spare_state; changed once, by whoever is first */
 	int32_t err;           /* written by that child */
 	const char *directory; /* of the order at hand, like words */
 	char **words;          /* argv, NULL, envp, NULL: behind the order's text */
 	struct guard_job jobs[GUARD_JOBS_MAX];
+	struct guard_letter letter;
 	struct guard_order order;
 	char words_room[(GUARD_WORDS_MAX + 3) * sizeof(char *)];
 	struct guard_reply ends[GUARD_JOBS_MAX]; /* of jobs that are over, by their places */
@@ -76,6 +100,8 @@ _Noreturn void guard_main(long *stack);
 
 /* The order that waits on that socket; false: the other end is closed, or does not speak as it should. */
 bool guard_receive(struct guard *g, int socket);
+/* The same of what somebody received who is dead: true with order.type 0: it was nothing. */
+bool guard_salvage(struct guard *g);
 /* With so many descriptors. Where nobody listens a guard ends, or becomes deaf if it is kept. */
 void guard_reply(struct guard *g, const struct guard_reply *reply, const int *fds, unsigned nfds);
 /* The control socket is gone, or of no use: ends the guard unless it is kept. */
@@ -94,12 +120,27 @@ void guard_let_go(struct guard *g, const struct guard_job *job); /* what is held
 bool guard_start(struct guard *g);
 void guard_settle(struct guard *g);
 void guard_tell_started(struct guard *g); /* what is untold */
+bool guard_split(struct guard *g); /* the order's text, into words and directory */
+int guard_take_limits(const struct guard_order *order); /* of the process that asks: 0 or -errno */
+/* Begun or, where the spare has become the job, looked at: for guard_settle(). False: it is no order. */
+bool guard_note_start(struct guard *g, long pid);
+/* A child that becomes the job at hand, or waits for one: its pid, or -errno. */
+long guard_make_child(struct guard *g, bool waits);
+
 /*
- * The next job's process, made ahead: with its ids and without capabilities, it waits for the order. Only where
- * there is no other process, so that none is stopped by a limit for its sake, and no job meets it.
+ * guard_spare.c: the next job's process, made ahead: with its ids and without capabilities, it waits for the order. Only where
+ * there is no other process, so that none is stopped by a limit for its sake, and no job meets it. While it waits the
+ * order, its descriptors and the socket are its own: the guard sleeps, and does not wake up for a job that is
+ * over soon.
  */
 void guard_make_spare(struct guard *g);
-void guard_drop_spare(struct guard *g);
+void guard_drop_spare(struct guard *g); /* then there is none, but maybe an order that it had got */
+/* What it does, before anything else is looked at. */
+void guard_attend_spare(struct guard *g);
+void guard_bury_spare(struct guard *g); /* it has been reaped */
+void guard_stop_timer(void);
+/* In the spare: returns with the order of the job that it is to become. */
+void guard_await_order(struct guard *g);
 bool guard_signal(struct guard *g);
 
 /* The processes in this pid namespace besides the guard, or -1: there is no /proc to tell. */

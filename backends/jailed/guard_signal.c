@@ -120,7 +120,6 @@ bool guard_signal(struct guard *g)
 	if (order->signal < 0 || order->signal > SIGNALS)
 		return false;
 	if (!order->job) {
-		guard_drop_spare(g);
 		SYS_2(SYS_kill, -1, order->signal);
 		return true;
 	}

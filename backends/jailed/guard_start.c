@@ -20,19 +20,19 @@
 #define FIXED_PATH "/usr/local/bin:/usr/bin:/bin"
 
 /* The words of the text, argc and envc of them each ending in a NULL, then the directory. */
-static const char *split(struct guard *g)
+bool guard_split(struct guard *g)
 {
 	struct guard_order *order = &g->order;
 	uint32_t words = order->argc + order->envc, found = 0, at = 0;
-	const char *directory = NULL;
 
+	g->directory = NULL;
 	if (!order->text_used || order->text[order->text_used - 1])
-		return NULL;
+		return false;
 	g->words = (char **)(((uintptr_t)order->text + order->text_used + 7) & -8ul);
 	while (at < order->text_used && found <= words) {
 		char *word = order->text + at;
 		if (found == words)
-			directory = word;
+			g->directory = word;
 		else
 			g->words[found + (found >= order->argc)] = word;
 		found++;
@@ -40,10 +40,10 @@ static const char *split(struct guard *g)
 			;
 	}
 	g->words[order->argc] = g->words[words + 1] = NULL;
-	return at == order->text_used && found == words + 1 ? directory : NULL;
+	return at == order->text_used && found == words + 1;
 }
 
-static int take_limits(const struct guard_order *order)
+int guard_take_limits(const struct guard_order *order)
 {
 	for (int i = 0; i < GUARD_LIMITS; i++) {
 		const struct guard_limit *limit = &order->limits[i];
@@ -143,23 +143,6 @@ static int execute(struct guard *g)
 	return execute_in_path(g, argv, envp);
 }
 
-static bool is_ordered(const struct guard *g)
-{
-	return __atomic_load_n(&g->ordered, __ATOMIC_ACQUIRE);
-}
-
-/* What a spare was sent while it waited was not meant for the job that it becomes. */
-static void await_order(struct guard *g)
-{
-	const uint64_t all = ~0ull;
-	const struct timespec now = { 0 };
-
-	while (!is_ordered(g))
-		SYS_4(SYS_futex, &g->ordered, FUTEX_WAIT_PRIVATE, 0, NULL);
-	while (SYS_4(SYS_rt_sigtimedwait, &all, NULL, &now, sizeof all) > 0)
-		;
-}
-
 /*
  * Runs in the child, which is a process of its own in all but its memory and its descriptors; of these its exec
  * makes a copy of its own.
@@ -168,14 +151,16 @@ static void become_job(void *arg)
 {
 	struct guard *g = arg;
 	const uint64_t none = 0;
-	bool is_spare = !is_ordered(g);
+	bool waits = g->spare_state == GUARD_SPARE_WAITS;
 	long err = SYS_1(SYS_setsid, 0);
 
-	err = err < 0 ? err : is_spare ? 0 : take_limits(&g->order);
+	err = err < 0 ? err : waits ? 0 : guard_take_limits(&g->order);
 	err = err ?: take_ids(g);
-	if (!err && is_spare) {
-		await_order(g);
-		err = take_limits(&g->order);
+	if (err && waits)
+		sys_exit(127);
+	if (waits) {
+		guard_await_order(g);
+		err = guard_take_limits(&g->order);
 	}
 	err = err ?: SYS_1(SYS_chdir, g->directory);
 	err = err ?: SYS_4(SYS_rt_sigprocmask, SIG_SETMASK, &none, NULL, sizeof none);
@@ -220,54 +205,14 @@ static int32_t await_exec(struct guard *g, pid_t pid)
 	return g->err;
 }
 
-/* The pid, or -errno. */
-static long make_child(struct guard *g, bool ordered)
+long guard_make_child(struct guard *g, bool waits)
 {
 	const struct sys_child child = { g->stack + sizeof g->stack, become_job, g, &g->shared };
 
 	g->shared = 1;
-	g->ordered = ordered;
+	g->err = 0;
+	g->spare_state = waits ? GUARD_SPARE_WAITS : GUARD_SPARE_GOES;
 	return sys_spawn(GUARD_CLONE, &child);
-}
-
-void guard_make_spare(struct guard *g)
-{
-	long pid = make_child(g, false);
-
-	g->wants_spare = false;
-	g->spare = pid > 0 ? (pid_t)pid : 0;
-}
-
-void guard_drop_spare(struct guard *g)
-{
-	if (g->spare && !SYS_2(SYS_kill, g->spare, SIGKILL))
-		SYS_4(SYS_wait4, g->spare, NULL, 0, NULL);
-	g->spare = 0;
-}
-
-/* Of its user's processes: that is looked at when the user changes, which a spare has behind it. */
-static bool limits_processes(const struct guard_order *order)
-{
-	for (int i = 0; i < GUARD_LIMITS; i++)
-		if (order->limits[i].used && order->limits[i].resource == RLIMIT_NPROC)
-			return true;
-	return false;
-}
-
-/* The spare, told to go on; 0: there is none. */
-static long send_spare(struct guard *g)
-{
-	pid_t pid = g->spare;
-
-	/* Somebody may have killed it. */
-	if (pid && (!__atomic_load_n(&g->shared, __ATOMIC_ACQUIRE) || limits_processes(&g->order)))
-		guard_drop_spare(g);
-	if (!g->spare)
-		return 0;
-	g->spare = 0;
-	__atomic_store_n(&g->ordered, 1, __ATOMIC_RELEASE);
-	SYS_3(SYS_futex, &g->ordered, FUTEX_WAKE_PRIVATE, 1);
-	return pid;
 }
 
 /* A long order shall not cost its pages for ever. */
@@ -336,29 +281,32 @@ static void conclude(struct guard *g, long pid)
 	forget_order(g);
 }
 
-bool guard_start(struct guard *g)
+bool guard_note_start(struct guard *g, long pid)
 {
 	struct guard_job *place = free_place(g);
-	long pid = -EAGAIN;
 
-	g->directory = split(g);
-	if (!g->directory || is_known(g, g->order.job))
+	if (is_known(g, g->order.job) || (!place && pid > 0))
 		return false;
 	g->place = place;
-	g->err = 0;
-	if (place) {
-		if (place == g->jobs + g->places)
-			g->places++;
+	if (place == g->jobs + g->places)
+		g->places++;
+	if (place && !pid) {
 		place->kept = (uint8_t)g->order.kept;
 		pid = hold(g, place);
-		pid = pid ?: send_spare(g);
-		pid = pid ?: make_child(g, true);
+		pid = pid ?: guard_make_child(g, false);
 	}
+	if (!place)
+		pid = -EAGAIN;
 	if (pid > 0 && g->order.whole)
 		g->starting = (pid_t)pid;
 	else
 		conclude(g, pid);
 	return true;
+}
+
+bool guard_start(struct guard *g)
+{
+	return guard_split(g) && guard_note_start(g, 0);
 }
 
 void guard_settle(struct guard *g)

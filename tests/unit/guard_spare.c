@@ -8,6 +8,9 @@
 
 #define TRIES 40 /* it goes by itself: on a machine that is busy before we have looked */
 
+#define KILLS 200
+#define SPINS 400000 /* from an order to the kill: some hundred microseconds at most */
+
 #define WORDS(...)                                                                                 \
 	(const char *const[])                                                                      \
 	{                                                                                          \
@@ -271,6 +274,109 @@ static void none_beside_others(void)
 	CHECK(play_has_children(&play, 0));
 }
 
+/* Sends an order whose start may be told late, to run the program with these two words. */
+static bool send_quietly(const char *what, const char *argument)
+{
+	struct guard_order *order = with_spare(play_order(9, WORDS(program, what, argument), NULL));
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC), fds[3] = { null, null, null };
+	bool fine;
+
+	order->whole = 1;
+	fine = null >= 0 && play_order_send(&play, order, fds, 3);
+	if (null >= 0)
+		close(null);
+	return fine;
+}
+
+/* The guard sleeps while it starts, and has to hear of it all the same. */
+static void a_long_one_is_told_of(void)
+{
+	struct guard_reply reply;
+	int pidfd = -1, same = 0;
+
+	for (int i = 0; i < TRIES && same < 3; i++) {
+		pid_t pid = spare();
+		REQUIRE(send_quietly("w", "0"));
+		REQUIRE(play_reply(&play, &reply, &pidfd));
+		CHECK_INT(reply.type, GUARD_STARTED);
+		CHECK(!reply.err && pidfd >= 0);
+		same += pid && only_child() == pid;
+		play_signal(&play, 9, SIGKILL, true);
+		REQUIRE(play_reply(&play, &reply, NULL));
+		CHECK_INT(reply.type, GUARD_EXITED);
+		CHECK(play_gone(pidfd));
+	}
+	CHECK(same);
+}
+
+/* While it waits, gets its order, or is about to go: what was sent is answered, once, and by what it asked for. */
+static void killed_at_any_moment(void)
+{
+	unsigned lives = 0, deaths = 0;
+	struct guard_reply reply;
+
+	for (int i = 0; i < KILLS; i++) {
+		pid_t pid = spare();
+		if (pid && i % 8 == 0)
+			CHECK(!kill(pid, SIGKILL));
+		REQUIRE(send_quietly("x", "6"));
+		for (int spins = i * SPINS / KILLS; spins--;)
+			__asm__ volatile("");
+		if (pid && i % 8)
+			(void)kill(pid, SIGKILL);
+		do
+			REQUIRE(play_reply(&play, &reply, NULL));
+		while (reply.type == GUARD_STARTED && !reply.err);
+		CHECK_INT(reply.type, GUARD_EXITED);
+		CHECK_INT(reply.job, 9);
+		if (reply.code == CLD_EXITED) {
+			CHECK_INT(reply.status, 6);
+			lives++;
+		} else {
+			CHECK_INT(reply.status, SIGKILL);
+			deaths++;
+		}
+	}
+	printf("# %u ran, %u died\n", lives, deaths);
+	CHECK(lives);
+}
+
+/* Whatever comes while it waits is the guard's, in the order in which it came. */
+static void other_orders_pass_it(void)
+{
+	struct guard_order order = { .type = GUARD_KEEP };
+	struct guard_reply reply;
+	int pair[2];
+
+	(void)spare();
+	REQUIRE(!socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair));
+	CHECK(play_order_send(&play, &order, pair, 1));
+	close(pair[0]);
+	REQUIRE(send_quietly("w", "0"));
+	play_signal(&play, 9, SIGKILL, true);
+	do
+		REQUIRE(play_reply(&play, &reply, NULL));
+	while (reply.type == GUARD_STARTED && !reply.err);
+	CHECK_INT(reply.type, GUARD_EXITED);
+	CHECK_INT(reply.status, SIGKILL);
+	/* One that is kept: what comes by the second socket finds a spare as well. */
+	(void)spare();
+	int own[2];
+	REQUIRE(!socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, own));
+	order.type = GUARD_ADOPT;
+	struct play keeper = { .control = pair[1] };
+	CHECK(play_order_send(&keeper, &order, own, 1));
+	close(own[0]);
+	close(play.control);
+	play.control = own[1];
+	REQUIRE(play_reply(&play, &reply, NULL));
+	CHECK_INT(reply.type, GUARD_READY);
+	REQUIRE(run("x", "6"));
+	CHECK_INT(outcome.exited.status, 6);
+	close(pair[1]); /* it ends with that */
+	pair[1] = -1;
+}
+
 static void ends_with_the_guard(void)
 {
 	pid_t pid = spare();
@@ -297,7 +403,12 @@ static int tests(void)
 	RUN(stopped_it_holds_nobody_up);
 	RUN(a_signal_to_all_ends_it);
 	RUN(none_beside_others);
+	RUN(a_long_one_is_told_of);
+	RUN(killed_at_any_moment);
 	RUN(ends_with_the_guard);
+	RUN(begins);
+	RUN(other_orders_pass_it);
+	CHECK_INT(play_end(&play), 0);
 	program_remove();
 	return check_done();
 }
