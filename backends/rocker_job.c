@@ -218,37 +218,47 @@ static struct sfs_blob *answer_of(struct rocker_job *job, int *rc)
 	return blob;
 }
 
+void rocker_job_finish(struct rocker_job *job)
+{
+	struct job_left left = job->left;
+
+	if (!left.rocker)
+		return;
+	job->left = (struct job_left){ NULL };
+	if (left.had_begun)
+		tell(job, left.rocker);
+	if (job->acquired)
+		rocker_jobs_changed(left.rocker);
+	close_all(job);
+	rocker_link_put(left.link);
+	rocker_put(left.rocker);
+}
+
 void rocker_job_end(struct rocker_job *job, const struct job_end *how, int rc)
 {
 	char sentence[SFS_SENTENCE_MAX] = "";
-	struct rocker *rocker;
-	struct rocker_link *link;
+	struct job_left left = { .had_begun = how };
 	struct sfs_blob *answer;
 
 	if (rc)
 		snprintf(sentence, sizeof(sentence), "%s", sfs_sentence());
 	if (how)
 		keep(job, how);
-	let_go(job, &rocker, &link);
+	let_go(job, &left.rocker, &left.link);
 	rocker_stdin_end(job);
 	if (job->starts)
-		rocker_jobs_prune(rocker->jobs);
-	if (link)
-		rocker_link_done(link);
+		rocker_jobs_prune(left.rocker->jobs);
+	if (left.link)
+		rocker_link_done(left.link);
 	if (job->acquired)
-		rocker_release(rocker);
+		rocker_release(left.rocker);
 	if (how)
-		rocker_count_quietly(rocker, ROCKER_EXITS);
-	if (how)
-		tell(job, rocker);
+		rocker_count_quietly(left.rocker, ROCKER_EXITS);
 	if (rc)
 		sfs_fail(rc, "%s", sentence);
 	answer = answer_of(job, &rc);
+	job->left = left;
 	(void)rocker_job_answer(job, rc, answer);
-	/* After the answer, which need not wait for this: all that can be read is as it is to be. */
-	if (job->acquired)
-		rocker_jobs_changed(rocker);
-	close_all(job);
-	rocker_link_put(link);
-	rocker_put(rocker);
+	if (!job->ends_quietly)
+		rocker_job_finish(job);
 }

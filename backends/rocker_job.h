@@ -65,6 +65,13 @@ struct job_end {
 	char message[160];
 };
 
+/* What a job that has ended still holds; the references are counted. */
+struct job_left {
+	struct rocker *rocker; /* NULL: nothing is left to be done */
+	struct rocker_link *link;
+	bool had_begun;
+};
+
 struct rocker_job {
 	atomic_uint refs;
 	uint64_t number;     /* constant */
@@ -99,6 +106,9 @@ struct rocker_job {
 	bool in_watched;
 	struct source in, out[OUTPUTS]; /* our ends */
 	struct job_end end;
+	/* of who ends it, then of the thread of links */
+	bool ends_quietly; /* what is left may wait: nothing else of it is looked at any more */
+	struct job_left left;
 	/* of the thread of links */
 	bool is_changed;
 	TAILQ_ENTRY(rocker_job) in_changed; /* counted */
@@ -124,9 +134,12 @@ struct rocker_job *rocker_job_get(struct rocker_job *job);
 void rocker_job_put(struct rocker_job *job); /* NULL allowed */
 /*
  * It has ended, or never began (rc and sfs_sentence() say why): how is what came of it, NULL: nothing worth
- * keeping. Answers whoever waits. Once; not under any lock.
+ * keeping. Answers whoever waits. Once; not under any lock. Of one that ends quietly the rest is left to
+ * rocker_job_finish(): so its caller goes on first.
  */
 void rocker_job_end(struct rocker_job *job, const struct job_end *how, int rc);
+/* What need not be done before the answer: watchers are told, what it held is closed. Any number of times. */
+void rocker_job_finish(struct rocker_job *job);
 /* Answers whoever waits, and he only. False: nobody does. */
 bool rocker_job_answer(struct rocker_job *job, int rc, struct sfs_blob *answer);
 /* The row of its directory has changed. */

@@ -17,6 +17,8 @@
 #include "rocker_pipe.h"
 
 #define EVENTS     64                   /* of one round */
+#define LEFT_MAX   4                    /* jobs of which something is left to be done */
+#define LEFT_NS    UINT64_C(1000000)    /* for so long: who had an answer goes on first */
 #define OVERDUE_NS UINT64_C(1000000000) /* from the end of its time to an answer whatever it does */
 
 LIST_HEAD(link_list, rocker_link);
@@ -35,6 +37,8 @@ static struct {
 	/* of the thread */
 	uint64_t look_ns; /* when it is to look at all jobs; UINT64_MAX: never */
 	struct job_list dropped;
+	unsigned ndropped;
+	uint64_t dropped_ns; /* when they are done with at the latest; UINT64_MAX: there are none */
 	struct torn_list torn;
 } all = { .lock = PTHREAD_MUTEX_INITIALIZER, .epoll = -1, .kick = -1 };
 
@@ -83,6 +87,8 @@ void rocker_link_wake_at(uint64_t ns)
 void rocker_link_drop(struct rocker_job *job)
 {
 	TAILQ_INSERT_TAIL(&all.dropped, job, of_link);
+	if (!all.ndropped++)
+		all.dropped_ns = sfs_now_ns() + LEFT_NS;
 }
 
 /* ---- time ---------------------------------------------------------------------------------------------- */
@@ -232,17 +238,27 @@ static void tear(struct rocker_link *link)
 	}
 }
 
-/* Between two rounds: what no event can point to any more. */
-static void sweep(void)
+static void sweep_jobs(void)
 {
-	struct rocker_link *link;
 	struct rocker_job *job;
 
 	while ((job = TAILQ_FIRST(&all.dropped))) {
 		TAILQ_REMOVE(&all.dropped, job, of_link);
+		rocker_job_finish(job);
 		rocker_job_put(job);
 		rocker_pipe_prepare(); /* instead of its own */
 	}
+	all.ndropped = 0;
+	all.dropped_ns = UINT64_MAX;
+}
+
+/* Between two rounds: what no event can point to any more. */
+static void sweep(uint64_t now)
+{
+	struct rocker_link *link;
+
+	if (all.ndropped >= LEFT_MAX || now >= all.dropped_ns)
+		sweep_jobs();
 	while ((link = SLIST_FIRST(&all.torn))) {
 		SLIST_REMOVE_HEAD(&all.torn, in_torn);
 		pthread_mutex_lock(&all.lock);
@@ -300,6 +316,8 @@ static int timeout_ms(uint64_t now)
 
 	if (rocker_link_tell_ns() < next)
 		next = rocker_link_tell_ns();
+	if (all.dropped_ns < next)
+		next = all.dropped_ns;
 	if (next == UINT64_MAX)
 		return -1;
 	if (next <= now)
@@ -333,7 +351,7 @@ static void tear_all(void)
 	} while (link);
 	attend_kicked();
 	rocker_link_tell(UINT64_MAX);
-	sweep();
+	sweep(UINT64_MAX);
 }
 
 static void *run(void *unused)
@@ -347,7 +365,7 @@ static void *run(void *unused)
 		now = sfs_now_ns();
 		rocker_link_tell(now);
 		look_at_all(now);
-		sweep();
+		sweep(now);
 		count = epoll_wait(all.epoll, events, EVENTS, timeout_ms(now));
 		for (int i = 0; i < count; i++)
 			serve(events[i].data.ptr, events[i].events);
@@ -383,7 +401,7 @@ int rocker_links_start(void)
 	STAILQ_INIT(&all.kicked);
 	TAILQ_INIT(&all.dropped);
 	SLIST_INIT(&all.torn);
-	all.look_ns = UINT64_MAX;
+	all.look_ns = all.dropped_ns = UINT64_MAX;
 	all.stopping = false;
 	if (!rc) {
 		all.running = true;

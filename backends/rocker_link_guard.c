@@ -360,6 +360,7 @@ static bool has_started(struct rocker_link *link, struct rocker_job *job)
 	pthread_mutex_unlock(&job->lock);
 	if (quiet) /* watchers hear of its end */
 		rocker_count_quietly(link->rocker, ROCKER_STARTS);
+	job->ends_quietly = quiet;
 	return running || quiet;
 }
 
@@ -441,7 +442,8 @@ bool rocker_link_receive(struct rocker_link *link)
 	struct received message;
 	int rc = 1;
 
-	for (unsigned i = 0; i < MESSAGES && rc > 0; i++) {
+	/* No more where nothing is expected any more, for somebody waits to go on; the socket is watched. */
+	for (unsigned i = 0; i < MESSAGES && rc > 0 && (!i || rocker_link_running(link)); i++) {
 		rc = receive(link->control.fd, &message);
 		if (rc > 0 && !handle(link, &message))
 			rc = -1;
