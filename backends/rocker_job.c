@@ -224,7 +224,7 @@ void rocker_job_finish(struct rocker_job *job)
 
 	if (!left.rocker)
 		return;
-	job->left = (struct job_left){ NULL };
+	job->left.rocker = NULL;
 	if (left.had_begun)
 		tell(job, left.rocker);
 	if (job->acquired)

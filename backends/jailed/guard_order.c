@@ -52,7 +52,7 @@ bool guard_receive(struct guard *g, int socket)
 	letter->piece = (struct iovec){ &g->order, sizeof g->order };
 	letter->message = (struct msghdr){ .msg_iov = &letter->piece,
 					   .msg_iovlen = 1,
-					   .msg_control = &letter->control,
+					   .msg_control = letter->control,
 					   .msg_controllen = sizeof letter->control };
 	g->order.type = 0;
 	/* Without close-on-exec: these are the job's. */

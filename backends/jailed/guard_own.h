@@ -46,10 +46,8 @@ struct guard_job {
 
 /* How an order comes; here, so that it can be looked at when who read it is dead. */
 struct guard_letter {
-	union {
-		struct cmsghdr head; /* for alignment */
-		char bytes[CMSG_SPACE(GUARD_FDS_MAX * sizeof(int))];
-	} control;
+	char control[CMSG_SPACE(GUARD_FDS_MAX * sizeof(int))]
+		__attribute__((aligned(__alignof__(struct cmsghdr))));
 	struct iovec piece;
 	struct msghdr message;
 };

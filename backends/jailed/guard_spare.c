@@ -93,7 +93,7 @@ void guard_make_spare(struct guard *g)
 	long pid;
 
 	g->wants_spare = false;
-	if (!g->has_timer && !make_timer(g))
+	if (g->is_deaf || (!g->has_timer && !make_timer(g)))
 		return;
 	guard_stop_timer(); /* what it was set for is over */
 	g->order.type = 0;  /* and so is that: nothing has come yet */
