@@ -19,6 +19,15 @@
 #define SIGNALS        64
 #define BIT(n)         (1ull << ((n)-1))
 
+/* What it waits for. */
+enum {
+	CONTROL, /* unless a spare does */
+	KEEPER,
+	TIMER,
+	SPARE,
+	FDS
+};
+
 static struct guard guard;
 
 /* A number in decimal that fills the word, else the guard ends. */
@@ -262,51 +271,54 @@ static void pass_time(struct guard *g)
 }
 
 /* What is to be looked at when something has happened, or nothing for some time: as ppoll(2) answers. */
-static long wait_for_any(struct guard *g, struct pollfd sockets[3], bool all_reaped)
+static long wait_for_any(struct guard *g, struct pollfd fds[FDS], bool all_reaped)
 {
-	const uint64_t waiting = ~BIT(SIGCHLD);
+	/* Beside a spare there is no other child, or its end can wait. */
+	bool sees = g->spare && g->sees_spare;
+	const uint64_t waiting = sees ? ~0ull : ~BIT(SIGCHLD);
 	struct timespec time;
 	bool timed = limit(g, all_reaped, &time);
 
-	/* A spare has the first. */
-	sockets[0] = (struct pollfd){ .fd = g->is_deaf || g->spare ? -1 : GUARD_CTL_MOVED,
-				      .events = POLLIN };
-	sockets[1] = (struct pollfd){ .fd = g->is_kept ? GUARD_KEEP_MOVED : -1, .events = POLLIN };
-	sockets[2] = (struct pollfd){ .fd = g->has_timer ? GUARD_TIMER_FD : -1, .events = POLLIN };
-	return SYS_5(SYS_ppoll, sockets, 3, timed ? &time : NULL, &waiting, sizeof waiting);
+	fds[CONTROL] = (struct pollfd){ .fd = g->is_deaf || g->spare ? -1 : GUARD_CTL_MOVED,
+					.events = POLLIN };
+	fds[KEEPER] = (struct pollfd){ .fd = g->is_kept ? GUARD_KEEP_MOVED : -1, .events = POLLIN };
+	fds[TIMER] = (struct pollfd){ .fd = g->has_timer ? GUARD_TIMER_FD : -1, .events = POLLIN };
+	fds[SPARE] = (struct pollfd){ .fd = sees ? GUARD_SPARE_FD : -1, .events = POLLIN };
+	return SYS_5(SYS_ppoll, fds, FDS, timed ? &time : NULL, &waiting, sizeof waiting);
 }
 
-static void serve_sockets(struct guard *g, const struct pollfd sockets[3])
+static void serve_fds(struct guard *g, const struct pollfd fds[FDS])
 {
-	if (sockets[2].revents)
+	if (fds[TIMER].revents)
 		guard_stop_timer();
 	if (g->has_order)
 		return;
-	if (sockets[1].revents) {
+	if (fds[KEEPER].revents) {
 		guard_drop_spare(g);
 		guard_settle(g);
 		if (!g->has_order) /* which comes first, as it came first */
 			obey_keeper(g);
-	} else if (sockets[0].revents) {
+	} else if (fds[CONTROL].revents) {
 		obey_next(g);
 	}
 }
 
 static _Noreturn void serve(struct guard *g)
 {
-	struct pollfd sockets[3];
+	struct pollfd fds[FDS];
 	bool all_reaped = true;
 
 	for (;;) {
 		while (g->has_order)
 			obey(g);
-		long n = wait_for_any(g, sockets, all_reaped);
+		long n = wait_for_any(g, fds, all_reaped);
+		bool ended = n > 0 && fds[SPARE].revents;
 		guard_attend_spare(g);
 		guard_settle(g);
-		if (n >= 0) /* in time, and before whatever else there is to tell */
+		if (n >= 0 && !ended) /* in time, and before whatever else there is to tell */
 			guard_tell_started(g);
-		if (n > 0)
-			serve_sockets(g, sockets);
+		if (n > 0 && !ended)
+			serve_fds(g, fds);
 		else
 			all_reaped = reap(g);
 		if (!n)

@@ -22,7 +22,8 @@
 #define GUARD_CTL_MOVED (GUARD_FDS_MAX + 8)
 #define GUARD_KEEP_MOVED (GUARD_CTL_MOVED + 1) /* the second socket */
 #define GUARD_TIMER_FD   (GUARD_CTL_MOVED + 2) /* set off by a spare that goes */
-#define GUARD_KEPT_FD(place, i) (GUARD_CTL_MOVED + 3 + GUARD_KEPT_MAX * (int)(place) + (int)(i))
+#define GUARD_SPARE_FD   (GUARD_CTL_MOVED + 3) /* a pidfd */
+#define GUARD_KEPT_FD(place, i) (GUARD_CTL_MOVED + 4 + GUARD_KEPT_MAX * (int)(place) + (int)(i))
 #define GUARD_SCAN_MS   50
 #define GUARD_LATE_MS           1 /* what GUARD_STARTED may come late where it may, twice at most */
 #define GUARD_PAUSE_US          100  /* without an order, then a spare is made */
@@ -79,6 +80,7 @@ struct guard {
 	bool has_order;        /* a spare has left one */
 	bool order_is_right;   /* which is one */
 	bool has_timer;
+	bool sees_spare; /* its end by GUARD_SPARE_FD; else by a signal, as of any child */
 	pid_t starting;        /* a child whose exec was not looked at yet; 0: none */
 	struct guard_job *place; /* of that; NULL: none is free */
 	pid_t spare;             /* a child that waits for its order; 0: there is none */

@@ -88,6 +88,17 @@ static bool make_timer(struct guard *g)
 	return g->has_timer;
 }
 
+/* Its end, which is the job's, is then known without a signal. */
+static bool open_eye(pid_t pid)
+{
+	long fd = SYS_2(SYS_pidfd_open, pid, 0);
+	bool opened = fd >= 0 && SYS_3(SYS_dup3, fd, GUARD_SPARE_FD, O_CLOEXEC) == GUARD_SPARE_FD;
+
+	if (fd >= 0)
+		SYS_1(SYS_close, fd);
+	return opened;
+}
+
 void guard_make_spare(struct guard *g)
 {
 	long pid;
@@ -99,6 +110,7 @@ void guard_make_spare(struct guard *g)
 	g->order.type = 0;  /* and so is that: nothing has come yet */
 	pid = guard_make_child(g, true);
 	g->spare = pid > 0 ? (pid_t)pid : 0;
+	g->sees_spare = g->spare && open_eye(g->spare);
 }
 
 void guard_bury_spare(struct guard *g)
@@ -113,6 +125,8 @@ static void end(struct guard *g)
 {
 	SYS_2(SYS_kill, g->spare, SIGKILL);
 	SYS_4(SYS_wait4, g->spare, NULL, 0, NULL);
+	if (g->sees_spare)
+		SYS_1(SYS_close, GUARD_SPARE_FD);
 	guard_bury_spare(g);
 }
 
