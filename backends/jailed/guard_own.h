@@ -31,6 +31,7 @@
 
 /* Of the process that is made ahead. It reads the control socket in the guard's place. */
 enum guard_spare_state {
+	GUARD_SPARE_MADE,     /* by a guard that still opens descriptors: none may come before */
 	GUARD_SPARE_WAITS,    /* for an order */
 	GUARD_SPARE_GOES,     /* what it got was a job, which it becomes */
 	GUARD_SPARE_RETURNS,  /* what it got is for the guard: it ends */
@@ -85,7 +86,7 @@ struct guard {
 	struct guard_job *place; /* of that; NULL: none is free */
 	pid_t spare;             /* a child that waits for its order; 0: there is none */
 	uint32_t shared;  /* the child that is being spawned, or spare, still uses this memory */
-	uint32_t spare_state; /* enum guard_spare_state; changed once, by whoever is first */
+	uint32_t spare_state; /* enum guard_spare_state; from WAITS on changed once, by whoever is first */
 	int32_t err;           /* written by that child */
 	const char *directory; /* of the order at hand, like words */
 	char **words;          /* argv, NULL, envp, NULL: behind the order's text */

@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/futex.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/timerfd.h>
@@ -14,6 +15,11 @@
 #include "guard_sys.h"
 
 #define AT_ONCE_NS 1
+
+static enum guard_spare_state state(struct guard *g)
+{
+	return __atomic_load_n(&g->spare_state, __ATOMIC_ACQUIRE);
+}
 
 /* True for the first of the two that changes it. */
 static bool change(struct guard *g, enum guard_spare_state to)
@@ -59,6 +65,8 @@ void guard_await_order(struct guard *g)
 	const struct timespec now = { 0 };
 	bool mine;
 
+	while (state(g) == GUARD_SPARE_MADE)
+		SYS_4(SYS_futex, &g->spare_state, FUTEX_WAIT_PRIVATE, GUARD_SPARE_MADE, NULL);
 	g->order_is_right = guard_receive(g, GUARD_CTL_MOVED);
 	mine = g->order_is_right && is_for_me(g);
 	if (!change(g, mine ? GUARD_SPARE_GOES : GUARD_SPARE_RETURNS) || !mine)
@@ -111,6 +119,8 @@ void guard_make_spare(struct guard *g)
 	pid = guard_make_child(g, true);
 	g->spare = pid > 0 ? (pid_t)pid : 0;
 	g->sees_spare = g->spare && open_eye(g->spare);
+	__atomic_store_n(&g->spare_state, GUARD_SPARE_WAITS, __ATOMIC_RELEASE);
+	SYS_3(SYS_futex, &g->spare_state, FUTEX_WAKE_PRIVATE, 1);
 }
 
 void guard_bury_spare(struct guard *g)
@@ -132,12 +142,11 @@ static void end(struct guard *g)
 
 void guard_attend_spare(struct guard *g)
 {
-	uint32_t state = __atomic_load_n(&g->spare_state, __ATOMIC_ACQUIRE);
 	pid_t pid = g->spare;
 
-	if (!pid || state == GUARD_SPARE_WAITS)
+	if (!pid || state(g) == GUARD_SPARE_WAITS)
 		return;
-	if (state == GUARD_SPARE_RETURNS) {
+	if (state(g) == GUARD_SPARE_RETURNS) {
 		end(g);
 		return;
 	}

@@ -8,8 +8,9 @@
 
 #define TRIES 40 /* it goes by itself: on a machine that is busy before we have looked */
 
-#define KILLS 200
-#define SPINS 400000 /* from an order to the kill: some hundred microseconds at most */
+#define MOMENTS 3000
+#define KILLS   200
+#define SPINS   400000 /* from an order to the kill: some hundred microseconds at most */
 
 #define WORDS(...)                                                                                 \
 	(const char *const[])                                                                      \
@@ -309,6 +310,24 @@ static void a_long_one_is_told_of(void)
 	CHECK(same);
 }
 
+/* Before it is made, while it is, and when it waits. */
+static void orders_come_at_any_moment(void)
+{
+	struct guard_reply reply;
+	int fine = 0;
+
+	for (int i = 0; i < MOMENTS; i++) {
+		for (int spins = i % 100 * SPINS / 100; spins--;)
+			__asm__ volatile("");
+		REQUIRE(send_quietly("x", "6"));
+		do
+			REQUIRE(play_reply(&play, &reply, NULL));
+		while (reply.type == GUARD_STARTED && !reply.err);
+		fine += reply.type == GUARD_EXITED && reply.code == CLD_EXITED && reply.status == 6;
+	}
+	CHECK_INT(fine, MOMENTS);
+}
+
 /* While it waits, gets its order, or is about to go: what was sent is answered, once, and by what it asked for. */
 static void killed_at_any_moment(void)
 {
@@ -404,6 +423,7 @@ static int tests(void)
 	RUN(a_signal_to_all_ends_it);
 	RUN(none_beside_others);
 	RUN(a_long_one_is_told_of);
+	RUN(orders_come_at_any_moment);
 	RUN(killed_at_any_moment);
 	RUN(ends_with_the_guard);
 	RUN(begins);
