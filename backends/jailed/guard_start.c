@@ -168,7 +168,7 @@ static void become_job(void *arg)
 {
 	struct guard *g = arg;
 	const uint64_t none = 0;
-	bool is_spare = !is_ordered(g);
+	bool is_spare = g->child_is_spare; /* the order may have come before its first instruction */
 	long err = SYS_1(SYS_setsid, 0);
 
 	err = err < 0 ? err : is_spare ? 0 : take_limits(&g->order);
@@ -227,6 +227,7 @@ static long make_child(struct guard *g, bool ordered)
 
 	g->shared = 1;
 	g->ordered = ordered;
+	g->child_is_spare = !ordered;
 	return sys_spawn(GUARD_CLONE, &child);
 }
 
