@@ -82,9 +82,10 @@ int jail_landlock_ruleset(int *abi_out);
 int jail_landlock_restrict(int ruleset);
 /*
  * A ruleset under which everything below root may be done but making device nodes, and with which abstract
- * sockets and signals stay inside where the kernel knows how; -1: not here.
+ * sockets and signals stay inside where that version knows how; -1 in *out, which is no failure: it can have none. 0 or
+ * -errno.
  */
-int jail_landlock_rocker(int abi, int root);
+int jail_landlock_rocker(int abi, int root, int *out);
 
 /* The namespaces that a clone gets here, one bit each of CLONE_NEW*; tried by doing it. */
 unsigned jail_namespaces_work(void);

@@ -201,8 +201,7 @@ static int host_name(struct blank *b)
 
 static int prepare_landlock(struct blank *b)
 {
-	b->landlock = jail_landlock_rocker(b->env->landlock, b->root);
-	return b->landlock < 0 && b->env->landlock >= 0 ? -EIO : 0;
+	return jail_landlock_rocker(b->env->landlock, b->root, &b->landlock);
 }
 
 const struct blank_step blank_root_steps[] = {

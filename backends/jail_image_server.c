@@ -210,9 +210,9 @@ static int prepare_landlock(struct server *s)
 
 	if (root < 0)
 		return -errno;
-	s->landlock = jail_landlock_rocker(s->env->landlock, root);
+	int err = jail_landlock_rocker(s->env->landlock, root, &s->landlock);
 	(void)close(root);
-	return s->landlock < 0 && s->env->landlock >= 0 ? -EIO : 0;
+	return err;
 }
 
 static int take_ids(struct server *s)

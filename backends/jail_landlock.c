@@ -7,43 +7,16 @@
 
 #include "landlock_rules.h"
 
-/*
- * All rights up to that ABI version: bits of each field, and how much of the struct the version
- * knows.
- */
-static const struct abi {
-	int version;
-	unsigned fs_bits, net_bits, scoped_bits;
-	size_t size;
-} abis[] = {
-	{ 1, 13, 0, 0, 8 },  /* files */
-	{ 2, 14, 0, 0, 8 },  /* refer */
-	{ 3, 15, 0, 0, 8 },  /* truncate */
-	{ 4, 15, 2, 0, 16 }, /* TCP bind and connect */
-	{ 5, 16, 2, 0, 16 }, /* ioctl on devices */
-	{ 6, 16, 2, 2, 24 }, /* abstract sockets, signals */
-	{ 0 },
-};
-
-static uint64_t low_bits(unsigned n)
-{
-	return (UINT64_C(1) << n) - 1;
-}
-
 int jail_landlock_ruleset(int *abi_out)
 {
+	struct landlock_rules rules;
 	int version = landlock_version();
-	const struct abi *best = NULL;
+	size_t size = landlock_known(version, &rules);
 
 	*abi_out = 0;
-	for (const struct abi *a = abis; a->version; a++)
-		if (a->version <= version)
-			best = a;
-	if (!best)
+	if (!size)
 		return -1;
-	struct landlock_rules rules = { low_bits(best->fs_bits), low_bits(best->net_bits),
-					low_bits(best->scoped_bits) };
-	long fd = syscall(SYS_landlock_create_ruleset, &rules, best->size, 0);
+	long fd = syscall(SYS_landlock_create_ruleset, &rules, size, 0);
 	if (fd < 0)
 		return -1;
 	*abi_out = version;
@@ -57,9 +30,16 @@ int jail_landlock_restrict(int ruleset)
 	return syscall(SYS_landlock_restrict_self, ruleset, 0) ? -errno : 0;
 }
 
-int jail_landlock_rocker(int abi, int root)
+int jail_landlock_rocker(int abi, int root, int *out)
 {
-	int fd = landlock_rocker_rules(abi, root);
+	struct landlock_rules rules;
 
-	return fd < 0 ? -1 : fd;
+	*out = -1;
+	if (!landlock_rocker_handles(abi, &rules))
+		return 0;
+	int fd = landlock_rocker_rules(abi, root);
+	if (fd < 0)
+		return fd;
+	*out = fd;
+	return 0;
 }

@@ -298,6 +298,17 @@ int launch_rocker_kill(struct launch_rocker *rocker, launch_rocker_done *done, v
 	return ask(rocker, &order.head, sizeof order, done, arg);
 }
 
+void launch_rocker_signal(struct launch_rocker *rocker, int signal, int pidfd)
+{
+	const struct lm_rocker_signal order = { .head = { LM_ROCKER_SIGNAL, rocker->index },
+						.signal = signal };
+
+	(void)pthread_mutex_lock(&launch_client.lock);
+	if (!launch_client.gone && !rocker->dropped && !rocker->owed)
+		(void)launch_send(&order, sizeof order, &pidfd, 1);
+	(void)pthread_mutex_unlock(&launch_client.lock);
+}
+
 int launch_rocker_measure(struct launch_rocker *rocker, uint64_t limit_bytes,
 			  launch_rocker_measured *done, void *arg)
 {

@@ -69,6 +69,11 @@ int launch_rocker_limit(struct launch_rocker *rocker, const struct plan_limits *
 int launch_rocker_freeze(struct launch_rocker *rocker, bool freeze, launch_rocker_done *done,
 			 void *arg);
 int launch_rocker_kill(struct launch_rocker *rocker, launch_rocker_done *done, void *arg);
+/*
+ * Sends a signal, 1 to 64, to that process, if it is one of the rocker's pid namespace. pidfd: borrowed, of anything. It is
+ * not answered, and lost where the launcher has too much to do.
+ */
+void launch_rocker_signal(struct launch_rocker *rocker, int signal, int pidfd);
 
 /*
  * Opens every host path of the plan with the rights of its openers, within their deadline of a second, and

@@ -42,6 +42,7 @@ enum lm_order_type {
 	LM_ROCKER_MEASURE,
 	LM_ROCKER_ADOPT,
 	LM_ROCKER_SETTLE,
+	LM_ROCKER_SIGNAL,
 };
 /* To the daemon. */
 enum lm_reply_type {
@@ -183,6 +184,13 @@ struct lm_rocker_freeze {
 /* SIGKILL to everything in it, the guard too. */
 struct lm_rocker_kill {
 	struct lm_head head;
+};
+
+/* One descriptor: a pidfd, whose process gets the signal if it is in the guard's pid namespace. Not answered. */
+struct lm_rocker_signal {
+	struct lm_head head;
+	int32_t signal; /* 1 to 64 */
+	uint32_t reserved;
 };
 
 /*

@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "jailed/guard.h"
 #include "launcher_left.h"
 
 #define SEND_MS 1000 /* a daemon that takes nothing for so long is not there any more */
@@ -29,6 +30,7 @@ union order {
 	struct lm_rocker_kill rocker_kill;
 	struct lm_rocker_check rocker_check;
 	struct lm_rocker_measure rocker_measure;
+	struct lm_rocker_signal rocker_signal;
 };
 
 static ssize_t send_now(const struct msghdr *message)
@@ -189,6 +191,13 @@ static int on_rocker_kill(const union order *o, const int *fds, unsigned nfds)
 	return nfds ? -EPROTO : ward_kill(o->head.jail);
 }
 
+static int on_rocker_signal(const union order *o, const int *fds, unsigned nfds)
+{
+	if (nfds != 1 || o->rocker_signal.signal < 1 || o->rocker_signal.signal > GUARD_SIGNALS)
+		return -EPROTO;
+	return ward_signal(o->head.jail, o->rocker_signal.signal, fds[0]);
+}
+
 static int on_rocker_check(const union order *o, const int *fds, unsigned nfds)
 {
 	(void)fds;
@@ -218,6 +227,7 @@ static const struct order_type {
 	{ LM_ROCKER_LIMIT, sizeof(struct lm_rocker_limit), 0, LM_ROCKERS_MAX, on_rocker_limit },
 	{ LM_ROCKER_FREEZE, sizeof(struct lm_rocker_freeze), 0, LM_ROCKERS_MAX, on_rocker_freeze },
 	{ LM_ROCKER_KILL, sizeof(struct lm_rocker_kill), 0, LM_ROCKERS_MAX, on_rocker_kill },
+	{ LM_ROCKER_SIGNAL, sizeof(struct lm_rocker_signal), 0, LM_ROCKERS_MAX, on_rocker_signal },
 	{ LM_ROCKER_MEASURE, sizeof(struct lm_rocker_measure), 0, LM_ROCKERS_MAX, on_rocker_measure },
 	{ LM_ROCKER_ADOPT, sizeof(struct lm_rocker_adopt), 0, LM_ROCKERS_MAX, on_rocker_adopt },
 	{ LM_ROCKER_SETTLE, sizeof(struct lm_rocker_settle), 0, 1, on_rocker_settle },

@@ -230,6 +230,7 @@ int ward_drop(uint32_t index);
 int ward_limit(uint32_t index, const struct plan_limits *limits);
 int ward_freeze(uint32_t index, bool freeze);
 int ward_kill(uint32_t index);
+int ward_signal(uint32_t index, int signal, int pidfd);
 int ward_check(const struct lm_rocker_check *order);
 int ward_measure(uint32_t index, uint64_t limit_bytes);
 

@@ -3,8 +3,14 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "launcher_left.h"
+
+#define PIDFD_PID_NAMESPACE _IO(0xff, 5) /* of linux/pidfd.h */
 
 struct check {
 	bool used; /* until its last opener is reaped */
@@ -121,6 +127,45 @@ int ward_freeze(uint32_t index, bool freeze)
 	if (ward->state == WARD_READY)
 		rc = rocker_group_freeze(&launcher.groups, &ward->blank.group, freeze);
 	done(ward, LM_ROCKER_FREEZE, rc, "freezing");
+	return 0;
+}
+
+/* The pid namespace of a process that has not ended; 0: not known, as by every kernel before Linux 6.11. */
+static ino_t pid_space(int pidfd)
+{
+	struct stat st;
+	int space = ioctl(pidfd, PIDFD_PID_NAMESPACE, 0);
+	bool known = space >= 0 && !fstat(space, &st);
+
+	if (space >= 0)
+		(void)close(space);
+	return known ? st.st_ino : 0;
+}
+
+static ino_t guard_space(const struct ward *ward)
+{
+	if (ward->state != WARD_READY)
+		return 0;
+	if (ward->blank.is_adopted)
+		return pid_space(ward->blank.watched);
+	/* It is ours to reap, so its number stays its own. */
+	int guard = (int)syscall(SYS_pidfd_open, ward->blank.pid, 0);
+	ino_t space = pid_space(guard);
+	if (guard >= 0)
+		(void)close(guard);
+	return space;
+}
+
+/* The descriptor is a guard's word: nobody outside of its rocker is signalled by that. */
+int ward_signal(uint32_t index, int signal, int pidfd)
+{
+	struct ward *ward = ordered(index);
+
+	if (!ward)
+		return -EPROTO;
+	ino_t space = guard_space(ward);
+	if (space && pid_space(pidfd) == space)
+		(void)syscall(SYS_pidfd_send_signal, pidfd, signal, NULL, 0);
 	return 0;
 }
 

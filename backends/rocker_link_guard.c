@@ -418,6 +418,22 @@ static bool handle_ready(struct rocker_link *link, struct received *message)
 	return first && !message->nfds;
 }
 
+/* The launcher sees to it that it is a process of this rocker. */
+static bool handle_apart(struct rocker_link *link, const struct received *message)
+{
+	struct rocker *rocker = link->rocker;
+	int signal = message->reply.status;
+
+	if (message->nfds != 1 || !rocker_link_is_pidfd(message->fds[0]) || signal < 1 ||
+	    signal > GUARD_SIGNALS)
+		return false;
+	pthread_mutex_lock(&rocker->lock);
+	if (rocker->link == link && rocker->launch)
+		launch_rocker_signal(rocker->launch, signal, message->fds[0]);
+	pthread_mutex_unlock(&rocker->lock);
+	return true;
+}
+
 static bool handle(struct rocker_link *link, struct received *message)
 {
 	switch (message->reply.type) {
@@ -432,6 +448,8 @@ static bool handle(struct rocker_link *link, struct received *message)
 							  message->nfds);
 	case GUARD_EXITED:
 		return link->is_ready && handle_exited(link, message);
+	case GUARD_APART:
+		return link->is_ready && handle_apart(link, message);
 	default:
 		return false;
 	}

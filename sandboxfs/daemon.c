@@ -175,9 +175,11 @@ static int serve(const struct daemon_start *start)
 
 static int run_planted(const struct daemon_start *start)
 {
-	int err = rows_start();
+	/* What outlives a daemon is taken over, or ended, by one that serves. */
+	int err = transport_begin();
 	size_t planted = 0;
 
+	err = err ?: rows_start();
 	if (!err) {
 		rows_apply(node_root());
 		planted = plant_all(start);

@@ -14,7 +14,9 @@
 #define OPCODE_INIT   26
 #define OPCODE_POLL   40
 #define NOTIFY_POLL   1
-#define NOTIFY_RESEND 7 /* Linux 6.9 */
+#define NOTIFY_RESEND 7          /* Linux 6.9 */
+#define INIT_EXT      (1u << 30) /* there are flags2 */
+#define HAS_RESEND    (1u << 7)  /* of flags2 */
 
 struct request_head {
 	uint32_t length, opcode;
@@ -31,6 +33,11 @@ struct answer_head {
 struct poll_request {
 	unsigned char head[40];
 	uint64_t fh, number;
+};
+
+struct init_request {
+	unsigned char head[40];
+	uint32_t major, minor, readahead_bytes, flags, flags2;
 };
 
 struct wake {
@@ -71,6 +78,16 @@ bool resent_begun(void)
 	size_t size;
 
 	return ledger_init(&size);
+}
+
+bool resent_known(const void *request, size_t size)
+{
+	struct init_request init;
+
+	if (size < sizeof(init))
+		return false;
+	memcpy(&init, request, sizeof(init));
+	return (init.flags & INIT_EXT) && (init.flags2 & HAS_RESEND);
 }
 
 static void replay_init(struct fuse_session *session)

@@ -20,6 +20,8 @@ void resent_look(const void *request, size_t size);
 /* The answer that goes out now is one that the kernel has had. */
 bool resent_swallows(void);
 
+/* Does the kernel that sent this INIT send requests again? Linux does since 6.9. */
+bool resent_known(const void *init, size_t size);
 /* There is a mount to be taken over. */
 bool resent_begun(void);
 /* Takes it over. 0, or -EOPNOTSUPP: this kernel sends nothing again. */

@@ -15,6 +15,7 @@
 #include "fuse_ops.h"
 #include "fuse_resent.h"
 #include "gate.h"
+#include "ledger.h"
 
 #define WAKE_NS 10000000
 
@@ -114,6 +115,14 @@ static ssize_t reply(int fd, struct iovec *iov, int count, void *unused)
 static void wake(int signal)
 {
 	(void)signal; /* it ends the wait of the serving thread: that is all */
+}
+
+int transport_begin(void)
+{
+	size_t size;
+	const void *init = ledger_init(&size);
+
+	return !init || resent_known(init, size) ? 0 : -EOPNOTSUPP;
 }
 
 /* The kernel's INIT is to come, or came to a daemon before this one. */

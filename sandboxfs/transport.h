@@ -23,8 +23,13 @@ void transport_unmount(struct fuse_session *session);
 void transport_free(struct fuse_session *session);
 
 /*
+ * Before anything is made that would be served: 0, or -EOPNOTSUPP, if somebody served it before, and this kernel does
+ * not let anybody go on.
+ */
+int transport_begin(void);
+/*
  * Serves until the mount is gone or transport_stop(). ready is called when the kernel has been
- * answered. -EOPNOTSUPP: somebody served it before, and this kernel does not let anybody go on.
+ * answered. -EOPNOTSUPP: as above.
  */
 int transport_serve(struct fuse_session *session, unsigned threads, void (*ready)(void));
 /* From any thread: makes transport_serve() return. */

@@ -29,6 +29,7 @@
 #define GUARD_FDS_MAX   16    /* of one job */
 #define GUARD_TEXT_MAX  98304 /* words of one job, its environment and its directory */
 #define GUARD_WORDS_MAX 4096
+#define GUARD_SIGNALS   64
 #define GUARD_JOBS_MAX  256 /* of one rocker at a time */
 #define GUARD_LIMITS    4
 #define GUARD_KEPT_MAX  3 /* descriptors of one job that are held for its next daemon */
@@ -47,7 +48,8 @@ enum guard_order_type {
 	GUARD_START = 1,
 	/*
 	 * job 0: signal goes to every process of the rocker but the guard. Else to the processes of the job's
-	 * session, and with whole set to everything where no other job is running. Not answered.
+	 * session, and with whole set to everything where no other job is running. Answered by a GUARD_APART for each
+	 * process that the guard may not signal.
 	 */
 	GUARD_SIGNAL,
 	GUARD_END, /* ends */
@@ -71,6 +73,8 @@ enum guard_reply_type {
 	GUARD_EXITED,
 	/* A job of an earlier daemon: what that had kept, and a pidfd unless GUARD_EXITED follows at once. */
 	GUARD_KEPT,
+	/* A pidfd of a process of the rocker that the guard may not signal, and the signal that it should get. */
+	GUARD_APART,
 };
 
 struct guard_limit {
@@ -99,7 +103,7 @@ struct guard_reply {
 	int32_t err; /* GUARD_STARTED: 0 (a pidfd of the job comes along), or the -errno of its exec */
 	int32_t pid;                 /* GUARD_STARTED: as seen inside */
 	int32_t code;                /* GUARD_EXITED: CLD_EXITED, CLD_KILLED or CLD_DUMPED */
-	int32_t status;              /* exit status or signal */
+	int32_t status;              /* exit status or signal; GUARD_APART: the signal */
 	uint64_t user_ns, system_ns; /* of the job and of what it has waited for */
 	uint64_t max_rss_bytes;
 	uint64_t minor_faults, major_faults, voluntary_switches, forced_switches;

@@ -87,6 +87,7 @@ struct guard {
 	pid_t spare;             /* a child that waits for its order; 0: there is none */
 	uint32_t shared;  /* the child that is being spawned, or spare, still uses this memory */
 	uint32_t spare_state; /* enum guard_spare_state; from WAITS on changed once, by whoever is first */
+	bool child_is_spare;  /* it began without an order; constant while it lives */
 	int32_t err;           /* written by that child */
 	const char *directory; /* of the order at hand, like words */
 	char **words;          /* argv, NULL, envp, NULL: behind the order's text */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* How the guard finds processes that are not its children: it walks /proc. */
+#include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
@@ -10,7 +11,6 @@
 
 #define PASSES_MAX 64 /* against what forks faster than it is killed, or cannot die now */
 #define PAUSE_NS   500000
-#define SIGNALS    64
 
 /* As getdents64(2) has it. */
 struct entry {
@@ -47,27 +47,48 @@ static bool is_dead(pid_t pid)
 }
 
 /* One more process. Returns whether it counts. */
-typedef bool visitor(pid_t pid, pid_t session, int signal);
+typedef bool visitor(struct guard *g, pid_t pid, pid_t session, int signal);
 
-static bool any(pid_t pid, pid_t session, int signal)
+static bool any(struct guard *g, pid_t pid, pid_t session, int signal)
 {
-	(void)pid, (void)session, (void)signal;
+	(void)g, (void)pid, (void)session, (void)signal;
 	return true;
 }
 
 /* Those of the session's own group got their signal at one blow. */
-static bool send_to_other_groups(pid_t pid, pid_t session, int signal)
+static bool send_to_other_groups(struct guard *g, pid_t pid, pid_t session, int signal)
 {
+	(void)g;
 	if (SYS_1(SYS_getsid, pid) == session && SYS_1(SYS_getpgid, pid) != session)
 		SYS_2(SYS_kill, pid, signal);
 	return false;
 }
 
-static bool kill_again(pid_t pid, pid_t session, int signal)
+static bool kill_again(struct guard *g, pid_t pid, pid_t session, int signal)
 {
+	(void)g;
 	if (SYS_1(SYS_getsid, pid) != session || is_dead(pid))
 		return false;
 	SYS_2(SYS_kill, pid, signal);
+	return true;
+}
+
+/*
+ * Who entered from outside has Landlock rules of his own, of which this guard's keep every signal: somebody else
+ * has to send it.
+ */
+static bool hand_over(struct guard *g, pid_t pid, pid_t session, int signal)
+{
+	const struct guard_reply reply = { .type = GUARD_APART, .status = signal };
+
+	(void)session;
+	if (SYS_2(SYS_kill, pid, 0) != -EPERM)
+		return false;
+	int pidfd = (int)SYS_2(SYS_pidfd_open, pid, 0);
+	if (pidfd < 0)
+		return false;
+	guard_reply(g, &reply, &pidfd, 1);
+	SYS_1(SYS_close, pidfd);
 	return true;
 }
 
@@ -85,7 +106,7 @@ static int walk(struct guard *g, visitor *visit, pid_t session, int signal)
 			const struct entry *entry = (const void *)(g->entries + at);
 			pid_t pid = pid_of(entry->name);
 			at += entry->size;
-			if (pid > 1 && visit(pid, session, signal))
+			if (pid > 1 && visit(g, pid, session, signal))
 				found++;
 		}
 	SYS_1(SYS_close, fd);
@@ -117,10 +138,12 @@ bool guard_signal(struct guard *g)
 {
 	const struct guard_order *order = &g->order;
 
-	if (order->signal < 0 || order->signal > SIGNALS)
+	if (order->signal < 0 || order->signal > GUARD_SIGNALS)
 		return false;
 	if (!order->job) {
 		SYS_2(SYS_kill, -1, order->signal);
+		if (order->signal)
+			walk(g, hand_over, 0, order->signal);
 		return true;
 	}
 	for (const struct guard_job *job = g->jobs; job < g->jobs + GUARD_JOBS_MAX; job++) {

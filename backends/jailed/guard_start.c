@@ -151,7 +151,7 @@ static void become_job(void *arg)
 {
 	struct guard *g = arg;
 	const uint64_t none = 0;
-	bool waits = __atomic_load_n(&g->spare_state, __ATOMIC_ACQUIRE) <= GUARD_SPARE_WAITS;
+	bool waits = g->child_is_spare; /* whatever has come before its first instruction */
 	long err = SYS_1(SYS_setsid, 0);
 
 	err = err < 0 ? err : waits ? 0 : guard_take_limits(&g->order);
@@ -211,6 +211,7 @@ long guard_make_child(struct guard *g, bool waits)
 
 	g->shared = 1;
 	g->err = 0;
+	g->child_is_spare = waits;
 	g->spare_state = waits ? GUARD_SPARE_MADE : GUARD_SPARE_GOES;
 	return sys_spawn(GUARD_CLONE, &child);
 }

@@ -164,6 +164,19 @@ def a_guard_takes_its_app_along(program):
     sfs.ok("kill of the guard ends the app", ended.get("ended") == f"-1 {int(signal.SIGKILL)}", ended)
 
 
+def kill_reaches_an_app(program):
+    """Which is in Landlock rules of its own, where the guard's end at signals; and the rest of the world is not reached."""
+    app = App(program, os.path.join(sfs.TMP, "data"))
+    if not sfs.ok("an app that is to be killed is entered", app.err == 0, app.facts):
+        return
+    folder = os.path.join(sfs.MNT, "rockers", rockers()[-1])
+    sfs.write(folder + "/kill", "WINCH\n")
+    sfs.write(folder + "/kill", "TERM\n")
+    ended = app.end(by_itself=True)
+    sfs.ok("kill of the rocker reaches it", ended.get("ended") == f"-1 {int(signal.SIGTERM)}", ended)
+    sfs.ok("and the guard ends, too", sfs.wait_for(lambda: sfs.read(folder + "/state").strip() == "dead"), sfs.read(folder + "/state"))
+
+
 def a_rocker_is_removed(program):
     app = App(program, os.path.join(sfs.TMP, "data"), more=["remove"])
     sfs.ok("a third is entered", app.err == 0, app.facts)
@@ -277,6 +290,7 @@ def main():
         sfs.done()
     image(os.path.join(sfs.TMP, "app.squashfs"))
     an_app_ends_its_rocker(app)
+    kill_reaches_an_app(app)
     a_guard_takes_its_app_along(app)
     a_rocker_is_removed(app)
     variants()

@@ -5,7 +5,7 @@
 # no-mount
 # deadline: 240
 """A daemon or a launcher that is killed is replaced within the same mount, and nothing that was acknowledged is lost."""
-import errno, os, signal, subprocess, sys, threading, time
+import errno, os, select, signal, subprocess, sys, threading, time
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))
 from crash import EVERY_PID, MNT, WAIT_S, Mounted, below, comm, content, ends, goes_on, load, log, object_bytes, path, replacements, until
 import onetest
@@ -33,7 +33,11 @@ def descriptors_live_on(mounted):
 def waits_for_a_daemon(mounted):
     """The supervisor stands still, so that there is none for a while."""
     os.kill(mounted.process.pid, signal.SIGSTOP)
+    os.waitpid(mounted.process.pid, os.WUNTRACED)
+    gone = os.pidfd_open(mounted.child("daemon"))
     mounted.kill("daemon")
+    sfs.ok("a daemon is gone with all of its threads", bool(select.select([gone], [], [], sfs.patient(30))[0]))
+    os.close(gone)
     with subprocess.Popen(["cat", path("version")], stdout=subprocess.PIPE) as cat:
         time.sleep(0.3)
         sfs.ok("what is asked while there is no daemon waits", cat.poll() is None)

@@ -59,6 +59,17 @@ def servers():
     return found
 
 
+def those(what):
+    """The servers that there are: /proc may be read while what it shows is on the move."""
+    found = []
+
+    def look():
+        found[:] = servers()
+        return found
+    sfs.ok(f"{what}: there is a server", sfs.wait_for(look))
+    return found
+
+
 def sh(name, line):
     return cells.command(name, "/opt/app/busybox sh -c " + shlex.quote(line))
 
@@ -134,7 +145,7 @@ def removed(what, name):
 def killed(image):
     cells.make("image", package=image, exec_dir="/opt/app", binds=shlex.quote(folder) + " /b ro\n")
     sh("image", "cat /opt/app/words")
-    for pid in servers():
+    for pid in those("killed"):
         os.kill(pid, signal.SIGKILL)
     sfs.ok("killed: the server ends", sfs.wait_for(lambda: not servers()), servers())
     error, answer = cells.command("image", "/b/busybox cat /opt/app/f3")
@@ -147,7 +158,7 @@ def stopped(image):
     """A server that does not answer: its rocker waits, and nobody else."""
     cells.make("image", package=image, exec_dir="/opt/app", binds=shlex.quote(folder) + " /b ro\n")
     sh("image", "cat /opt/app/words")
-    for pid in servers():
+    for pid in those("stopped"):
         os.kill(pid, signal.SIGSTOP)
     job = cells.start("image", "/b/busybox cat /opt/app/f5 /opt/app/f6")
     time.sleep(0.3)  # for it to ask

@@ -138,7 +138,13 @@ def groups():
 
 def make(name, persist="yes", more=""):
     os.mkdir(cells.path(name))
-    sfs.write(f"rockers/{name}/spec", f"[rocker]\nbinds = {shlex.quote(folder)} /t ro\npersist = {persist}\n{more}")
+    text, said = f"[rocker]\nbinds = {shlex.quote(folder)} /t ro\npersist = {persist}\n{more}", []
+
+    def written():
+        said.append(sfs.error_of(sfs.write, f"rockers/{name}/spec", text))
+        return said[-1] != errno.ETIMEDOUT  # a second is all that a path has to be opened in, however busy the machine
+    if not sfs.wait_for(written) or said[-1]:
+        raise OSError(said[-1], sfs.read("errors"))
 
 
 def guard(name):

@@ -140,6 +140,63 @@ static void runs_a_job(void)
 	close(null);
 }
 
+/* Since when the kernel tells in whose pid namespace the process of a pidfd is. */
+static bool spaces_are_told(void)
+{
+	int own = (int)syscall(SYS_pidfd_open, getpid(), 0), space = ioctl(own, _IO(0xff, 5), 0);
+
+	close(own);
+	if (space >= 0)
+		close(space);
+	return space >= 0;
+}
+
+static void nobody_outside_is_signalled(struct life *l)
+{
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	pid_t child = fork();
+
+	if (!child) {
+		pause();
+		_exit(0);
+	}
+	int pidfd = (int)syscall(SYS_pidfd_open, child, 0);
+	launch_rocker_signal(l->rocker, SIGKILL, pidfd);
+	launch_rocker_signal(l->rocker, SIGKILL, null);
+	CHECK_INT(launch_rocker_freeze(l->rocker, false, on_done, l), 0);
+	REQUIRE(await(&l->done, 20)); /* in their order */
+	struct pollfd end = { .fd = pidfd, .events = POLLIN };
+	CHECK_INT(poll(&end, 1, 200), 0);
+	kill(child, SIGKILL);
+	CHECK(waitpid(child, NULL, 0) == child);
+	close(pidfd);
+	close(null);
+}
+
+static void signals_stay_inside(void)
+{
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC), job = -1;
+	struct guard_reply reply;
+	struct life l;
+
+	REQUIRE(life_new(&l, usual_plan(), an_owner()));
+	CHECK_MSG(!l.rc, "%d %s", l.rc, l.sentence);
+	REQUIRE(!l.rc);
+	nobody_outside_is_signalled(&l);
+	CHECK(guard_says(l.control, GUARD_READY, &reply, NULL));
+	CHECK(send_job(l.control, "/usr/bin/yes", null));
+	CHECK(guard_says(l.control, GUARD_STARTED, &reply, &job));
+	if (spaces_are_told()) {
+		launch_rocker_signal(l.rocker, SIGTERM, job);
+		CHECK(guard_says(l.control, GUARD_EXITED, &reply, NULL));
+		CHECK_INT(reply.code, CLD_KILLED);
+		CHECK_INT(reply.status, SIGTERM);
+	}
+	close(job);
+	close(null);
+	life_end(&l);
+}
+
 static void missing_path(void)
 {
 	struct rocker_plan *plan = usual_plan();
@@ -366,6 +423,7 @@ static void tests(void)
 	printf("# %s", strstr(launch_machine(), "rockers ") ?: "?\n");
 	RUN_AS_ROLE(an_empty_one);
 	RUN_AS_ROLE(runs_a_job);
+	RUN_AS_ROLE(signals_stay_inside);
 	RUN_AS_ROLE(missing_path);
 	RUN_AS_ROLE(leaves_nothing);
 	RUN_AS_ROLE(crowd);

@@ -112,6 +112,26 @@ static void test_no_way_out(void)
 	end(&one);
 }
 
+/* As kernels with any version of Landlock would have it, and with none: files can be moved under all of them. */
+static void test_landlock_versions(void)
+{
+	const struct rocker_env whole = env;
+	struct one one;
+
+	for (int abi = -1; abi <= whole.landlock; abi++) {
+		env.landlock = abi;
+		plain();
+		begin(&one);
+		CHECK_MSG(build(&one, &plan), "version %d: %s: %s", abi, one.said.step, strerror(-one.said.err));
+		ASK(&one, 0, "write /tmp/file x");
+		ASK(&one, 0, "mkdir /tmp/dir");
+		ASK(&one, 0, "rename /tmp/file /tmp/dir/file");
+		CHECK(ask(&one, NULL, "mknod /tmp/null") > 0);
+		end(&one);
+	}
+	env = whole;
+}
+
 static void test_names_and_network(void)
 {
 	struct one one;
@@ -369,6 +389,7 @@ static void all(void)
 	RUN_AS_ROLE(test_identity);
 	RUN_AS_ROLE(test_empty);
 	RUN_AS_ROLE(test_no_way_out);
+	RUN_AS_ROLE(test_landlock_versions);
 	RUN_AS_ROLE(test_names_and_network);
 	RUN_AS_ROLE(test_unwanted);
 	RUN_AS_ROLE(test_given_networks);

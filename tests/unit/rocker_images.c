@@ -157,6 +157,29 @@ static void test_loops_go(void)
 	CHECK_MSG(!now, "%d loop devices are left", now);
 }
 
+/* Its server has rules of its own, which no kernel of an older Landlock must stop either. */
+static void test_landlock_versions(void)
+{
+	const int whole = env.landlock;
+
+	mkdir(below("app"), 0755);
+	put("app/run", "an app");
+	if (!shell("cd %s && rm -f old.squashfs && mksquashfs app old.squashfs -noappend >/dev/null 2>&1 && chmod 666 old.squashfs",
+		   work)) {
+		check_skip("no tool to make one");
+		return;
+	}
+	for (int abi = -1; abi <= whole; abi++) {
+		env.landlock = abi;
+		plain();
+		plan.package = word("%s", below("old.squashfs"));
+		plan.package_opener = self();
+		plan.exec_dir = word("%s", "/opt/app");
+		not_by_kernel("old.squashfs");
+	}
+	env.landlock = whole;
+}
+
 static void test_no_package(void)
 {
 	plain();
@@ -177,6 +200,7 @@ static void all(void)
 	RUN_AS_ROLE(test_squashfs);
 	RUN_AS_ROLE(test_erofs);
 	RUN_AS_ROLE(test_loops_go);
+	RUN_AS_ROLE(test_landlock_versions);
 	RUN_AS_ROLE(test_no_package);
 }
 

@@ -18,6 +18,10 @@ static const struct lie lies[] = {
 	{ "a job kept with a record that is none", { .type = GUARD_KEPT, .job = 2, .kept = 1 }, .file = true },
 	{ "a job kept with less than it says", { .type = GUARD_KEPT, .job = 2, .kept = 2 }, .file = true },
 	{ "a job kept with wild numbers", { .type = GUARD_KEPT, .job = 2, .kept = UINT32_MAX }, .pidfd = true },
+	{ "a process apart without a descriptor", { .type = GUARD_APART, .status = SIGTERM }, .early = true },
+	{ "a process apart that is a file", { .type = GUARD_APART, .status = SIGTERM }, .file = true, .early = true },
+	{ "no signal for a process apart", { .type = GUARD_APART, .status = 0 }, .pidfd = true, .early = true },
+	{ "a wild signal for a process apart", { .type = GUARD_APART, .status = 65 }, .pidfd = true, .early = true },
 	{ "ready again", { .type = GUARD_READY }, .early = false },
 	{ "a listener late", { .type = GUARD_LISTENER }, .pidfd = true },
 	{ "started without a descriptor", { .type = GUARD_STARTED, .job = 1 }, .early = true },
@@ -144,6 +148,27 @@ static void before_it_is_ready_nothing_is_believed(void)
 	stage_strike(&stage);
 }
 
+/* Whom a guard cannot signal the launcher can, and the link goes on. */
+static void processes_apart_are_handed_on(void)
+{
+	struct stage stage;
+	int pidfd = (int)syscall(SYS_pidfd_open, getpid(), 0);
+
+	fake_signal = 0;
+	stage_set(&stage);
+	say_ready(&stage);
+	struct sfs_req *req = run(&stage, "p");
+	CHECK(take_order(&stage));
+	reply_with(&stage, &(struct guard_reply){ .type = GUARD_APART, .status = SIGUSR1 }, pidfd);
+	say_started(&stage);
+	say_exited(&stage, stage.order.job, CLD_EXITED, 0);
+	CHECK_INT(req_wait(req), 0);
+	CHECK_INT(fake_signal, SIGUSR1);
+	req_free(req);
+	stage_strike(&stage);
+	close(pidfd);
+}
+
 /* A flood of nonsense, or of orders that nobody reads: the thread serves others meanwhile. */
 static void floods(void)
 {
@@ -219,6 +244,7 @@ int main(void)
 	RUN(every_lie_ends_the_rocker);
 	RUN(sizes_and_descriptors_that_are_wrong);
 	RUN(before_it_is_ready_nothing_is_believed);
+	RUN(processes_apart_are_handed_on);
 	RUN(floods);
 	RUN(closing_at_any_moment);
 	RUN(the_thread_ends_with_jobs_in_it);

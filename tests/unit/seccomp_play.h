@@ -52,24 +52,32 @@ static inline int receive_listener(int socket)
 	return fd;
 }
 
-/* Answers until nobody is left to ask; the number of calls answered. */
-static inline int answer(int listener, void (*told)(const struct seccomp_notif *, void *),
-			 void *arg)
+/* One call that asks; whether it was answered. */
+static inline int answer_one(int listener, void (*told)(const struct seccomp_notif *, void *), void *arg)
 {
+	struct seccomp_notif ask = { 0 };
+
+	if (ioctl(listener, SECCOMP_IOCTL_NOTIF_RECV, &ask))
+		return 0;
+	struct seccomp_notif_resp response = { .id = ask.id, .error = -EPERM };
+	told(&ask, arg);
+	return !ioctl(listener, SECCOMP_IOCTL_NOTIF_SEND, &response);
+}
+
+/*
+ * Answers until the child has ended or nobody is left to ask, which before Linux 6.11 is told only when the child has been waited
+ * for; the number of calls answered.
+ */
+static inline int answer(int listener, pid_t child, void (*told)(const struct seccomp_notif *, void *), void *arg)
+{
+	struct pollfd fds[2] = { { .fd = listener, .events = POLLIN },
+				 { .fd = (int)syscall(SYS_pidfd_open, child, 0), .events = POLLIN } };
 	int answered = 0;
 
-	for (;;) {
-		struct pollfd fd = { .fd = listener, .events = POLLIN };
-		struct seccomp_notif ask = { 0 };
-		if (poll(&fd, 1, PATIENCE) != 1 || !(fd.revents & POLLIN))
-			return answered;
-		if (ioctl(listener, SECCOMP_IOCTL_NOTIF_RECV, &ask))
-			continue;
-		struct seccomp_notif_resp response = { .id = ask.id, .error = -EPERM };
-		told(&ask, arg);
-		if (!ioctl(listener, SECCOMP_IOCTL_NOTIF_SEND, &response))
-			answered++;
-	}
+	while (poll(fds, 2, PATIENCE) > 0 && (fds[0].revents & POLLIN))
+		answered += answer_one(listener, told, arg);
+	close(fds[1].fd);
+	return answered;
 }
 
 /* A child under that profile, stopped before run(arg) until its listener is here. */

@@ -255,6 +255,12 @@ static void run_samples(void *arg)
 	ask_all(arg);
 }
 
+/* Of a call that was allowed, and is harmless: does the kernel itself not have it? */
+static bool unknown_here(const struct sample *s)
+{
+	return syscall(s->nr, s->args[0], s->args[1], s->args[2], s->args[3], s->args[4]) == -1 && errno == ENOSYS;
+}
+
 static void judge(unsigned number, const struct result *result)
 {
 	for (unsigned i = 0; i < SAMPLES; i++) {
@@ -262,6 +268,8 @@ static void judge(unsigned number, const struct result *result)
 		char fate = result->reported[i] != LONG_MIN ? '-'
 			    : result->error[i] == ENOSYS    ? '0'
 							    : '+';
+		if (fate == '0' && s->fates[number] == '+' && unknown_here(s))
+			continue;
 		CHECK_MSG(fate == s->fates[number], "%s: %s (%lx, %lx, %lx): %c, errno %d",
 			  seccomp_profile_name(number), s->name, s->args[0], s->args[1], s->args[2],
 			  fate, result->error[i]);
@@ -283,7 +291,7 @@ static void check_profile(unsigned number)
 		result->reported[i] = LONG_MIN;
 	pid_t pid = start(number, &listener, run_samples, result);
 	REQUIRE(pid > 0 && listener >= 0);
-	int answered = answer(listener, note, result);
+	int answered = answer(listener, pid, note, result);
 	waitpid(pid, &status, 0);
 	CHECK_INT(status, 0);
 	CHECK(answered > 0);

@@ -84,7 +84,7 @@ static void programs_live(void)
 		snprintf(script, sizeof script, "cd $D && %s", lives[i].script);
 		pid_t pid = start(DEFAULT, &listener, run_shell, script);
 		REQUIRE(pid > 0 && listener >= 0);
-		answer(listener, told, (void *)(uintptr_t)lives[i].name);
+		answer(listener, pid, told, (void *)(uintptr_t)lives[i].name);
 		waitpid(pid, &status, 0);
 		CHECK_MSG(!status, "%s: status %#x", lives[i].name, status);
 		close(listener);
@@ -119,7 +119,7 @@ static void strict_computes(void)
 			continue;
 		pid_t pid = start(STRICT, &listener, run_shell, (void *)(uintptr_t)runs[i].script);
 		REQUIRE(pid > 0 && listener >= 0);
-		int refused = answer(listener, told, (void *)(uintptr_t)runs[i].name);
+		int refused = answer(listener, pid, told, (void *)(uintptr_t)runs[i].name);
 		waitpid(pid, &status, 0);
 		CHECK_MSG((refused > 0) == runs[i].refused, "%s: %d calls refused", runs[i].script,
 			  refused);
