@@ -61,8 +61,12 @@ class Mounted:
         EVERY_PID.append(pid)
         return pid
 
-    def kill(self, name, pace=PACE_S):
+    def rest(self, pace=PACE_S):
+        """Until the next may be killed."""
         time.sleep(max(0, self.killed_s + pace - time.monotonic()))
+
+    def kill(self, name, pace=PACE_S):
+        self.rest(pace)
         pid = self.child(name)
         os.kill(pid, signal.SIGKILL)
         self.killed_s = time.monotonic()
