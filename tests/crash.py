@@ -36,6 +36,16 @@ def comm(pid):
         return ""
 
 
+def gone(pid):
+    """With all of its threads: on a busy machine one that was killed may do a little more."""
+    try:
+        with open(f"/proc/{pid}/stat") as f:
+            rest = f.read().rsplit(")", 1)[1].split()
+        return rest[0] in "ZX" and int(rest[17]) <= 1
+    except OSError:
+        return True
+
+
 class Mounted:
     def __init__(self, config="", **env):
         words = [os.path.join(os.environ["BUILD"], "bin", "sandboxfs"), "-f", "--state", STATE]
@@ -70,6 +80,7 @@ class Mounted:
         pid = self.child(name)
         os.kill(pid, signal.SIGKILL)
         self.killed_s = time.monotonic()
+        until(lambda: gone(pid))
         return pid
 
     def end(self):
