@@ -77,10 +77,8 @@ ifdef LENIENT # what compiles is linked: a test of one part can run while anothe
 LIB_OBJ	:= $(wildcard $(LIB_OBJ))
 endif
 
-ifneq ($(SAN)$(TSAN),)
 # The programs around what is tested: half the time to compile.
-$(call objects,$(UNIT:%=tests/unit/%.c)): CFLAGS_ALL := $(patsubst -O1,-O0,$(CFLAGS_ALL))
-endif
+$(call objects,$(UNIT:%=tests/unit/%.c)): CFLAGS_ALL := $(filter-out -D_FORTIFY_SOURCE=2,$(patsubst -O1,-O0,$(patsubst -O2,-O0,$(CFLAGS_ALL))))
 
 ifdef FUZZER
 # What is of a fuzzer's name, and what that calls; the rest is compiled for clang's warnings, and to be linked.

@@ -36,6 +36,16 @@ def comm(pid):
         return ""
 
 
+def gone(pid):
+    """With all of its threads: on a busy machine one that was killed may do a little more."""
+    try:
+        with open(f"/proc/{pid}/stat") as f:
+            rest = f.read().rsplit(")", 1)[1].split()
+        return rest[0] in "ZX" and int(rest[17]) <= 1
+    except OSError:
+        return True
+
+
 class Mounted:
     def __init__(self, config="", **env):
         words = [os.path.join(os.environ["BUILD"], "bin", "sandboxfs"), "-f", "--state", STATE]
@@ -61,11 +71,16 @@ class Mounted:
         EVERY_PID.append(pid)
         return pid
 
-    def kill(self, name, pace=PACE_S):
+    def rest(self, pace=PACE_S):
+        """Until the next may be killed."""
         time.sleep(max(0, self.killed_s + pace - time.monotonic()))
+
+    def kill(self, name, pace=PACE_S):
+        self.rest(pace)
         pid = self.child(name)
         os.kill(pid, signal.SIGKILL)
         self.killed_s = time.monotonic()
+        until(lambda: gone(pid))
         return pid
 
     def end(self):

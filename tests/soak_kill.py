@@ -272,7 +272,7 @@ class World:
         zombies = [f"zombie {pid} of {parent}" for pid, parent in zombies_of([self.mount.process.pid] + [
             p for pids in self.children().values() for p in pids])]
         now = self.count_descriptors()
-        return zombies + ([f"{now} descriptors, {self.descriptors} before"] if now != self.descriptors else [])
+        return zombies + ([f"{now} descriptors, {self.descriptors} before"] if now > self.descriptors else [])
 
     def children(self):
         """{what: pids} of what lives below the supervisor, the youngest last."""

@@ -64,11 +64,13 @@ JUDGES = (
     ("head -c -1", 'head -c -1 "$f" | cmp - <(head -c -1 <"$w" )'), ("tail -c 5", 'tail -c 5 "$f" | cmp - <(tail -c 5 "$w")'),
     ("sha256sum", 'test "$(sha256sum <"$f")" = "$(sha256sum <"$w")"'),
     ("stat", 'test "$(stat -c %s "$f")" = "$(stat -c %s "$w")"'),
-    ("node readFileSync", 'node -e \'const fs = require("fs"), [f, w] = process.argv.slice(1); '
-     'process.exit(fs.readFileSync(f).equals(fs.readFileSync(w)) ? 0 : 1)\' "$f" "$w"'),
-    ("node copyFileSync", 'node -e \'const fs = require("fs"), [f, w, o] = process.argv.slice(1); fs.copyFileSync(f, o); '
-     'process.exit(fs.readFileSync(o).equals(fs.readFileSync(w)) ? 0 : 1)\' "$f" "$w" "$o"'),
 )
+# One program for all files: pairs of a file and what it holds.
+NODE = (("readFileSync", "fs.readFileSync(f)"), ("copyFileSync", f"(fs.copyFileSync(f, '{OUT}'), fs.readFileSync('{OUT}'))"))
+NODE_LOOP = """const fs = require("fs"), files = process.argv.slice(1);
+for (let f, w; [f, w] = files.splice(0, 2), f; fs.rmSync("%s", { force: true }))
+	if (!%s.equals(fs.readFileSync(w))) { console.error(f); process.exitCode = 1; }
+"""
 
 
 def by_mmap(path):
@@ -108,6 +110,18 @@ def remove_out():
         os.unlink(OUT)
 
 
+def of_each(words, paths, wanted):
+    """(exit status, standard output, standard error) of a line of the shell for each of the files."""
+    lines = [f"f='{MNT}/{path}' o='{OUT}' w='{wanted[path]}'; rm -f \"$o\"; ({words}) >\"$w.out\" 2>\"$w.err\"; echo $?" for path in paths]
+    said = sh("\n".join(["set -o pipefail", *lines]))[1].split()
+    for path, status in zip(paths, said + ["hangs"] * (len(paths) - len(said))):
+        texts = []
+        for name in (".out", ".err") if status != "hangs" else ():
+            with open(wanted[path] + name, "rb") as f:
+                texts.append(f.read())
+        yield int(status) if texts else status, *(texts or (b"", b""))
+
+
 def reading(paths):
     """For each tool: does it give of each file what read(2) gives of it?"""
     wanted = {}
@@ -118,13 +132,14 @@ def reading(paths):
     text = [p for p in paths if plain(p) and b"\0" not in plain(p)]
     for tools, which in ((READERS, paths), (TEXT_READERS, text), (JUDGES, paths)):
         for name, words in tools:
-            bad = []
-            for path in which:
-                remove_out()
-                result = sh(f"set -o pipefail; f='{MNT}/{path}' o='{OUT}' w='{wanted[path]}'; {words}")
-                if result[0] != 0 or (tools is not JUDGES and result[1] != plain(path)):
-                    bad.append((path, tell(result)))
+            bad = [(path, tell(result)) for path, result in zip(which, of_each(words, which, wanted))
+                   if result[0] != 0 or (tools is not JUDGES and result[1] != plain(path))]
             sfs.ok(f"{name} reads {len(which)} files as they are", not bad, bad[:3])
+    pairs = " ".join(f"'{MNT}/{path}' '{wanted[path]}'" for path in paths)
+    for name, got in NODE:
+        remove_out()
+        result = sh(f"cat >loop.js <<'END'\n{NODE_LOOP % (OUT, got)}END\nnode -e \"$(cat loop.js)\" {pairs}")
+        sfs.ok(f"node {name} reads {len(paths)} files as they are", result[0] == 0, tell(result))
     for name, read in PYTHON:
         bad = [path for path in paths if remove_out() or read(os.path.join(MNT, path)) != plain(path)]
         sfs.ok(f"Python's {name} too", not bad, bad[:3])

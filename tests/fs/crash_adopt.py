@@ -121,7 +121,9 @@ def launcher_killed(mounted):
 
 
 class Client(threading.Thread):
-    """Loads one object after the other; remembers what was acknowledged, and how long a call took."""
+    """Loads one object after the other, while all may; remembers what was acknowledged, and how long a call took."""
+
+    may = threading.Event()
 
     def __init__(self, number, objects):
         super().__init__(daemon=True)
@@ -131,6 +133,7 @@ class Client(threading.Thread):
     def run(self):
         cycle = 0
         while not self.stop:
+            self.may.wait()
             cycle += 1
             name, data = f"c{self.number}_{cycle % 8}.o", self.objects[cycle % len(self.objects)]
             begin = time.monotonic()
@@ -146,13 +149,24 @@ class Client(threading.Thread):
                 self.strange.append(sfs.name_of(error))
 
 
+def all_load(clients, more):
+    """Until each of them was that often told yes, or no."""
+    before = [c.loads + c.refused for c in clients]
+    sfs.wait_for(lambda: all(c.loads + c.refused >= b + more for c, b in zip(clients, before)), LONG_S)
+
+
 def killed_in_a_loop(mounted):
     objects = [object_bytes(n) for n in range(4, 8)]
     clients = [Client(n, objects) for n in range(4)]
     for c in clients:
         c.start()
     for _ in range(5):
+        Client.may.clear()
+        mounted.rest()
+        Client.may.set()
+        all_load(clients, 2)
         mounted.kill("daemon")
+        all_load(clients, 2)
     loads = [c.loads for c in clients]
     time.sleep(1)
     go_on = sfs.wait_for(lambda: all(c.loads > before + 1 for c, before in zip(clients, loads)), LONG_S)

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 # one-role
+# waits
 # concurrent
 # no-mount
 # deadline: 240
@@ -15,14 +16,16 @@ NAMES = [f"mv{k}.o" for k in range(3)]
 
 
 class Mover(threading.Thread):
-    """Renames one codelet in turn; what may be done or not is looked up."""
+    """Renames one codelet in turn, while it may; what may be done or not is looked up."""
 
     def __init__(self):
         super().__init__()
+        self.may = threading.Event()
         self.stop, self.moves, self.wrong, self.name = False, 0, [], NAMES[0]
 
     def run(self):
         while not self.stop:
+            self.may.wait()
             new = NAMES[(NAMES.index(self.name) + 1) % len(NAMES)]
             error = sfs.error_of(os.rename, path("store", self.name), path("store", new))
             if error == errno.EAGAIN:
@@ -50,6 +53,11 @@ if goes_on():
     mover = Mover()
     mover.start()
     for k in range(KILLS):
+        mover.may.clear()
+        mounted.rest()
+        before = mover.moves
+        mover.may.set()
+        until(lambda: mover.moves > before + 20)
         before = mover.moves
         mounted.kill("daemon")
         sfs.ok(f"renaming goes on after kill {k}", until(lambda: mover.moves > before + 20), (mover.moves, before, mover.wrong))

@@ -7,7 +7,7 @@ import os, random, sys, threading, time
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))
 import sfs
 
-SECONDS = 6
+SECONDS = 4
 STORE, CODELETS = os.path.join(sfs.MNT, "store"), os.path.join(sfs.MNT, "codelets")
 one = open(sfs.compile_c("int one(void) { return 1; }", "one"), "rb").read()
 two = open(sfs.compile_c("int two(void) { return 2; } int table[999] = { 2 };", "two"), "rb").read()

@@ -15,7 +15,7 @@ import sfs
 
 ROOT = os.getuid() == 0
 A, B = (20001, 20002) if ROOT else (os.getuid(), os.getuid())
-SEED, SECONDS = int(os.environ.get("FUZZ_SEED", "1")), float(os.environ.get("FUZZ_SECONDS", "6"))
+SEED, SECONDS = int(os.environ.get("FUZZ_SEED", "1")), float(os.environ.get("FUZZ_SECONDS", "4"))
 WORKERS, HANGS_S, SLOT = 4, 30, 256
 SECRET = b"of-a-alone"
 LIMITS = "[kernels]\nmax = 20\njobs_max = 12\nrun_wall_ms_max = 300\n[limits]\nstaging_max_files = 20\nopens_max = 200\nrequest_ms = 20000\n"

@@ -6,7 +6,11 @@
 #include "store_fake.h"
 #include "store_elf.h"
 
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define MANY	 1000
+#else
 #define MANY	 3000
+#endif
 #define THREADS	 4
 #define ROUNDS	 60
 #define AT_REST	 4096 /* bytes of memory per codelet, the fake tree included */
