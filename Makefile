@@ -31,7 +31,7 @@ PKG_LIBS := $(shell pkg-config --libs $(PKGS) 2>/dev/null)
 WARN	:= -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes $(if $(WERROR),-Werror)
 CPPFLAGS_ALL := -D_GNU_SOURCE -DSANDBOXFS_VERSION='"$(VERSION)"' -I sandboxfs -I backends -I $(O) \
 		$(if $(SAN)$(TSAN)$(FUZZER)$(FAULTS),-DSFS_FAULTS) $(PKG_CFLAGS) $(CPPFLAGS)
-BASE	:= -std=gnu17 -g $(WARN) -MMD -MP
+BASE	:= -std=gnu17 $(if $(SAN)$(TSAN)$(FUZZER),-g1,-g) $(WARN) -MMD -MP
 HARDEN	:= $(if $(SAN)$(TSAN)$(FUZZER),-fno-omit-frame-pointer,-fstack-protector-strong -D_FORTIFY_SOURCE=2)
 INSTRUMENT := $(if $(SAN),-fsanitize=address$(,)undefined -fno-sanitize-recover=undefined) \
 	      $(if $(TSAN),-fsanitize=thread) \
