@@ -40,8 +40,8 @@ pid = int(rj.job("a", number, "pid"))
 ok("a job is there by its pid outside", sfs.wait_for(lambda: sorted(procs("a")) == sorted([guard, pid])), (procs("a"), pid))
 ok("not in the other one", pid not in procs("b") and sfs.wait_for(lambda: len(procs("b")) == 1), procs("b"))
 ok("it is counted", usage("a")["pids"] == 2, usage("a"))
-rj.start("a", "leave 60000")
-ok("what a job leaves behind is found", sfs.wait_for(lambda: len(procs("a")) == 3), procs("a"))
+leaves = rj.start("a", "leave 60000")
+ok("what a job leaves behind is found", rj.exited("a", leaves) and sfs.wait_for(lambda: len(procs("a")) == 3), procs("a"))
 for p in procs("a"):
     with open(f"/proc/{p}/status", encoding="ascii") as f:
         inside = [line for line in f if line.startswith("NSpid")][0].split()
