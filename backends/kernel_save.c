@@ -17,6 +17,7 @@
 
 #include "kernels.h"
 #include "made.h"
+#include "parse.h"
 
 #define FORMAT        "sandboxfs-kernel 1"
 #define BEING_WRITTEN ".new"    /* at the end of a name that begins with a dot */
@@ -231,22 +232,9 @@ struct saved {
 	size_t spec_size;
 };
 
-/* The rest of the line that must begin with key; NULL: it does not. *text moves behind it. */
-static const char *take_line(char **text, const char *key)
-{
-	char *line = *text, *end = strchr(line, '\n');
-	size_t len = strlen(key);
-
-	if (!end || strncmp(line, key, len))
-		return NULL;
-	*end = 0;
-	*text = end + 1;
-	return line + len;
-}
-
 static bool take_number(char **text, const char *key, int base, uint64_t *out)
 {
-	const char *value = take_line(text, key);
+	const char *value = parse_keyed_line(text, key);
 	char *end;
 
 	if (!value || *value < '0' || *value > '9')
@@ -258,14 +246,14 @@ static bool take_number(char **text, const char *key, int base, uint64_t *out)
 static bool parse_saved(char *text, size_t size, struct saved *out)
 {
 	char *at = text;
-	const char *head = take_line(&at, FORMAT), *codelet, *events, *blank;
+	const char *head = parse_keyed_line(&at, FORMAT), *codelet, *events, *blank;
 
 	if (!head || *head || !take_number(&at, "uid ", 10, &out->uid) ||
 	    !take_number(&at, "gid ", 10, &out->gid) || !take_number(&at, "mode ", 8, &out->mode))
 		return false;
-	codelet = take_line(&at, "codelet ");
-	events = codelet ? take_line(&at, "events ") : NULL;
-	blank = events ? take_line(&at, "") : NULL;
+	codelet = parse_keyed_line(&at, "codelet ");
+	events = codelet ? parse_keyed_line(&at, "events ") : NULL;
+	blank = events ? parse_keyed_line(&at, "") : NULL;
 	if (!blank || *blank || strlen(codelet) > SFS_NAME_MAX ||
 	    strlen(events) >= sizeof(out->events))
 		return false;

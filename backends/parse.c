@@ -207,6 +207,18 @@ static bool is_separator(char c, const char *separators)
 	return c != '\0' && strchr(separators, c) != NULL;
 }
 
+const char *parse_keyed_line(char **text, const char *key)
+{
+	char *line = *text, *end = strchr(line, '\n');
+	size_t len = strlen(key);
+
+	if (!end || strncmp(line, key, len))
+		return NULL;
+	*end = 0;
+	*text = end + 1;
+	return line + len;
+}
+
 size_t parse_word(const char **text, const char *end, const char *separators, const char **word)
 {
 	const char *p = *text;

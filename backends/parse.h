@@ -2,7 +2,7 @@
 /*
  * Strict words and numbers: what every backend reads out of a command.
  *
- * Pure functions of (text, length): text need not end in NUL, nothing is kept, any thread may call.
+ * Pure functions of (text, length): text need not end in NUL unless it is said so, nothing is kept, any thread may call.
  * Nothing is skipped or guessed: no surrounding space, no sign on an unsigned number, no trailing
  * junk, no suffix.
  */
@@ -50,6 +50,12 @@ size_t parse_character(const char *text, size_t left);
 
 /* Moves both ends inwards over space. */
 void parse_trim(const char **text, size_t *len);
+
+/*
+ * Takes the next line off *text, which does end in NUL, if the line begins with key and ends in a newline: what follows the
+ * key, ending in NUL now, or NULL with nothing taken.
+ */
+const char *parse_keyed_line(char **text, const char *key);
 
 /*
  * Takes the next word off [*text, end): the bytes up to the next one in separators, after those

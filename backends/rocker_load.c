@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "parse.h"
 #include "rocker_life.h"
 #include "rocker_save.h"
 #include "store_disk.h"
@@ -22,19 +23,6 @@ struct saved {
 	const char *spec;
 	size_t size;
 };
-
-/* The rest of the line that must begin with key; NULL: it does not. *text moves behind it. */
-static const char *take_line(char **text, const char *key)
-{
-	char *line = *text, *end = strchr(line, '\n');
-	size_t len = strlen(key);
-
-	if (!end || strncmp(line, key, len))
-		return NULL;
-	*end = 0;
-	*text = end + 1;
-	return line + len;
-}
 
 static bool take_number(const char **text, int base, uint32_t *out)
 {
@@ -69,15 +57,17 @@ static bool parse_opener(const char *text, struct saved *out)
 static bool parse_saved(char *text, size_t size, struct saved *out)
 {
 	char *at = text;
-	const char *line = take_line(&at, ROCKER_FORMAT);
-	bool good = line && !*line && (line = take_line(&at, "uid ")) &&
-		    take_number(&line, 10, &out->owner.uid) && (line = take_line(&at, "gid ")) &&
-		    take_number(&line, 10, &out->owner.gid) && (line = take_line(&at, "mode ")) &&
+	const char *line = parse_keyed_line(&at, ROCKER_FORMAT);
+	bool good = line && !*line && (line = parse_keyed_line(&at, "uid ")) &&
+		    take_number(&line, 10, &out->owner.uid) &&
+		    (line = parse_keyed_line(&at, "gid ")) &&
+		    take_number(&line, 10, &out->owner.gid) &&
+		    (line = parse_keyed_line(&at, "mode ")) &&
 		    take_number(&line, 8, &out->owner.mode) && !*line;
 
-	while (good && (line = take_line(&at, "by ")))
+	while (good && (line = parse_keyed_line(&at, "by ")))
 		good = parse_opener(line, out);
-	line = good ? take_line(&at, "") : NULL;
+	line = good ? parse_keyed_line(&at, "") : NULL;
 	out->spec = at;
 	out->size = size - (size_t)(at - text);
 	return line && !*line;

@@ -3,7 +3,7 @@
  * What the files of the guard share: its state, all of it, in memory that is zero when it starts.
  *
  * One thread owns it. While a job is spawned the child reads it too, on a stack of its own, and writes
- * err alone. No file has static data besides: nothing is relocated, and what is not used is never
+ * err alone; a spare also writes what it receives (see guard_spare.c). No file has static data besides: nothing is relocated, and what is not used is never
  * a page.
  */
 #ifndef GUARD_OWN_H
