@@ -200,21 +200,21 @@ static void tell(struct rocker_job *job, struct rocker *rocker)
 		rocker_job_changed(job, rows[i]);
 }
 
-/* What run reads: all that it wrote. */
+/* What run reads, on this open file and on those that its user opens: all that it wrote. */
 static struct sfs_blob *answer_of(struct rocker_job *job, int *rc)
 {
 	struct sfs_blob *blob = NULL;
 
-	if (*rc)
-		return NULL;
 	pthread_mutex_lock(&job->lock);
-	if (job->req)
-		blob = output_blob(&job->output);
-	if (job->req && !blob)
-		*rc = -ENOMEM;
+	if (!job->starts)
+		blob = output_close(&job->output);
+	if (!*rc && job->req && !blob)
+		*rc = sfs_fail(-ENOMEM, "no memory for what the job wrote");
 	pthread_mutex_unlock(&job->lock);
-	if (*rc)
-		sfs_fail(*rc, "no memory for what the job wrote");
+	if (*rc) {
+		sfs_blob_put(blob);
+		return NULL;
+	}
 	return blob;
 }
 

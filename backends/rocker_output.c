@@ -136,8 +136,11 @@ void output_add(struct rocker_output *output, enum output_which which, const voi
 		size_t size)
 {
 	struct output_part *part = &output->parts[which];
-	size_t kept = make_room(output, part, size);
+	size_t kept;
 
+	if (output->whole)
+		return;
+	kept = make_room(output, part, size);
 	output->dropped += size - kept;
 	if (!kept)
 		return;
@@ -158,6 +161,8 @@ struct sfs_blob *output_blob(const struct rocker_output *output)
 	size_t at[OUTPUTS] = { 0 };
 	struct sfs_buf *buf;
 
+	if (output->whole)
+		return sfs_blob_get(output->whole);
 	if (!output->parts[OUTPUT_ERR].size)
 		return output_part_blob(output, OUTPUT_OUT);
 	if (!output->parts[OUTPUT_OUT].size)
@@ -175,11 +180,31 @@ struct sfs_blob *output_blob(const struct rocker_output *output)
 	return sfs_buf_finish(buf);
 }
 
+static void free_parts(struct rocker_output *output)
+{
+	for (unsigned i = 0; i < OUTPUTS; i++) {
+		free(output->parts[i].data);
+		output->parts[i].data = NULL;
+	}
+	free(output->pieces);
+	output->pieces = NULL;
+}
+
+struct sfs_blob *output_close(struct rocker_output *output)
+{
+	struct sfs_blob *blob = output_blob(output);
+
+	if (blob && !output->whole) {
+		output->whole = sfs_blob_get(blob);
+		free_parts(output);
+	}
+	return blob;
+}
+
 void output_clear(struct rocker_output *output)
 {
-	for (unsigned i = 0; i < OUTPUTS; i++)
-		free(output->parts[i].data);
-	free(output->pieces);
+	free_parts(output);
+	sfs_blob_put(output->whole);
 	discharge(output->uid, output->charged);
 	*output = (struct rocker_output){ .uid = output->uid };
 }

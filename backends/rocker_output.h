@@ -28,13 +28,19 @@ struct rocker_output {
 	unsigned npieces, pieces_room;
 	uint64_t dropped; /* bytes */
 	uint64_t charged;
+	struct sfs_blob *whole; /* when it is closed: both as they came, in place of the parts' data */
 };
 
 void output_add(struct rocker_output *output, enum output_which which, const void *data,
 		size_t size);
-/* One of them, or both as they came. NULL: out of memory. */
+/* One of them, of what is not closed, or both as they came. NULL: out of memory. */
 struct sfs_blob *output_part_blob(const struct rocker_output *output, enum output_which which);
 struct sfs_blob *output_blob(const struct rocker_output *output);
+/*
+ * The same as output_blob(), which costs nothing from then on; what comes later is not kept. NULL: out of memory, and
+ * it is not closed.
+ */
+struct sfs_blob *output_close(struct rocker_output *output);
 /* What is empty again. */
 void output_clear(struct rocker_output *output);
 

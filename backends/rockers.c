@@ -451,10 +451,11 @@ const struct sfs_attr rocker_rows[] = {
 	  .help = "a signal by name or number to every process, or guard: ends the rocker" },
 	{ .name = "run",
 	  .mode = 0600,
+	  .blob = rocker_output_blob,
 	  .store = rocker_run_store,
-	  .flags = SFS_WAITS,
+	  .flags = SFS_PER_UID | SFS_WAITS,
 	  .help = "a command line; returns when it has ended; reading on the same open file gives "
-		  "its output" },
+		  "its output, on one opened anew that of the reader's last job" },
 	{ .name = "result",
 	  .mode = 0444,
 	  .show = rocker_result_show,

@@ -272,7 +272,8 @@ static bool same_row(const struct node *node, const struct row_node *want)
 static void row_enter(struct row_node *fresh)
 {
 	id_insert(&fresh->node);
-	if (!(node_attr(fresh)->flags & SFS_PER_UID))
+	/* For announcements: those of a row that waits, one for each lookup, have none. */
+	if ((node_attr(fresh)->flags & (SFS_PER_UID | SFS_WAITS)) != SFS_PER_UID)
 		return;
 	fresh->next_personal = fresh->node.dir->personal;
 	fresh->node.dir->personal = fresh;

@@ -81,7 +81,7 @@ struct row_node {
 	struct node node;
 	unsigned row;
 	uid_t for_uid;                  /* SFS_PER_UID: whose */
-	struct row_node *next_personal; /* SFS_PER_UID; tree_lock */
+	struct row_node *next_personal; /* SFS_PER_UID without SFS_WAITS; tree_lock */
 	/* what LOOKUP or GETATTR rendered last; counted; tree_lock */
 	struct sfs_blob *measured;
 	uint64_t measured_ns, measured_changes;

@@ -33,6 +33,7 @@ static void a_run_is_answered_with_its_output(void)
 	CHECK_HAS(result(&stage, 7), "output_bytes 13\ndropped_bytes 0\n");
 	CHECK_STR(result(&stage, 8), "");
 	CHECK_STR(shown(rocker_output_blob(stage.dir, &(struct sfs_cred){ .uid = 7 })), "out\nerr\nout2\n");
+	CHECK(!rocker_output_blob(stage.dir, &(struct sfs_cred){ .uid = 8 }));
 	CHECK_INT(stage.rocker->counts[ROCKER_STARTS], 1);
 	CHECK_INT(stage.rocker->counts[ROCKER_EXITS], 1);
 	req_free(req);

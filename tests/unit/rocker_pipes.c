@@ -140,6 +140,40 @@ static void a_user_keeps_so_much_and_no_more(void)
 	output_clear(&outputs[0]);
 }
 
+static void what_is_closed_is_one_text_and_stays_charged(void)
+{
+	struct rocker_output first = { .uid = 5 }, second = { .uid = 5 };
+	static char block[60000];
+	struct sfs_blob *blob, *again;
+
+	fake_config.rocker_output_bytes = 1 << 20;
+	fake_config.outputs_max_bytes = 100000;
+	output_add(&first, OUTPUT_OUT, "a", 1);
+	output_add(&first, OUTPUT_ERR, "b", 1);
+	output_add(&first, OUTPUT_OUT, block, sizeof(block));
+	blob = output_close(&first);
+	CHECK_INT(sfs_blob_size(blob), 2 + sizeof(block));
+	CHECK_MEM(sfs_blob_data(blob), "ab\0", 3);
+	output_add(&first, OUTPUT_OUT, "late", 4);
+	again = output_blob(&first);
+	CHECK(again == blob);
+	CHECK_INT(first.parts[OUTPUT_OUT].size, 1 + sizeof(block));
+	CHECK_INT(first.dropped, 0);
+	output_add(&second, OUTPUT_OUT, block, sizeof(block));
+	CHECK(second.dropped > 0);
+	output_clear(&first);
+	output_add(&second, OUTPUT_OUT, block, 20000);
+	CHECK_INT(sfs_blob_size(blob), 2 + sizeof(block)); /* the reader's own, still */
+	sfs_blob_put(blob);
+	sfs_blob_put(again);
+	CHECK(!first.whole);
+	blob = output_close(&first);
+	CHECK_INT(sfs_blob_size(blob), 0);
+	sfs_blob_put(blob);
+	output_clear(&first);
+	output_clear(&second);
+}
+
 int main(void)
 {
 	if (!stage_begin())
@@ -148,5 +182,6 @@ int main(void)
 	RUN(writers_that_give_up_or_outlive_the_job);
 	RUN(output_has_a_limit_and_is_read_all_the_same);
 	RUN(a_user_keeps_so_much_and_no_more);
+	RUN(what_is_closed_is_one_text_and_stays_charged);
 	return stage_done();
 }
