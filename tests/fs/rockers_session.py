@@ -63,6 +63,13 @@ def typed(command):
     return out
 
 
+def allowed(text):
+    """An ordinary user may not see what other file systems cover, so not a directory below which one is mounted."""
+    with open("/proc/self/mounts", encoding="utf-8") as f:
+        below = [line for line in f if line.split()[1].startswith("/var/")]
+    return text.replace("/usr /var /etc", "/usr /etc") if below and sfs.ROLE != "root" else text
+
+
 def lacks(out):
     """Is it a limit for which this user was given no control group?"""
     return sfs.ROLE != "root" and "Operation not supported" in out.stderr
@@ -88,7 +95,7 @@ source = os.path.join(sfs.TMP, "serve.c")
 with open(source, "w") as f:
     f.write(SERVE)
 subprocess.run(["gcc", "-static", "-o", os.path.join(sfs.TMP, "app", "bin", "serve"), source], check=True)
-session("short", SHORT)
+session("short", allowed(SHORT))
 session("README", shown())
 sfs.ok("nothing is left of them", os.listdir(os.path.join(sfs.MNT, "rockers")).count("a") == 0, os.listdir(os.path.join(sfs.MNT, "rockers")))
 sfs.done()
