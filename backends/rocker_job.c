@@ -21,7 +21,7 @@ static int judge_words(struct rocker_job *job, const struct sfs_cmd *cmd)
 	const char *end = job->words;
 
 	if (count < 0)
-		return sfs_fail_at(-EINVAL, cmd->text + err.at, err.len, "%s", err.what);
+		return sfs_fail_at(-EINVAL, err.at, err.len, "%s", err.what);
 	if (!count || !job->words[0])
 		return sfs_fail_at(-EINVAL, cmd->text, 0, "a command begins with a program's name");
 	job->argc = (unsigned)count;

@@ -7,7 +7,7 @@
 
 #include "parse.h"
 #include "rocker_link.h"
-#include "rocker_words.h"
+#include "rocker_spec.h"
 
 /* ---- signals by name --------------------------------------------------------------------------------- */
 
@@ -48,17 +48,13 @@ int rocker_signal_number(const struct sfs_cmd *cmd)
 static void put_words(const struct rocker_job *job, struct sfs_buf *out)
 {
 	const char *word = job->words;
-	char *quoted = malloc(4 * job->words_size + 2);
 
-	for (unsigned i = 0; quoted && i < job->argc; i++) {
-		size_t len = strlen(word);
-
+	for (unsigned i = 0; i < job->argc; i++) {
 		sfs_put_bytes(out, " ", i ? 1 : 0);
-		sfs_put_bytes(out, quoted, rocker_quote(word, len, quoted));
-		word += len + 1;
+		rocker_word_quote(word, out);
+		word += strlen(word) + 1;
 	}
 	sfs_put_bytes(out, "\n", 1);
-	free(quoted);
 }
 
 static int argv_show(struct sfs_obj *dir, const struct sfs_cred *who, struct sfs_buf *out)

@@ -77,7 +77,7 @@ struct rocker_judge {
 	unsigned line;                /* in a file, from one; 0: a value of its own */
 };
 
-/* ---- words quoted as a shell would: rocker_spec_words.c ----------------------------------------- */
+/* ---- the words of a value, quoted as a shell would: rocker_spec_words.c -------------------------- */
 
 struct rocker_word {
 	const char *text; /* ends in NUL */
@@ -90,14 +90,13 @@ struct rocker_words {
 	struct rocker_word *words; /* owned */
 	unsigned count;
 	char *bytes; /* owned: the texts, one after the other, each ending in NUL */
-	size_t used;
 };
 
 /* 0; -EINVAL with *bad_out and *why_out; -ENOMEM. */
 int rocker_words_split(const char *text, size_t len, struct rocker_words *out, const char **bad_out,
 		       const char **why_out);
 void rocker_words_free(struct rocker_words *words);
-/* Such that it is split into this one word again. */
+/* Such that it is read as this one word again, in a command line too. */
 void rocker_word_quote(const char *word, struct sfs_buf *out);
 
 const char *rocker_key_name(enum rocker_key key);

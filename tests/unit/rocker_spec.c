@@ -132,8 +132,8 @@ static const struct {
 	{ "package", "app", -EINVAL, "does not begin with '/'" },
 	{ "package", "/a/../b", -EINVAL, "'..' in" },
 	{ "package", "/a/..", -EINVAL, "'..' in" },
-	{ "package", "'/a", -EINVAL, "a quote is not closed" },
-	{ "package", "/a\\", -EINVAL, "a backslash stands at the end" },
+	{ "package", "'/a", -EINVAL, "a single quote has no end" },
+	{ "package", "/a\\", -EINVAL, "a backslash stands before nothing" },
 	{ "package", "/a\x01", -EINVAL, "UTF-8" },
 	{ "package", "/\xff", -EINVAL, "UTF-8" },
 	{ "exec_dir", "/", -EINVAL, "nothing can be put on" },
@@ -324,7 +324,7 @@ static const struct {
 	{ "[rocker]\nbinds = /a /b ro\nbinds = /c /b ro\n", -EINVAL, "line 3: '/b' stands there twice" },
 	{ "[rocker]\nmemory.max = 1\n", -ERANGE, "line 2: 1 is not between" },
 	{ "[rocker]\nuid = 1\n", -EPERM, "line 2: uid 1 is not uid 1000's to give" },
-	{ "[rocker]\npackage = '/x\n", -EINVAL, "line 2: package: a quote is not closed" },
+	{ "[rocker]\npackage = '/x\n", -EINVAL, "line 2: package: a single quote has no end" },
 };
 
 static void files_refused(void)

@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 
+#include "rocker_spec.h"
 #include "rocker_words.h"
 
 /* The words joined by '|'; "-" and the sentence for what is refused. */
@@ -16,7 +17,7 @@ static const char *split(const char *text)
 	const char *at = words;
 
 	if (count < 0) {
-		snprintf(joined, sizeof(joined), "-%zu,%zu %s", err.at, err.len, err.what);
+		snprintf(joined, sizeof(joined), "-%zu,%zu %s", (size_t)(err.at - text), err.len, err.what);
 		return joined;
 	}
 	joined[0] = 0;
@@ -69,6 +70,9 @@ static void open_ends_are_refused(void)
 	CHECK_STR(split("a 'bc"), "-2,3 a single quote has no end");
 	CHECK_STR(split("a \"bc\\\""), "-2,5 a double quote has no end");
 	CHECK_STR(split("a \\"), "-2,1 a backslash stands before nothing");
+	CHECK_STR(split("a 'b\nc'"), "-2,2 a single quote has no end");
+	CHECK_STR(split("\"b\nc\""), "-0,2 a double quote has no end");
+	CHECK_STR(split("a\\\nb"), "-1,1 a backslash stands before nothing");
 }
 
 static void a_nul_byte_is_refused(void)
@@ -83,8 +87,13 @@ static void a_nul_byte_is_refused(void)
 static const char *quote(const char *word)
 {
 	static char out[64];
+	struct sfs_buf *buf = sfs_buf_new();
+	struct sfs_blob *blob;
 
-	out[rocker_quote(word, strlen(word), out)] = 0;
+	rocker_word_quote(word, buf);
+	blob = sfs_buf_finish(buf);
+	snprintf(out, sizeof(out), "%s", (const char *)sfs_blob_data(blob));
+	sfs_blob_put(blob);
 	return out;
 }
 
