@@ -2,6 +2,8 @@
 /* Changes of the tree, and who hears of them: pollers, publishers, the kernel's caches. */
 #include "announce.h"
 
+#include <stdio.h>
+
 #include "notify.h"
 #include "object.h"
 #include "poller.h"
@@ -124,4 +126,47 @@ void announce_moved(struct sfs_obj *old, struct sfs_obj *fresh)
 		return;
 	announce_gone(&old->node, old->node.name);
 	announce_made(fresh);
+}
+
+/* ---- what has gone --------------------------------------------------------------------------- */
+
+/* Under tree_lock, of a directory that has gone: where the kernel has its name, if that has gone too; else 0. */
+static uint64_t place_of(const struct sfs_obj *dir, char name[NODE_STAGING_MAX + 1])
+{
+	if (!dir->node.lookups || !dir->node.dir->gone)
+		return 0;
+	snprintf(name, NODE_STAGING_MAX + 1, "%s", dir->node.name);
+	return dir->node.dir->node.id;
+}
+
+static void forget_names(uint64_t id)
+{
+	struct node *node = node_find(id);
+	struct sfs_obj *dir = node && node->kind == NODE_DIR ? node_obj(node) : NULL;
+	char name[NODE_STAGING_MAX + 1];
+	uint64_t place = 0;
+	bool is_kept = false;
+
+	pthread_mutex_lock(&tree_lock);
+	if (dir && dir->gone) { /* and no other that has got its id */
+		is_kept = dir->node.lookups;
+		place = place_of(dir, name);
+	}
+	pthread_mutex_unlock(&tree_lock);
+	for (unsigned i = 0; is_kept && i < dir->nrows; i++)
+		notify_gone(id, dir->type->attrs[i].name);
+	if (place)
+		notify_gone(place, name);
+	node_put(node);
+}
+
+void announce_buried(struct sfs_obj *dir)
+{
+	bool known;
+
+	pthread_mutex_lock(&tree_lock);
+	known = dir->node.lookups;
+	pthread_mutex_unlock(&tree_lock);
+	if (known)
+		notify_later(forget_names, dir->node.id);
 }

@@ -35,5 +35,10 @@ void announce_gone(struct node *node, const char *name);
 void announce_lost(struct node *node, const char *name);
 /* The same, and fresh, linked with announce_later, is what old was. */
 void announce_moved(struct sfs_obj *old, struct sfs_obj *fresh);
+/*
+ * dir has gone, with all that was in it. A name in it that was in use at that moment would stay in the kernel's cache
+ * when it no longer is, and dir with it, until memory is short: a second later the kernel is told of them all.
+ */
+void announce_buried(struct sfs_obj *dir);
 
 #endif

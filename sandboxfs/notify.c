@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Invalidations: names from a thread of their own, attributes at once. */
+/* Invalidations: names from a thread of their own, now or later; attributes at once. */
 #define FUSE_USE_VERSION 312
 #include "notify.h"
 
@@ -7,8 +7,12 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "sandboxfs.h"
+
+#define LATER_NS    1000000000u
+#define TOGETHER_NS 250000000u /* what is to be done later is done at times that are multiples of it */
 
 struct news {
 	struct news *next;
@@ -18,15 +22,22 @@ struct news {
 	char name[];
 };
 
+struct later {
+	struct later *next;
+	void (*call)(uint64_t id);
+	uint64_t id, due_ns;
+};
+
 static struct {
 	pthread_mutex_t lock;
 	pthread_cond_t more;
 	struct news *first, **last;
+	struct later *later_first, **later_last;
 	struct fuse_session *session; /* NULL: nobody to tell */
 	pthread_t thread;
 } queue = { .lock = PTHREAD_MUTEX_INITIALIZER,
-	    .more = PTHREAD_COND_INITIALIZER,
-	    .last = &queue.first };
+	    .last = &queue.first,
+	    .later_last = &queue.later_first };
 
 /* False: there is nobody to tell. */
 static bool add_news(const struct news *what, const char *name)
@@ -58,6 +69,24 @@ void notify_call(void (*call)(void *arg), void *arg)
 		call(arg);
 }
 
+void notify_later(void (*call)(uint64_t id), uint64_t id)
+{
+	uint64_t due_ns = sfs_now_ns() + LATER_NS + TOGETHER_NS;
+	struct later *later;
+
+	due_ns -= due_ns % TOGETHER_NS;
+	pthread_mutex_lock(&queue.lock);
+	later = queue.session ? malloc(sizeof(*later)) : NULL;
+	if (later) {
+		*later = (struct later){ .call = call, .id = id, .due_ns = due_ns };
+		if (!queue.later_first)
+			pthread_cond_signal(&queue.more);
+		*queue.later_last = later;
+		queue.later_last = &later->next;
+	}
+	pthread_mutex_unlock(&queue.lock);
+}
+
 void notify_attr(uint64_t id)
 {
 	struct fuse_session *session;
@@ -73,13 +102,47 @@ void notify_attr(uint64_t id)
 		fuse_lowlevel_notify_inval_inode(session, id, -1, 0);
 }
 
+/* Under the lock, which is dropped around the calls. */
+static void call_due(void)
+{
+	uint64_t now = sfs_now_ns();
+	struct later *later;
+
+	while ((later = queue.later_first) && later->due_ns <= now) {
+		queue.later_first = later->next;
+		if (!later->next)
+			queue.later_last = &queue.later_first;
+		pthread_mutex_unlock(&queue.lock);
+		later->call(later->id);
+		free(later);
+		pthread_mutex_lock(&queue.lock);
+	}
+}
+
+/* Under the lock: until there is news, or something is due. */
+static void wait_for_news(void)
+{
+	struct timespec until;
+
+	if (!queue.later_first) {
+		pthread_cond_wait(&queue.more, &queue.lock);
+		return;
+	}
+	until.tv_sec = (time_t)(queue.later_first->due_ns / 1000000000u);
+	until.tv_nsec = (long)(queue.later_first->due_ns % 1000000000u);
+	(void)pthread_cond_timedwait(&queue.more, &queue.lock, &until);
+}
+
 static struct news *next_news(void)
 {
 	struct news *news;
 
 	pthread_mutex_lock(&queue.lock);
-	while (queue.session && !queue.first)
-		pthread_cond_wait(&queue.more, &queue.lock);
+	call_due();
+	while (queue.session && !queue.first) {
+		wait_for_news();
+		call_due();
+	}
 	news = queue.session ? queue.first : NULL;
 	if (news) {
 		queue.first = news->next;
@@ -107,8 +170,13 @@ static void *deliver(void *session)
 
 int notify_start(struct fuse_session *session)
 {
+	pthread_condattr_t attr;
 	int err;
 
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&queue.more, &attr);
+	pthread_condattr_destroy(&attr);
 	queue.session = session;
 	err = pthread_create(&queue.thread, NULL, deliver, session);
 	if (err)
@@ -118,6 +186,7 @@ int notify_start(struct fuse_session *session)
 
 void notify_stop(void)
 {
+	struct later *later;
 	struct news *news;
 
 	pthread_mutex_lock(&queue.lock);
@@ -136,6 +205,11 @@ void notify_stop(void)
 		free(news);
 	}
 	queue.last = &queue.first;
+	while ((later = queue.later_first)) {
+		queue.later_first = later->next;
+		free(later);
+	}
+	queue.later_last = &queue.later_first;
 }
 
 void notify_poll(void *handle)

@@ -4,7 +4,7 @@
  *
  * Names are queued, from any thread and with locks held; one thread of their own sends them,
  * holding none, since the kernel takes the directory's lock, which may belong to a request that
- * waits for us. Attributes need no such lock and are sent at once, so that whoever asked for a
+ * waits for us; what notify_later() is told is done there as well. Attributes need no such lock and are sent at once, so that whoever asked for a
  * change sees it when he has his answer. Before notify_start() and after notify_stop() news are
  * dropped.
  */
@@ -20,6 +20,9 @@ void notify_stop(void);
 
 void notify_gone(uint64_t dir_id, const char *name); /* the entry is no longer what it was */
 void notify_attr(uint64_t id);                       /* owner, mode or times */
+
+/* Runs call(id) on the thread that sends the news, in a second or a little more, unless that has ended before. */
+void notify_later(void (*call)(uint64_t id), uint64_t id);
 
 /* Runs call(arg) on the thread that sends the news, or at once where there is none. */
 void notify_call(void (*call)(void *arg), void *arg);

@@ -242,6 +242,7 @@ static void end_unlinked(struct node *node, const char *name, bool notify)
 		poller_gone(node_obj(node));
 		publish_forget(node_obj(node));
 		rows_forget(node_obj(node));
+		announce_buried(node_obj(node));
 	}
 	node_put(node);
 }
