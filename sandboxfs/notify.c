@@ -11,8 +11,9 @@
 
 #include "sandboxfs.h"
 
-#define LATER_NS    1000000000u
-#define TOGETHER_NS 250000000u /* what is to be done later is done at times that are multiples of it */
+#define LATER_NS 1000000000u
+#define TOGETHER_NS                                                                                \
+	250000000u /* what is to be done later is done at times that are multiples of it */
 
 struct news {
 	struct news *next;

@@ -118,7 +118,11 @@ class Acts:
         self.timed(os.rmdir, self.path("rockers", rocker or self.rocker()))
 
     def remove_by_files(self):
-        self.timed(shutil.rmtree, self.path("rockers", self.rocker()))
+        try:
+            self.timed(shutil.rmtree, self.path("rockers", self.rocker()))
+        except OSError as e:
+            # rmtree's own, without a number: it is another directory than a moment ago, for the mount is.
+            raise e if e.errno else OSError(errno.ESTALE, str(e)) from e
 
     # ---- used
 
