@@ -139,7 +139,7 @@ activity = sfs.flat("kernels/sdot/activity")
 sfs.ok("activity counts", int(activity["runs"]) >= 10 and int(activity["checks_failed"]) >= 2, activity)
 sfs.codelet(SGEMM, "gemm", "-O2", "-ffp-contract=off")
 for words in ("alpha=1.1 beta=0.7 k=300 m=700 n=700 seed=5", "alpha=1.3 beta=0 k=40 m=1000 n=1000 seed=4", "beta=0.7 k=500"):
-    error, answer = sfs.run("cblas_sgemm", words + " reps=1")
+    error, answer = sfs.run("cblas_sgemm", f"{words} reps=1 timeout_ms={int(sfs.patient(10)) * 1000}")
     result = sfs.flat("kernels/cblas_sgemm/result")
     sfs.ok(f"an honest sgemm passes with {words}", error == 0 and result.get("check") == "ok", (answer, result.get("check")))
 sfs.codelet(SGEMM.replace("p < k", "p < k - 1"), "gemm", "-O2")
