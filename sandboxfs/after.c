@@ -6,9 +6,9 @@
 
 #include "sandboxfs.h"
 
-#define CALLS_MAX 4
+#define CALLS_MAX 32
 
-/* Of one operation; no callback of the core makes more. */
+/* Of one operation; what is more is called at once. */
 static _Thread_local struct {
 	bool begun;
 	unsigned count;

@@ -160,13 +160,20 @@ static void forget_names(uint64_t id)
 	node_put(node);
 }
 
-void announce_buried(struct sfs_obj *dir)
+static void forget_later(void *arg)
 {
-	bool known;
+	struct sfs_obj *dir = arg;
+	bool is_known_still;
 
 	pthread_mutex_lock(&tree_lock);
-	known = dir->node.lookups;
+	is_known_still = dir->node.lookups;
 	pthread_mutex_unlock(&tree_lock);
-	if (known)
+	if (is_known_still)
 		notify_later(forget_names, dir->node.id);
+	sfs_put_obj(dir);
+}
+
+void announce_buried(struct sfs_obj *dir)
+{
+	sfs_after(forget_later, sfs_get(dir));
 }

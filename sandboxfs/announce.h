@@ -37,7 +37,9 @@ void announce_lost(struct node *node, const char *name);
 void announce_moved(struct sfs_obj *old, struct sfs_obj *fresh);
 /*
  * dir has gone, with all that was in it. A name in it that was in use at that moment would stay in the kernel's cache
- * when it no longer is, and dir with it, until memory is short: a second later the kernel is told of them all.
+ * when it no longer is, and dir with it, until memory is short: ten seconds later the kernel is told of them all. It
+ * takes the lock of dir for that, and who removed dir by a call has that lock until he is answered: were the daemon killed
+ * while it waits for him, it could not end. So the seconds begin when the operation that this thread works on has ended.
  */
 void announce_buried(struct sfs_obj *dir);
 

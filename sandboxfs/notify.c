@@ -11,9 +11,10 @@
 
 #include "sandboxfs.h"
 
-#define LATER_NS 1000000000u
-#define TOGETHER_NS                                                                                \
-	250000000u /* what is to be done later is done at times that are multiples of it */
+#define LATER_S    10
+#define TOGETHER_S 1    /* what is to be done later is done at times that are multiples of it */
+#define LATER_MAX  8192 /* at most; where it is more than half of that the first is due at once */
+#define NS         UINT64_C(1000000000)
 
 struct news {
 	struct news *next;
@@ -24,7 +25,6 @@ struct news {
 };
 
 struct later {
-	struct later *next;
 	void (*call)(uint64_t id);
 	uint64_t id, due_ns;
 };
@@ -33,12 +33,11 @@ static struct {
 	pthread_mutex_t lock;
 	pthread_cond_t more;
 	struct news *first, **last;
-	struct later *later_first, **later_last;
+	struct later later[LATER_MAX]; /* a ring */
+	unsigned later_first, later_count;
 	struct fuse_session *session; /* NULL: nobody to tell */
 	pthread_t thread;
-} queue = { .lock = PTHREAD_MUTEX_INITIALIZER,
-	    .last = &queue.first,
-	    .later_last = &queue.later_first };
+} queue = { .lock = PTHREAD_MUTEX_INITIALIZER, .last = &queue.first };
 
 /* False: there is nobody to tell. */
 static bool add_news(const struct news *what, const char *name)
@@ -72,18 +71,16 @@ void notify_call(void (*call)(void *arg), void *arg)
 
 void notify_later(void (*call)(uint64_t id), uint64_t id)
 {
-	uint64_t due_ns = sfs_now_ns() + LATER_NS + TOGETHER_NS;
-	struct later *later;
+	uint64_t due_ns = sfs_now_ns() + (LATER_S + TOGETHER_S) * NS;
+	unsigned at;
 
-	due_ns -= due_ns % TOGETHER_NS;
+	due_ns -= due_ns % (TOGETHER_S * NS);
 	pthread_mutex_lock(&queue.lock);
-	later = queue.session ? malloc(sizeof(*later)) : NULL;
-	if (later) {
-		*later = (struct later){ .call = call, .id = id, .due_ns = due_ns };
-		if (!queue.later_first)
+	if (queue.session && queue.later_count < LATER_MAX) {
+		at = (queue.later_first + queue.later_count++) % LATER_MAX;
+		queue.later[at] = (struct later){ .call = call, .id = id, .due_ns = due_ns };
+		if (queue.later_count == 1 || queue.later_count > LATER_MAX / 2)
 			pthread_cond_signal(&queue.more);
-		*queue.later_last = later;
-		queue.later_last = &later->next;
 	}
 	pthread_mutex_unlock(&queue.lock);
 }
@@ -107,15 +104,16 @@ void notify_attr(uint64_t id)
 static void call_due(void)
 {
 	uint64_t now = sfs_now_ns();
-	struct later *later;
+	struct later later;
 
-	while ((later = queue.later_first) && later->due_ns <= now) {
-		queue.later_first = later->next;
-		if (!later->next)
-			queue.later_last = &queue.later_first;
+	while (queue.later_count) {
+		later = queue.later[queue.later_first];
+		if (later.due_ns > now && queue.later_count <= LATER_MAX / 2)
+			return;
+		queue.later_first = (queue.later_first + 1) % LATER_MAX;
+		queue.later_count--;
 		pthread_mutex_unlock(&queue.lock);
-		later->call(later->id);
-		free(later);
+		later.call(later.id);
 		pthread_mutex_lock(&queue.lock);
 	}
 }
@@ -123,15 +121,13 @@ static void call_due(void)
 /* Under the lock: until there is news, or something is due. */
 static void wait_for_news(void)
 {
-	struct timespec until;
+	uint64_t due_ns = queue.later[queue.later_first].due_ns;
+	struct timespec until = { (time_t)(due_ns / NS), (long)(due_ns % NS) };
 
-	if (!queue.later_first) {
+	if (queue.later_count)
+		(void)pthread_cond_timedwait(&queue.more, &queue.lock, &until);
+	else
 		pthread_cond_wait(&queue.more, &queue.lock);
-		return;
-	}
-	until.tv_sec = (time_t)(queue.later_first->due_ns / 1000000000u);
-	until.tv_nsec = (long)(queue.later_first->due_ns % 1000000000u);
-	(void)pthread_cond_timedwait(&queue.more, &queue.lock, &until);
 }
 
 static struct news *next_news(void)
@@ -187,7 +183,6 @@ int notify_start(struct fuse_session *session)
 
 void notify_stop(void)
 {
-	struct later *later;
 	struct news *news;
 
 	pthread_mutex_lock(&queue.lock);
@@ -206,11 +201,7 @@ void notify_stop(void)
 		free(news);
 	}
 	queue.last = &queue.first;
-	while ((later = queue.later_first)) {
-		queue.later_first = later->next;
-		free(later);
-	}
-	queue.later_last = &queue.later_first;
+	queue.later_count = 0;
 }
 
 void notify_poll(void *handle)

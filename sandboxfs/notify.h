@@ -21,7 +21,10 @@ void notify_stop(void);
 void notify_gone(uint64_t dir_id, const char *name); /* the entry is no longer what it was */
 void notify_attr(uint64_t id);                       /* owner, mode or times */
 
-/* Runs call(id) on the thread that sends the news, in a second or a little more, unless that has ended before. */
+/*
+ * Runs call(id) on the thread that sends the news, in ten seconds or a little more (sooner where thousands wait for that),
+ * unless that has ended before.
+ */
 void notify_later(void (*call)(uint64_t id), uint64_t id);
 
 /* Runs call(arg) on the thread that sends the news, or at once where there is none. */

@@ -215,7 +215,7 @@ static void what_has_gone_is_forgotten(void)
 	CHECK_INT(rmdir(at("toys/used")), 0);
 	for (int i = 0; i < 5; i++)
 		close(fds[i]);
-	CHECK_MSG(sh("for i in $(seq 200); do [ $(cat toys/one/alive) = $(ls toys | wc -l) ] && exit 0; sleep 0.1; done; exit 1") == 0,
+	CHECK_MSG(sh("for i in $(seq 300); do [ $(cat toys/one/alive) = $(ls toys | wc -l) ] && exit 0; sleep 0.1; done; exit 1") == 0,
 		  "%s", slurp(at("toys/one/alive")));
 }
 
