@@ -294,30 +294,37 @@ static void promised_in_vain(void)
 	finish(rocker);
 }
 
-static unsigned afters;
+#define ROOM 32 /* for calls of one operation */
+
+static unsigned afters[ROOM + 2], nafters;
 
 static void after(void *arg)
 {
-	afters = afters * 10 + *(const unsigned *)arg;
+	afters[nafters++] = *(const unsigned *)arg;
 }
 
 static void after_the_answer(void)
 {
-	const unsigned numbers[] = { 1, 2, 3, 4, 5 };
+	unsigned numbers[ROOM + 1];
 
-	sfs_after(after, (void *)&numbers[0]);
-	CHECK_INT(afters, 1);
-	afters = 0;
+	for (unsigned i = 0; i <= ROOM; i++)
+		numbers[i] = i;
+	sfs_after(after, &numbers[7]);
+	CHECK_INT(nafters, 1);
+	nafters = 0;
 	after_begin();
-	for (int i = 0; i < 4; i++)
-		sfs_after(after, (void *)&numbers[i]);
-	CHECK_INT(afters, 0);
-	sfs_after(after, (void *)&numbers[4]); /* there is room for no more */
-	CHECK_INT(afters, 5);
+	for (unsigned i = 0; i < ROOM; i++)
+		sfs_after(after, &numbers[i]);
+	CHECK_INT(nafters, 0);
+	sfs_after(after, &numbers[ROOM]); /* there is room for no more */
+	CHECK_INT(nafters, 1);
 	after_end(true);
-	CHECK_INT(afters, 51234);
+	CHECK_INT(nafters, ROOM + 1);
+	CHECK_INT(afters[0], ROOM);
+	for (unsigned i = 0; i < ROOM; i++)
+		CHECK_INT(afters[i + 1], i);
 	after_end(false);
-	CHECK_INT(afters, 51234);
+	CHECK_INT(nafters, ROOM + 1);
 }
 
 /* What the launcher has been asked for is under way until it has answered, and then until nothing is left. */
