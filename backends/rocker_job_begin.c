@@ -64,21 +64,21 @@ static int make_pipes(struct rocker_job *job, const struct rocker_link *link, st
 /* ---- the order --------------------------------------------------------------------------------------- */
 
 struct parcel {
-	struct order_head head;
+	struct guard_order_head head;
 	struct iovec iov[4];
 };
 
-static void fill_head(struct order_head *head, const struct rocker_job *job,
+static void fill_head(struct guard_order_head *head, const struct rocker_job *job,
 		      const struct rocker_spec *spec)
 {
 	/* Where that is limited it is looked at until no process is left. */
 	uint64_t disk_bytes = rocker_spec_disk_bytes(spec);
 
-	*head = (struct order_head){ .type = GUARD_START,
-				     .job = job->id,
-				     .whole = job->is_quiet,
-				     .argc = job->argc,
-				     .spare = job->is_quiet && disk_bytes == PLAN_NO_LIMIT };
+	*head = (struct guard_order_head){ .type = GUARD_START,
+					   .job = job->id,
+					   .whole = job->is_quiet,
+					   .argc = job->argc,
+					   .spare = job->is_quiet && disk_bytes == PLAN_NO_LIMIT };
 	if (disk_bytes != PLAN_NO_LIMIT)
 		head->limits[0] = (struct guard_limit){ .resource = RLIMIT_FSIZE,
 							.used = 1,
@@ -95,7 +95,7 @@ static int pack(const struct rocker_job *job, const struct rocker_spec *spec, st
 	parcel->head.envc = count;
 	for (end = env; count; count--)
 		end += strlen(end) + 1;
-	parcel->iov[0] = (struct iovec){ &parcel->head, ORDER_HEAD_SIZE };
+	parcel->iov[0] = (struct iovec){ &parcel->head, GUARD_HEAD_SIZE };
 	parcel->iov[1] = (struct iovec){ (void *)job->words, job->words_size };
 	parcel->iov[2] = (struct iovec){ (void *)env, (size_t)(end - env) };
 	parcel->iov[3] = (struct iovec){ (void *)cwd, strlen(cwd) + 1 };

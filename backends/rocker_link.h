@@ -16,21 +16,6 @@
 #include "jailed/guard.h"
 #include "rocker_job.h"
 
-/* A struct guard_order before its text, which is sent from where it is. */
-struct order_head {
-	uint32_t type, job;
-	int32_t signal;
-	uint32_t whole;
-	struct guard_limit limits[GUARD_LIMITS];
-	uint32_t argc, envc, kept, spare, text_used;
-};
-#define ORDER_HEAD_SIZE offsetof(struct guard_order, text)
-_Static_assert(offsetof(struct order_head, limits) == offsetof(struct guard_order, limits) &&
-		       offsetof(struct order_head, text_used) ==
-			       offsetof(struct guard_order, text_used) &&
-		       ORDER_HEAD_SIZE <= sizeof(struct order_head),
-	       "the head of an order is laid out as the order");
-
 TAILQ_HEAD(job_list, rocker_job);
 
 struct rocker_link {

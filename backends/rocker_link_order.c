@@ -241,10 +241,10 @@ int rocker_link_send(struct rocker_link *link, const struct iovec *iov, unsigned
 /* A signal that has to arrive: a guard that takes no order any more ends with all that is in its rocker. */
 static int send_signal(struct rocker_link *link, uint32_t job, int signal, bool whole)
 {
-	struct order_head head = {
+	struct guard_order_head head = {
 		.type = GUARD_SIGNAL, .job = job, .signal = signal, .whole = whole
 	};
-	struct iovec iov = { &head, ORDER_HEAD_SIZE };
+	struct iovec iov = { &head, GUARD_HEAD_SIZE };
 	const struct msghdr message = { .msg_iov = &iov, .msg_iovlen = 1 };
 	int rc = send_now(link, &message);
 

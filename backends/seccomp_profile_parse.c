@@ -33,6 +33,7 @@ static const char *const guards[] = {
 	"prctl",           "recvmsg",         "rt_sigaction",    "rt_sigprocmask",  "rt_sigreturn",
 	"rt_sigtimedwait", "sendmsg",         "setgroups",       "setresgid",       "setresuid",
 	"setsid",          "timerfd_create",  "timerfd_settime", "umask",           "wait4",
+	"waitid",
 	NULL,
 };
 /* clang-format on */
@@ -41,7 +42,7 @@ static const struct {
 	const char *name;
 	struct profile_condition when;
 } guards_when[] = {
-	{ "clone", { 0, UINT32_MAX, GUARD_CLONE, false } },
+	{ "clone", { 0, ~(uint32_t)CLONE_FILES, GUARD_CLONE, false } },
 	{ "prlimit64", { 0, UINT32_MAX, 0, false } },
 	{ NULL, { 0 } },
 };

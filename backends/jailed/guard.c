@@ -127,16 +127,15 @@ static uint64_t time_ns(const struct timeval *t)
 	return (uint64_t)t->tv_sec * 1000000000u + (uint64_t)t->tv_usec * 1000u;
 }
 
-static void ended(struct guard *g, struct guard_job *job, int status, const struct rusage *usage)
+static void ended(struct guard *g, struct guard_job *job, const siginfo_t *end,
+		  const struct rusage *usage)
 {
 	struct guard_reply reply = {
 		.type = GUARD_EXITED,
 		.job = job->job,
 		.pid = job->pid,
-		.code = WIFEXITED(status)   ? CLD_EXITED
-			: WCOREDUMP(status) ? CLD_DUMPED
-					    : CLD_KILLED,
-		.status = WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status),
+		.code = end->si_code,
+		.status = end->si_status,
 		.user_ns = time_ns(&usage->ru_utime),
 		.system_ns = time_ns(&usage->ru_stime),
 		.max_rss_bytes = (uint64_t)usage->ru_maxrss * 1024,
@@ -171,48 +170,52 @@ static void look_around(struct guard *g)
 	g->saw_others |= others > 0;
 }
 
-/* It has been reaped; maybe as the job that it has become meanwhile. */
-static void spare_ended(struct guard *g)
+/* Maybe as the job that it has become meanwhile. */
+static void spare_ended(struct guard *g, pid_t pid)
 {
-	if (g->spare_state != GUARD_SPARE_GOES) {
-		guard_bury_spare(g);
+	if (!guard_bury_spare(g))
 		return;
-	}
-	guard_attend_spare(g);
+	if (!guard_note_start(g, pid))
+		sys_exit(0);
 	guard_settle(g);
 }
 
-/* False: there may be more. */
+static void tell_end(struct guard *g, const siginfo_t *end, const struct rusage *usage)
+{
+	if (end->si_pid == g->spare)
+		spare_ended(g, end->si_pid);
+	for (struct guard_job *job = g->jobs; job < g->jobs + GUARD_JOBS_MAX; job++)
+		if (job->job && !job->over && job->pid == end->si_pid) {
+			ended(g, job, end, usage);
+			return;
+		}
+}
+
+/* Somebody waits for what is told, and nobody for the burial, which takes longer. False: there may be more. */
 static bool reap(struct guard *g)
 {
 	struct rusage usage;
-	int status;
+	siginfo_t end;
 
 	for (int i = 0; i < REAPED_AT_ONCE; i++) {
-		long pid = SYS_4(SYS_wait4, -1, &status, WNOHANG, &usage);
-		if (pid <= 0) {
-			g->childless = pid < 0;
+		end.si_pid = 0;
+		g->childless =
+			SYS_5(SYS_waitid, P_ALL, 0, &end, WEXITED | WNOHANG | WNOWAIT, &usage);
+		if (!end.si_pid) {
 			if (g->childless && g->leaves_empty)
 				look_around(g);
 			return true;
 		}
 		g->saw_others = true;
-		if (pid == g->spare)
-			spare_ended(g);
-		for (struct guard_job *job = g->jobs; job < g->jobs + GUARD_JOBS_MAX; job++)
-			if (job->job && !job->over && job->pid == pid) {
-				ended(g, job, status, &usage);
-				break;
-			}
+		tell_end(g, &end, &usage);
+		SYS_4(SYS_wait4, end.si_pid, NULL, 0, NULL);
 	}
 	return false;
 }
 
-/* The order at hand. */
 static void obey(struct guard *g)
 {
-	g->has_order = false;
-	if (!g->order_is_right) {
+	if (!guard_receive(g, GUARD_CTL_MOVED)) {
 		/* What may have come with it, for it would be a job's descriptor. */
 		SYS_3(SYS_close_range, 0, GUARD_CTL_MOVED - 1, 0);
 		guard_lose(g);
@@ -224,12 +227,6 @@ static void obey(struct guard *g)
 						    : false;
 	if (!fine) /* GUARD_END, or nothing that we know */
 		sys_exit(0);
-}
-
-static void obey_next(struct guard *g)
-{
-	g->order_is_right = guard_receive(g, GUARD_CTL_MOVED);
-	obey(g);
 }
 
 /* Whoever has the other end is the launcher, and there is no second way back. */
@@ -291,15 +288,12 @@ static void serve_fds(struct guard *g, const struct pollfd fds[FDS])
 {
 	if (fds[TIMER].revents)
 		guard_stop_timer();
-	if (g->has_order)
-		return;
 	if (fds[KEEPER].revents) {
 		guard_drop_spare(g);
 		guard_settle(g);
-		if (!g->has_order) /* which comes first, as it came first */
-			obey_keeper(g);
+		obey_keeper(g);
 	} else if (fds[CONTROL].revents) {
-		obey_next(g);
+		obey(g);
 	}
 }
 
@@ -309,8 +303,6 @@ static _Noreturn void serve(struct guard *g)
 	bool all_reaped = true;
 
 	for (;;) {
-		while (g->has_order)
-			obey(g);
 		long n = wait_for_any(g, fds, all_reaped);
 		bool ended = n > 0 && fds[SPARE].revents;
 		guard_attend_spare(g);

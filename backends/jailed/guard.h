@@ -34,8 +34,8 @@
 #define GUARD_LIMITS    4
 #define GUARD_KEPT_MAX  3 /* descriptors of one job that are held for its next daemon */
 
-/* The flags of clone(2) by which a guard starts a job: a filter may allow these and no others. */
-#define GUARD_CLONE (CLONE_VM | CLONE_FILES | CLONE_CHILD_CLEARTID | SIGCHLD)
+/* The flags of clone(2) by which a guard starts a job, with CLONE_FILES or without: a filter may allow these and no others. */
+#define GUARD_CLONE (CLONE_VM | CLONE_CHILD_CLEARTID | SIGCHLD)
 
 enum guard_order_type {
 	/*
@@ -96,6 +96,21 @@ struct guard_order {
 	uint32_t text_used; /* GUARD_START only */
 	char text[GUARD_TEXT_MAX];
 };
+
+/* An order before its text, which is sent from where it is. */
+struct guard_order_head {
+	uint32_t type, job;
+	int32_t signal;
+	uint32_t whole;
+	struct guard_limit limits[GUARD_LIMITS];
+	uint32_t argc, envc, kept, spare, text_used;
+};
+#define GUARD_HEAD_SIZE offsetof(struct guard_order, text)
+_Static_assert(offsetof(struct guard_order_head, limits) == offsetof(struct guard_order, limits) &&
+		       offsetof(struct guard_order_head, text_used) ==
+			       offsetof(struct guard_order, text_used) &&
+		       GUARD_HEAD_SIZE <= sizeof(struct guard_order_head),
+	       "the head of an order is laid out as the order");
 
 struct guard_reply {
 	uint32_t type; /* enum guard_reply_type */

@@ -64,8 +64,8 @@ bool guard_receive(struct guard *g, int socket)
 
 bool guard_salvage(struct guard *g)
 {
-	return !g->order.type || (take_descriptors(g, &g->letter.message) &&
-				  form_is_right(g, guard_order_size(&g->order)));
+	return take_descriptors(g, &g->letter.message) &&
+	       form_is_right(g, guard_order_size(&g->order)) && guard_split(g);
 }
 
 /* Waits a little for room, unless nobody is left to make any. */

@@ -31,10 +31,11 @@
 
 /* Of the process that is made ahead. It reads the control socket in the guard's place. */
 enum guard_spare_state {
-	GUARD_SPARE_MADE,     /* by a guard that still opens descriptors: none may come before */
 	GUARD_SPARE_WAITS,    /* for an order */
-	GUARD_SPARE_GOES,     /* what it got was a job, which it becomes */
-	GUARD_SPARE_RETURNS,  /* what it got is for the guard: it ends */
+	GUARD_SPARE_TAKES,    /* one that is for it: it has read that, or is about to */
+	GUARD_SPARE_GOES,     /* it becomes that job */
+	GUARD_SPARE_SPOILT,   /* what it took is no order */
+	GUARD_SPARE_RETURNS,  /* what has come is for the guard, and still there: it ends */
 	GUARD_SPARE_RECALLED, /* by the guard: it is not to go any more */
 };
 
@@ -78,15 +79,13 @@ struct guard {
 	uint32_t running;      /* jobs */
 	uint32_t places;       /* of jobs that were used so far: the first ones */
 	uint32_t nfds;         /* came with the order at hand: 0 .. nfds - 1 */
-	bool has_order;        /* a spare has left one */
-	bool order_is_right;   /* which is one */
 	bool has_timer;
 	bool sees_spare; /* its end by GUARD_SPARE_FD; else by a signal, as of any child */
 	pid_t starting;        /* a child whose exec was not looked at yet; 0: none */
 	struct guard_job *place; /* of that; NULL: none is free */
 	pid_t spare;             /* a child that waits for its order; 0: there is none */
 	uint32_t shared;  /* the child that is being spawned, or spare, still uses this memory */
-	uint32_t spare_state; /* enum guard_spare_state; from WAITS on changed once, by whoever is first */
+	uint32_t spare_state; /* enum guard_spare_state; from WAITS changed by whoever is first, else by the spare */
 	bool child_is_spare;  /* it began without an order; constant while it lives */
 	int32_t err;           /* written by that child */
 	const char *directory; /* of the order at hand, like words */
@@ -102,7 +101,7 @@ _Noreturn void guard_main(long *stack);
 
 /* The order that waits on that socket; false: the other end is closed, or does not speak as it should. */
 bool guard_receive(struct guard *g, int socket);
-/* The same of what somebody received who is dead: true with order.type 0: it was nothing. */
+/* The same of what somebody has received who is dead. */
 bool guard_salvage(struct guard *g);
 /* With so many descriptors. Where nobody listens a guard ends, or becomes deaf if it is kept. */
 void guard_reply(struct guard *g, const struct guard_reply *reply, const int *fds, unsigned nfds);
@@ -132,14 +131,13 @@ long guard_make_child(struct guard *g, bool waits);
 /*
  * guard_spare.c: the next job's process, made ahead: with its ids and without capabilities, it waits for the order. Only where
  * there is no other process, so that none is stopped by a limit for its sake, and no job meets it. While it waits the
- * order, its descriptors and the socket are its own: the guard sleeps, and does not wake up for a job that is
- * over soon.
+ * socket is its own: the guard sleeps, and does not wake up for a job that is over soon.
  */
 void guard_make_spare(struct guard *g);
-void guard_drop_spare(struct guard *g); /* then there is none, but maybe an order that it had got */
+void guard_drop_spare(struct guard *g); /* then there is none, but one that was stopped and is about to die */
 /* What it does, before anything else is looked at. */
 void guard_attend_spare(struct guard *g);
-void guard_bury_spare(struct guard *g); /* it has been reaped */
+bool guard_bury_spare(struct guard *g); /* it is dead; true: with an order, which is done with by that */
 void guard_stop_timer(void);
 /* In the spare: returns with the order of the job that it is to become. */
 void guard_await_order(struct guard *g);

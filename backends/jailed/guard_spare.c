@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The process that waits for the next job's order. It and the guard share their memory and their descriptors; what
- * belongs to whom is told by the spare's state.
+ * The process that waits for the next job's order. It and the guard share their memory, in which the spare's state tells
+ * what belongs to whom. Its descriptors are its own: what comes with an order is closed when the job ends, whether the
+ * guard has looked by then or not.
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/futex.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/timerfd.h>
@@ -14,7 +14,8 @@
 #include "guard_own.h"
 #include "guard_sys.h"
 
-#define AT_ONCE_NS 1
+#define AT_ONCE_NS   1
+#define TAKES_MAX_MS 1000
 
 static enum guard_spare_state state(struct guard *g)
 {
@@ -33,7 +34,7 @@ static bool change(struct guard *g, enum guard_spare_state to)
 /* ---- in the spare ------------------------------------------------------------------------------ */
 
 /* Of its user's processes: that is looked at when the user changes, which a spare has behind it. */
-static bool limits_processes(const struct guard_order *order)
+static bool limits_processes(const struct guard_order_head *order)
 {
 	for (int i = 0; i < GUARD_LIMITS; i++)
 		if (order->limits[i].used && order->limits[i].resource == RLIMIT_NPROC)
@@ -41,12 +42,16 @@ static bool limits_processes(const struct guard_order *order)
 	return false;
 }
 
-static bool is_for_me(struct guard *g)
+/* What waits there is left there. */
+static bool is_for_me(void)
 {
-	const struct guard_order *order = &g->order;
+	struct guard_order_head head;
+	struct iovec piece = { &head, GUARD_HEAD_SIZE };
+	struct msghdr message = { .msg_iov = &piece, .msg_iovlen = 1 };
+	long size = SYS_3(SYS_recvmsg, GUARD_CTL_MOVED, &message, MSG_PEEK);
 
-	return order->type == GUARD_START && !order->kept && !limits_processes(order) &&
-	       guard_split(g);
+	return size == GUARD_HEAD_SIZE && head.type == GUARD_START && !head.kept &&
+	       !limits_processes(&head);
 }
 
 /* When the guard is to look after what has gone: at once, or when a short job is over. */
@@ -63,13 +68,14 @@ void guard_await_order(struct guard *g)
 {
 	const uint64_t all = ~0ull;
 	const struct timespec now = { 0 };
-	bool mine;
+	bool mine = is_for_me();
 
-	while (state(g) == GUARD_SPARE_MADE)
-		SYS_4(SYS_futex, &g->spare_state, FUTEX_WAIT_PRIVATE, GUARD_SPARE_MADE, NULL);
-	g->order_is_right = guard_receive(g, GUARD_CTL_MOVED);
-	mine = g->order_is_right && is_for_me(g);
-	if (!change(g, mine ? GUARD_SPARE_GOES : GUARD_SPARE_RETURNS) || !mine)
+	if (!change(g, mine ? GUARD_SPARE_TAKES : GUARD_SPARE_RETURNS) || !mine)
+		sys_exit(127);
+	mine = guard_receive(g, GUARD_CTL_MOVED) && guard_split(g);
+	__atomic_store_n(&g->spare_state, mine ? GUARD_SPARE_GOES : GUARD_SPARE_SPOILT,
+			 __ATOMIC_RELEASE);
+	if (!mine)
 		sys_exit(127);
 	set_timer(g);
 	/* What it was sent while it waited was not meant for the job that it becomes. */
@@ -119,16 +125,18 @@ void guard_make_spare(struct guard *g)
 	pid = guard_make_child(g, true);
 	g->spare = pid > 0 ? (pid_t)pid : 0;
 	g->sees_spare = g->spare && open_eye(g->spare);
-	__atomic_store_n(&g->spare_state, GUARD_SPARE_WAITS, __ATOMIC_RELEASE);
-	SYS_3(SYS_futex, &g->spare_state, FUTEX_WAKE_PRIVATE, 1);
 }
 
-void guard_bury_spare(struct guard *g)
+bool guard_bury_spare(struct guard *g)
 {
+	enum guard_spare_state last = state(g);
+
 	g->spare = 0;
-	if (g->spare_state != GUARD_SPARE_RETURNS)
-		g->order_is_right = guard_salvage(g);
-	g->has_order = g->spare_state == GUARD_SPARE_RETURNS || g->order.type;
+	if (last == GUARD_SPARE_TAKES && g->order.type)
+		last = guard_salvage(g) ? GUARD_SPARE_GOES : GUARD_SPARE_SPOILT;
+	if (last == GUARD_SPARE_SPOILT)
+		guard_lose(g);
+	return last == GUARD_SPARE_GOES;
 }
 
 static void end(struct guard *g)
@@ -137,28 +145,43 @@ static void end(struct guard *g)
 	SYS_4(SYS_wait4, g->spare, NULL, 0, NULL);
 	if (g->sees_spare)
 		SYS_1(SYS_close, GUARD_SPARE_FD);
-	guard_bury_spare(g);
+	g->spare = 0;
+}
+
+/* At once, but where it was stopped between the two: then it is dead. */
+static void await_order_taken(struct guard *g)
+{
+	const struct timespec pause = { .tv_nsec = GUARD_LATE_MS * 1000000 };
+
+	for (int i = 0; state(g) == GUARD_SPARE_TAKES && i < TAKES_MAX_MS / GUARD_LATE_MS; i++)
+		SYS_5(SYS_ppoll, NULL, 0, &pause, NULL, 0);
+	if (state(g) == GUARD_SPARE_TAKES)
+		SYS_2(SYS_kill, g->spare, SIGKILL);
 }
 
 void guard_attend_spare(struct guard *g)
 {
 	pid_t pid = g->spare;
 
-	if (!pid || state(g) == GUARD_SPARE_WAITS)
+	if (!pid)
 		return;
 	if (state(g) == GUARD_SPARE_RETURNS) {
 		end(g);
-		return;
+	} else if (state(g) == GUARD_SPARE_GOES) {
+		g->spare = 0;
+		if (!guard_note_start(g, pid))
+			sys_exit(0);
 	}
-	g->spare = 0;
-	if (!guard_note_start(g, pid))
-		sys_exit(0);
 }
 
 void guard_drop_spare(struct guard *g)
 {
-	if (g->spare && change(g, GUARD_SPARE_RECALLED))
+	if (!g->spare)
+		return;
+	if (change(g, GUARD_SPARE_RECALLED)) {
 		end(g);
-	else
-		guard_attend_spare(g);
+		return;
+	}
+	await_order_taken(g);
+	guard_attend_spare(g);
 }

@@ -17,6 +17,7 @@
 #define PAGE       4096ul
 #define KEPT_BYTES (2 * PAGE)
 #define EXEC_MAX_S 5
+#define HOME       "/"
 #define FIXED_PATH "/usr/local/bin:/usr/bin:/bin"
 
 /* The words of the text, argc and envc of them each ending in a NULL, then the directory. */
@@ -143,9 +144,14 @@ static int execute(struct guard *g)
 	return execute_in_path(g, argv, envp);
 }
 
+static bool is_home(const char *directory)
+{
+	return directory[0] == HOME[0] && !directory[1];
+}
+
 /*
- * Runs in the child, which is a process of its own in all but its memory and its descriptors; of these its exec
- * makes a copy of its own.
+ * Runs in the child, which is a process of its own in all but its memory and, unless it is a spare, its descriptors; of
+ * these its exec makes a copy of its own.
  */
 static void become_job(void *arg)
 {
@@ -159,10 +165,12 @@ static void become_job(void *arg)
 	if (err && waits)
 		sys_exit(127);
 	if (waits) {
+		err = SYS_1(SYS_chdir, HOME);
 		guard_await_order(g);
-		err = guard_take_limits(&g->order);
+		err = err ?: guard_take_limits(&g->order);
 	}
-	err = err ?: SYS_1(SYS_chdir, g->directory);
+	if (!waits || !is_home(g->directory))
+		err = err ?: SYS_1(SYS_chdir, g->directory);
 	err = err ?: SYS_4(SYS_rt_sigprocmask, SIG_SETMASK, &none, NULL, sizeof none);
 	g->err = (int32_t)(err ?: execute(g));
 	sys_exit(127);
@@ -212,8 +220,8 @@ long guard_make_child(struct guard *g, bool waits)
 	g->shared = 1;
 	g->err = 0;
 	g->child_is_spare = waits;
-	g->spare_state = waits ? GUARD_SPARE_MADE : GUARD_SPARE_GOES;
-	return sys_spawn(GUARD_CLONE, &child);
+	g->spare_state = waits ? GUARD_SPARE_WAITS : GUARD_SPARE_GOES;
+	return sys_spawn(GUARD_CLONE | (waits ? 0 : CLONE_FILES), &child);
 }
 
 /* A long order shall not cost its pages for ever. */
@@ -278,7 +286,8 @@ static void conclude(struct guard *g, long pid)
 	}
 	if (reply.err || !place->untold)
 		guard_reply(g, &reply, &pidfd, !reply.err);
-	SYS_3(SYS_close_range, 0, GUARD_CTL_MOVED - 1, 0);
+	if (pidfd >= 0 || !g->child_is_spare) /* which has the order's descriptors for itself */
+		SYS_3(SYS_close_range, 0, GUARD_CTL_MOVED - 1, 0);
 	forget_order(g);
 }
 

@@ -122,32 +122,50 @@ static void harm_content(struct guard_order *order, enum harm harm)
 	}
 }
 
+/* With one that waits for its order. */
+static bool make_spare(struct play *play)
+{
+	struct guard_order *order = play_order(1, WORDS(program, "x", "0"), NULL);
+
+	order->spare = 1;
+	return play_run(play, order, &outcome) && play_has_children(play, 1);
+}
+
+static void wrong_order(enum harm harm, bool spare)
+{
+	struct play play;
+	struct guard_reply reply;
+	int fds[GUARD_FDS_MAX + 1] = { 0 };
+	unsigned nfds = harm == SIGNAL_WITH_DESCRIPTOR ? 1
+			: harm == MANY_DESCRIPTORS     ? GUARD_FDS_MAX + 1
+						       : 0;
+	struct guard_order *order;
+
+	REQUIRE(play_start(&play, &(struct play_spec){ .flags = "" }));
+	REQUIRE(!spare || make_spare(&play));
+	order = play_order(3, WORDS(program, "w", "x"), WORDS("A=1", "B=2"));
+	harm_content(order, harm);
+	CHECK(play_send(&play, order, harm_form(order, harm), fds, nfds));
+	if (harm == NO_HARM)
+		CHECK(play_reply(&play, &reply, NULL) && !reply.err);
+	else
+		CHECK_MSG(!play_reply(&play, &reply, NULL), "%d: reply %u", harm, reply.type);
+	if (harm == NO_HARM) /* a number that is taken */
+		CHECK(play_order_send(&play, order, NULL, 0));
+	CHECK_MSG(!play_wait(&play), "%d: it does not end", harm);
+	close(play.control);
+}
+
 static void wrong_orders(void)
 {
-	for (enum harm harm = NO_HARM; harm < HARMS; harm++) {
-		struct play play;
-		struct guard_reply reply;
-		int fds[GUARD_FDS_MAX + 1];
-		unsigned nfds = harm == SIGNAL_WITH_DESCRIPTOR ? 1
-				: harm == MANY_DESCRIPTORS     ? GUARD_FDS_MAX + 1
-							       : 0;
-		for (unsigned i = 0; i < nfds; i++)
-			fds[i] = 0;
-		REQUIRE(play_start(&play, &(struct play_spec){ .flags = "" }));
-		struct guard_order *order =
-			play_order(3, WORDS(program, "w", "x"), WORDS("A=1", "B=2"));
-		harm_content(order, harm);
-		CHECK(play_send(&play, order, harm_form(order, harm), fds, nfds));
-		if (harm == NO_HARM)
-			CHECK(play_reply(&play, &reply, NULL) && !reply.err);
-		else
-			CHECK_MSG(!play_reply(&play, &reply, NULL), "%d: reply %u", harm,
-				  reply.type);
-		if (harm == NO_HARM) /* a number that is taken */
-			CHECK(play_order_send(&play, order, NULL, 0));
-		CHECK_MSG(!play_wait(&play), "%d: it does not end", harm);
-		close(play.control);
-	}
+	for (enum harm harm = NO_HARM; harm < HARMS; harm++)
+		wrong_order(harm, false);
+}
+
+static void wrong_orders_to_a_spare(void)
+{
+	for (enum harm harm = NO_HARM; harm < HARMS; harm++)
+		wrong_order(harm, true);
 }
 
 static void wrong_arguments(void)
@@ -368,6 +386,7 @@ static int tests(void)
 		return 1;
 	}
 	RUN(wrong_orders);
+	RUN(wrong_orders_to_a_spare);
 	RUN(wrong_arguments);
 	RUN(jobs_cannot_reach_it);
 	RUN(fork_bomb);
