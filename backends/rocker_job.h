@@ -35,7 +35,8 @@ enum source_kind {
 	SOURCE_LISTENER,
 	SOURCE_OUT,
 	SOURCE_ERR,
-	SOURCE_IN
+	SOURCE_IN,
+	SOURCE_END /* of the output of any run */
 };
 
 struct source {

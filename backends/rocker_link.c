@@ -6,6 +6,7 @@
 #include "rocker_link.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -13,12 +14,14 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "rocker_idle.h"
 #include "rocker_number.h"
 #include "rocker_pipe.h"
 
 #define EVENTS     64                   /* of one round */
 #define LEFT_MAX   4                    /* jobs of which something is left to be done */
 #define LEFT_NS    UINT64_C(1000000)    /* for so long: who had an answer goes on first */
+#define SOON_NS    UINT64_C(200000)     /* from the end of what a run writes to its own */
 #define OVERDUE_NS UINT64_C(1000000000) /* from the end of its time to an answer whatever it does */
 
 LIST_HEAD(link_list, rocker_link);
@@ -33,8 +36,9 @@ static struct {
 	bool running; /* set while nothing else runs, like the descriptors */
 	int epoll, kick;
 	pthread_t thread;
-	struct source kick_source;
+	struct source kick_source, end_source;
 	/* of the thread */
+	uint64_t soon_ns; /* until then an answer of a guard is near */
 	uint64_t look_ns; /* when it is to look at all jobs; UINT64_MAX: never */
 	struct job_list dropped;
 	unsigned ndropped;
@@ -47,8 +51,20 @@ static struct {
 int rocker_link_watch(struct source *source, uint32_t events)
 {
 	struct epoll_event event = { .events = events, .data.ptr = source };
+	int rc = epoll_ctl(all.epoll, EPOLL_CTL_ADD, source->fd, &event);
 
-	return epoll_ctl(all.epoll, EPOLL_CTL_ADD, source->fd, &event) < 0 ? -errno : 0;
+	if (rc < 0 && errno == EEXIST) /* only its end was watched */
+		rc = epoll_ctl(all.epoll, EPOLL_CTL_MOD, source->fd, &event);
+	return rc < 0 ? -errno : 0;
+}
+
+/* Of a pipe that nobody has yet: what is written into it makes no event. */
+static void watch_end(int fd)
+{
+	struct epoll_event event = { .events = EPOLLONESHOT, .data.ptr = &all.end_source };
+
+	if (rocker_idle_possible())
+		(void)epoll_ctl(all.epoll, EPOLL_CTL_ADD, fd, &event);
 }
 
 void rocker_link_unwatch(struct source *source)
@@ -246,7 +262,7 @@ static void sweep_jobs(void)
 		TAILQ_REMOVE(&all.dropped, job, of_link);
 		rocker_job_finish(job);
 		rocker_job_put(job);
-		rocker_pipe_prepare(); /* instead of its own */
+		rocker_pipe_prepare(watch_end); /* instead of its own */
 	}
 	all.ndropped = 0;
 	all.dropped_ns = UINT64_MAX;
@@ -289,7 +305,12 @@ static void serve(struct source *source, uint32_t events)
 		empty_kick();
 		attend_kicked();
 		break;
+	case SOURCE_END:
+		if (rocker_idle())
+			all.soon_ns = sfs_now_ns() + SOON_NS;
+		break;
 	case SOURCE_CONTROL:
+		all.soon_ns = 0;
 		if (!link->is_torn && !rocker_link_receive(link))
 			tear(link);
 		break;
@@ -354,6 +375,20 @@ static void tear_all(void)
 	sweep(UINT64_MAX);
 }
 
+/*
+ * The output of a run ends while its last process still dies. To sleep until its guard has been told and tells us takes
+ * longer than to wait for that awake, with the processor left to whoever else wants it.
+ */
+static int wait_for_any(struct epoll_event *events, uint64_t now)
+{
+	bool soon = now < all.soon_ns;
+	int count = epoll_wait(all.epoll, events, EVENTS, soon ? 0 : timeout_ms(now));
+
+	if (!count && soon)
+		sched_yield();
+	return count;
+}
+
 static void *run(void *unused)
 {
 	struct epoll_event events[EVENTS];
@@ -366,7 +401,7 @@ static void *run(void *unused)
 		rocker_link_tell(now);
 		look_at_all(now);
 		sweep(now);
-		count = epoll_wait(all.epoll, events, EVENTS, timeout_ms(now));
+		count = wait_for_any(events, now);
 		for (int i = 0; i < count; i++)
 			serve(events[i].data.ptr, events[i].events);
 	}
@@ -380,6 +415,7 @@ static int open_descriptors(void)
 	all.kick = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (all.epoll < 0 || all.kick < 0)
 		return -errno;
+	all.end_source = (struct source){ .kind = SOURCE_END };
 	all.kick_source = (struct source){ .kind = SOURCE_KICK, .fd = all.kick };
 	return rocker_link_watch(&all.kick_source, EPOLLIN);
 }
@@ -397,6 +433,7 @@ int rocker_links_start(void)
 {
 	int rc = open_descriptors();
 
+	rocker_idle_start();
 	LIST_INIT(&all.links);
 	STAILQ_INIT(&all.kicked);
 	TAILQ_INIT(&all.dropped);
@@ -410,6 +447,7 @@ int rocker_links_start(void)
 	}
 	if (rc) {
 		close_descriptors();
+		rocker_idle_stop();
 		return sfs_fail(rc, "no thread for the guards of rockers: %s", strerror(-rc));
 	}
 	rocker_number_start();
@@ -432,6 +470,7 @@ void rocker_links_stop(void)
 	all.running = false;
 	pthread_mutex_unlock(&all.lock);
 	close_descriptors();
+	rocker_idle_stop();
 	rocker_number_stop();
 	rocker_pipes_stop();
 }

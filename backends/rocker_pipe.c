@@ -85,11 +85,14 @@ static bool is_full(void)
 	return full;
 }
 
-void rocker_pipe_prepare(void)
+void rocker_pipe_prepare(void (*made)(int fd))
 {
 	int ends[2];
 
-	if (!is_full() && !make(ends) && !put(ends))
+	if (is_full() || make(ends))
+		return;
+	made(ends[0]);
+	if (!put(ends))
 		drop(ends);
 }
 

@@ -9,8 +9,8 @@
 
 /* The caller's from now on. 0 or -errno. */
 int rocker_pipe_take(int ends[2]);
-/* One more is ready, if there are not enough. */
-void rocker_pipe_prepare(void);
+/* One more is ready, if there are not enough; made is called with our end of it. */
+void rocker_pipe_prepare(void (*made)(int fd));
 void rocker_pipes_start(void);
 void rocker_pipes_stop(void);
 
