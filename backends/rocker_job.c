@@ -142,12 +142,12 @@ bool rocker_job_answer(struct rocker_job *job, int rc, struct sfs_blob *answer)
 /* ---- its end ----------------------------------------------------------------------------------------- */
 
 /* What result shows is there before anything else tells that the job has ended. */
-static void keep(struct rocker_job *job, const struct job_end *how)
+static struct rocker_job *keep(struct rocker_job *job, const struct job_end *how)
 {
 	pthread_mutex_lock(&job->lock);
 	job->end = *how;
 	pthread_mutex_unlock(&job->lock);
-	rocker_jobs_keep(job->rocker->jobs, job);
+	return rocker_jobs_keep(job->rocker->jobs, job);
 }
 
 /* What it held while it ran; the references are the caller's. */
@@ -230,6 +230,7 @@ void rocker_job_finish(struct rocker_job *job)
 	if (job->acquired)
 		rocker_jobs_changed(left.rocker);
 	close_all(job);
+	rocker_job_put(left.before);
 	rocker_link_put(left.link);
 	rocker_put(left.rocker);
 }
@@ -243,7 +244,7 @@ void rocker_job_end(struct rocker_job *job, const struct job_end *how, int rc)
 	if (rc)
 		snprintf(sentence, sizeof(sentence), "%s", sfs_sentence());
 	if (how)
-		keep(job, how);
+		left.before = keep(job, how);
 	let_go(job, &left.rocker, &left.link);
 	rocker_stdin_end(job);
 	if (job->starts)

@@ -70,6 +70,7 @@ struct job_end {
 struct job_left {
 	struct rocker *rocker; /* NULL: nothing is left to be done */
 	struct rocker_link *link;
+	struct rocker_job *before; /* its user's last one until now */
 	bool had_begun;
 };
 
@@ -153,8 +154,8 @@ void rocker_job_close(struct source *source);
 
 /* Makes jobs/N. 0 or -errno with sfs_fail. */
 int rocker_jobs_show(struct rocker_jobs *jobs, struct rocker_job *job);
-/* It is its user's last that has ended. */
-void rocker_jobs_keep(struct rocker_jobs *jobs, struct rocker_job *job);
+/* It is its user's last that has ended. That before it, counted; or NULL. */
+struct rocker_job *rocker_jobs_keep(struct rocker_jobs *jobs, struct rocker_job *job);
 /* One has ended: the oldest of those may have to go. */
 void rocker_jobs_prune(struct rocker_jobs *jobs);
 extern const struct sfs_dirtype rocker_job_type;

@@ -206,39 +206,39 @@ static void prune(struct rocker_jobs *jobs, struct shown_list *dropped)
 	}
 }
 
-/* Under the lock; what is to be freed. */
-static struct last *set_last(struct rocker_jobs *jobs, struct rocker_job *job, struct last *fresh)
+/* Under the lock: this user's entry, or that of who has run nothing for the longest time. NULL: there is room for one. */
+static struct last *take_entry(struct rocker_jobs *jobs, uid_t uid)
 {
-	struct last **at = &jobs->lasts, *old;
+	struct last **at = &jobs->lasts, *entry;
 
-	while (*at && (*at)->uid != job->who.uid && (*at)->next)
+	while (*at && (*at)->uid != uid && (*at)->next)
 		at = &(*at)->next;
-	old = *at;
-	if (old && (old->uid == job->who.uid || jobs->nlasts == JOB_LASTS_MAX)) {
-		*at = old->next;
-		old->next = NULL;
-	} else {
-		old = NULL;
-		jobs->nlasts++;
-	}
-	*fresh = (struct last){ .next = jobs->lasts,
-				.uid = job->who.uid,
-				.job = rocker_job_get(job) };
-	jobs->lasts = fresh;
-	return old;
+	entry = *at;
+	if (!entry || (entry->uid != uid && jobs->nlasts < JOB_LASTS_MAX))
+		return NULL;
+	*at = entry->next;
+	jobs->nlasts--;
+	return entry;
 }
 
-void rocker_jobs_keep(struct rocker_jobs *jobs, struct rocker_job *job)
+struct rocker_job *rocker_jobs_keep(struct rocker_jobs *jobs, struct rocker_job *job)
 {
-	struct last *fresh = malloc(sizeof(*fresh)), *old = fresh;
+	struct rocker_job *before = NULL;
+	struct last *entry = NULL;
 
 	pthread_mutex_lock(&jobs->lock);
-	if (fresh && !jobs->ended)
-		old = set_last(jobs, job, fresh);
-	else if (fresh)
-		*fresh = (struct last){ 0 };
+	if (!jobs->ended)
+		entry = take_entry(jobs, job->who.uid) ?: calloc(1, sizeof(*entry));
+	if (entry) {
+		before = entry->job;
+		*entry = (struct last){ .next = jobs->lasts,
+					.uid = job->who.uid,
+					.job = rocker_job_get(job) };
+		jobs->lasts = entry;
+		jobs->nlasts++;
+	}
 	pthread_mutex_unlock(&jobs->lock);
-	free_lasts(old);
+	return before;
 }
 
 void rocker_jobs_prune(struct rocker_jobs *jobs)

@@ -14,8 +14,10 @@ struct rocker_spec *rocker_spec_new(void)
 {
 	struct rocker_spec *spec = calloc(1, sizeof(*spec));
 
-	if (spec)
-		atomic_init(&spec->refs, 1);
+	if (!spec)
+		return NULL;
+	atomic_init(&spec->refs, 1);
+	spec->disk_bytes = PLAN_NO_LIMIT;
 	return spec;
 }
 
@@ -62,6 +64,11 @@ static bool finish(struct rocker_spec *spec)
 		spec->cwd = strdup(words.bytes);
 		rocker_words_free(&words);
 	}
+	text = spec->values[KEY_TIME];
+	spec->time_ms = text ? (uint32_t)strtoul(text, NULL, 10) : 0;
+	text = spec->values[KEY_DISK];
+	if (text)
+		(void)rocker_size(text, strlen(text), &spec->disk_bytes);
 	return !spec->values[KEY_CWD] || spec->cwd;
 }
 
@@ -95,9 +102,7 @@ struct rocker_spec *rocker_spec_with(const struct rocker_spec *spec, enum rocker
 
 uint32_t rocker_spec_time_ms(const struct rocker_spec *spec)
 {
-	const char *text = spec->values[KEY_TIME];
-
-	return text ? (uint32_t)strtoul(text, NULL, 10) : 0;
+	return spec->time_ms;
 }
 
 unsigned rocker_spec_env(const struct rocker_spec *spec, const char **words_out)
@@ -113,10 +118,7 @@ const char *rocker_spec_cwd(const struct rocker_spec *spec)
 
 uint64_t rocker_spec_disk_bytes(const struct rocker_spec *spec)
 {
-	struct plan_limits limits;
-
-	rocker_spec_limits(spec, &limits);
-	return limits.disk_bytes;
+	return spec->disk_bytes;
 }
 
 static bool same_text(const char *a, const char *b)

@@ -61,6 +61,8 @@ struct rocker_spec {
 	char *env;                                /* owned: words, each ending in NUL */
 	unsigned nenv;
 	char *cwd; /* owned; NULL: "/" */
+	uint32_t time_ms;
+	uint64_t disk_bytes;
 };
 
 /* Whose rocker it is: what defaults depend on. */

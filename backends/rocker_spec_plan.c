@@ -41,7 +41,7 @@ void rocker_spec_limits(const struct rocker_spec *spec, struct plan_limits *out)
 	memset(out, 0, sizeof(*out));
 	out->memory_bytes = size_or(spec, KEY_MEMORY, sfs_config()->rocker_memory_bytes);
 	out->pids = size_or(spec, KEY_PIDS, sfs_config()->rocker_pids);
-	out->disk_bytes = size_or(spec, KEY_DISK, PLAN_NO_LIMIT);
+	out->disk_bytes = spec->disk_bytes;
 	out->cpu_quota_us = PLAN_NO_LIMIT;
 	if (next_line(&cpu, &words)) {
 		(void)rocker_cpu(words.words, words.count, out);

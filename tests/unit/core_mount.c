@@ -198,27 +198,6 @@ static void what_the_daemon_removes_vanishes(void)
 	CHECK_INT(rmdir(at("toys/unlucky")), 0);
 }
 
-/* Names that are in use when their directory goes, and are not any more, keep nothing of it. */
-static void what_has_gone_is_forgotten(void)
-{
-	static const char *const rows[] = { "value", "mine", "run", "long", "error" };
-	int fds[5];
-
-	CHECK_INT(mkdir(at("toys/used"), 0755), 0);
-	for (int i = 0; i < 5; i++) {
-		char path[32];
-
-		snprintf(path, sizeof(path), "toys/used/%s", rows[i]);
-		fds[i] = open(at(path), O_RDONLY);
-		CHECK(fds[i] >= 0);
-	}
-	CHECK_INT(rmdir(at("toys/used")), 0);
-	for (int i = 0; i < 5; i++)
-		close(fds[i]);
-	CHECK_MSG(sh("for i in $(seq 300); do [ $(cat toys/one/alive) = $(ls toys | wc -l) ] && exit 0; sleep 0.1; done; exit 1") == 0,
-		  "%s", slurp(at("toys/one/alive")));
-}
-
 /* ---- waiting --------------------------------------------------------------------------------- */
 
 static pid_t writer(const char *text)
@@ -398,7 +377,6 @@ static void tests(void)
 	RUN(templates_have_an_at);
 	RUN(objects_come_and_go);
 	RUN(what_the_daemon_removes_vanishes);
-	RUN(what_has_gone_is_forgotten);
 	RUN(waiting_writes_do_not_wait_for_each_other);
 	RUN(ctrl_c_ends_the_wait);
 	RUN(sigkill_ends_the_wait);
