@@ -35,15 +35,6 @@ static void what_has_gone_is_forgotten(void)
 	CHECK_MSG(is_forgotten(), "%s", slurp(at("toys/one/alive")));
 }
 
-static void stop(void)
-{
-	int status = -1;
-
-	kill(program, SIGTERM);
-	waitpid(program, &status, 0);
-	CHECK_INT(status, 0);
-}
-
 static void tests(void)
 {
 	RUN(what_has_gone_is_forgotten);

@@ -276,12 +276,10 @@ static void nonblock_returns_at_once(void)
 
 static void sigterm_unmounts(void)
 {
-	int status = -1, fd = open(at("toys/one/value"), O_RDONLY);
+	int fd = open(at("toys/one/value"), O_RDONLY);
 	double begin = seconds();
 
-	kill(program, SIGTERM);
-	waitpid(program, &status, 0);
-	CHECK_INT(status, 0);
+	stop();
 	CHECK_MSG(seconds() - begin < 4, "it took %.1f s", seconds() - begin);
 	CHECK(wait_mounted(false));
 	CHECK_INT(access(at(""), F_OK), 0);

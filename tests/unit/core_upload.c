@@ -322,15 +322,6 @@ static void two_users_have_two_views(void)
 	CHECK_INT(unlink(at("box/.root")), 0);
 }
 
-static void stop(void)
-{
-	int status = -1;
-
-	kill(program, SIGTERM);
-	waitpid(program, &status, 0);
-	CHECK_INT(status, 0);
-}
-
 static void tests(void)
 {
 	RUN(specs_are_judged_at_close);
