@@ -138,7 +138,7 @@ def groups():
 
 def make(name, persist="yes", more=""):
     os.mkdir(cells.path(name))
-    text, said = f"[rocker]\nbinds = {shlex.quote(folder)} /t ro\npersist = {persist}\n{more}", []
+    text, said = f"[rocker]\nbinds = {shlex.quote(folder)} /t ro\npersist = {persist}\ntime.max_ms = 3600000\n{more}", []
 
     def written():
         said.append(sfs.error_of(sfs.write, f"rockers/{name}/spec", text))
