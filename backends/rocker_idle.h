@@ -7,7 +7,7 @@
 
 void rocker_idle_start(void); /* without it, or where the kernel does not tell, there is none */
 void rocker_idle_stop(void);
-/* What the calling thread may run on beside the one that somebody else runs on. */
+/* The calling thread may run on more than one: else there is never one left beside whom it waits for. */
 bool rocker_idle_possible(void);
 /* Each that runs now, the caller among them, has one for itself. */
 bool rocker_idle(void);

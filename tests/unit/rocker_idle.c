@@ -12,6 +12,7 @@
 
 #define PROCESSES_MAX 512
 #define LOOKS         20
+#define SPIN_MAX_S    60
 #define QUIET         100 /* moments without others, in which it would have to say so */
 #define PATIENCE_MS   60000
 
@@ -57,6 +58,14 @@ static void one_is_none(void)
 	rocker_idle_stop();
 }
 
+/* Until it is killed, or nobody is left to do that. */
+static _Noreturn void spin(void)
+{
+	alarm(SPIN_MAX_S);
+	for (;;)
+		;
+}
+
 static void more_than_there_are(void)
 {
 	pid_t pids[PROCESSES_MAX];
@@ -67,8 +76,7 @@ static void more_than_there_are(void)
 	for (int i = 0; i < count; i++) {
 		pids[i] = fork();
 		if (!pids[i])
-			for (;;)
-				;
+			spin();
 	}
 	for (int i = 0; i < LOOKS; i++) {
 		CHECK(!rocker_idle());
